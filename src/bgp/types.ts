@@ -1,0 +1,200 @@
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import type { PathAttributes } from "./packet/attributes.ts";
+import type { Capability } from "./packet/capability.ts";
+import type { Family } from "./packet/family.ts";
+import type { CodecContext, NextHop, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { Policy } from "./policy/types.ts";
+
+/** The states of RFC 4271 §8.2.2. */
+export type SessionState = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
+
+/** Everything there is to say about one configured neighbour. Immutable; a change is a new object with the same `name`. */
+export interface PeerConfig {
+  /** Unique and stable, e.g. `Mesh_10_0_0_2`. */
+  readonly name: string;
+  /** Why the peer exists, for people: e.g. "node-to-node mesh", "BGPPeer tor-rack3". */
+  readonly description: string;
+  readonly address: IpAddress;
+  /** The peer's TCP port that we dial. */
+  readonly port: number;
+  /** Source of our connections and, with next hop self, our next hop; the kernel chooses if absent. */
+  readonly localAddress?: IpAddress;
+  readonly localAs: number;
+  readonly remoteAs: number;
+  /** Never dial; wait for the peer's connection. */
+  readonly passive: boolean;
+  /** Offered hold time: 0 or 3 … 65535 seconds. */
+  readonly holdTimeSec: number;
+  /** Wish for the keepalive interval; a third of the negotiated hold time if absent. */
+  readonly keepaliveTimeSec?: number;
+  readonly families: readonly Family[];
+  /** Absent: capability 64 is not offered. */
+  readonly gracefulRestart?: { readonly restartTimeSec: number };
+  readonly routeReflectorClient: boolean;
+  /** auto: self towards eBGP, unchanged towards iBGP except for routes of our own. */
+  readonly nextHopMode: "auto" | "self" | "keep";
+  /** How often our own AS may stand in a received AS_PATH. */
+  readonly allowLocalAs: number;
+  readonly importPolicy: Policy;
+  readonly exportPolicy: Policy;
+}
+
+/** What both sides agreed on, fixed for the life of an Established session. */
+export interface NegotiatedSession extends CodecContext {
+  readonly remoteIdentifier: number;
+  readonly remoteAddress: IpAddress;
+  readonly localAddress: IpAddress;
+  readonly holdTimeSec: number;
+  readonly keepaliveTimeSec: number;
+  readonly routeRefresh: boolean;
+  /** The peer's graceful restart capability, if both sides have one. */
+  readonly gracefulRestart?: {
+    readonly restarting: boolean;
+    readonly restartTimeSec: number;
+    /** Families the peer can preserve; true if it says that it did. */
+    readonly families: ReadonlyMap<Family, boolean>;
+    /** RFC 8538: also after NOTIFICATION and hold timer expiry. */
+    readonly notification: boolean;
+  };
+  readonly remoteCapabilities: readonly Capability[];
+}
+
+/** Why an Established (or younger) session ended. */
+export interface SessionDownReason {
+  readonly kind:
+    | "tcp-closed"
+    | "tcp-failed"
+    | "hold-timer-expired"
+    | "send-hold-timer-expired"
+    | "notification-received"
+    | "notification-sent"
+    | "administrative";
+  /** Set for the two notification kinds. */
+  readonly notification?: { readonly code: number; readonly subcode: number };
+  /** One sentence for logs and `calictl node status`. */
+  readonly text: string;
+}
+
+/** What a session tells its owner. Calls come in the wire's order and never from inside a call to the session. */
+export interface SessionListener {
+  onEstablished(session: NegotiatedSession): void;
+  onUpdate(update: UpdateMessage): void;
+  onRouteRefresh(message: RouteRefreshMessage): void;
+  /** Only after onEstablished. */
+  onDown(reason: SessionDownReason): void;
+  /** The socket's queue has drained below its low-water mark after `send` returned false. */
+  onWritable(): void;
+}
+
+export interface SessionCounters {
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  readonly updatesReceived: number;
+  readonly updatesSent: number;
+  readonly notificationsReceived: number;
+  readonly notificationsSent: number;
+  readonly connectAttempts: number;
+  /** Times the session has been Established. */
+  readonly established: number;
+}
+
+export interface SessionStatus {
+  readonly state: SessionState;
+  /** Unix milliseconds of the last change of `state`. */
+  readonly sinceMs: number;
+  readonly negotiated?: NegotiatedSession;
+  /** Why it is not Established: last failure or what it waits for. */
+  readonly lastReason?: SessionDownReason;
+  readonly counters: SessionCounters;
+}
+
+/** A route that this speaker brings into BGP. */
+export interface OriginatedRoute {
+  readonly prefix: Prefix;
+  readonly attributes: PathAttributes;
+  /** Absent: the session's own address (next hop self). */
+  readonly nextHop?: NextHop;
+}
+
+/** One path in the RIB. */
+export interface Path {
+  readonly prefix: Prefix;
+  readonly pathId: number;
+  readonly attributes: PathAttributes;
+  readonly nextHop: NextHop | undefined;
+  readonly source: PathSource;
+  /** Kept over a peer's graceful restart (RFC 4724). */
+  readonly stale: boolean;
+}
+
+export type PathSource =
+  | { readonly kind: "local" }
+  | {
+      readonly kind: "peer";
+      readonly peer: string;
+      readonly address: IpAddress;
+      readonly type: "ibgp" | "ebgp";
+      readonly remoteAs: number;
+      readonly identifier: number;
+      readonly routeReflectorClient: boolean;
+    };
+
+/** A change of the Loc-RIB: `paths` is the new choice, best first and then its equals (multipath); empty is gone. */
+export interface LocRibChange {
+  readonly prefix: Prefix;
+  readonly paths: readonly Path[];
+}
+
+export interface PeerStatus extends SessionStatus {
+  readonly config: PeerConfig;
+  /** Paths in the Adj-RIB-In and how many of them policy let in. */
+  readonly received: number;
+  readonly accepted: number;
+  readonly stale: number;
+  /** Paths in the Adj-RIB-Out. */
+  readonly advertised: number;
+  /** End-of-RIB seen on this session, per family. */
+  readonly endOfRibReceived: readonly Family[];
+}
+
+/** One candidate of the decision process and why it stands where it does. */
+export interface ExplainedPath {
+  readonly path: Path;
+  readonly best: boolean;
+  readonly multipath: boolean;
+  /** Undefined for the best path; else the step of the decision process that put it behind, or the policy that refused it. */
+  readonly lostBy?: string;
+}
+
+/** The whole speaker as the agent sees it. */
+export interface BgpSpeaker {
+  /** Opens the listening sockets and starts the peers. Throws a `BgpError` with code `LISTEN_FAILED`. */
+  start(): Promise<void>;
+  /**
+   * `restart`: close the TCP connections without a NOTIFICATION so that peers keep our routes (RFC 4724).
+   * `shutdown`: Cease 6/2 to everyone, flushed before the close.
+   */
+  stop(mode: "restart" | "shutdown"): Promise<void>;
+  /** The whole wanted set; sessions whose configuration did not change are not touched. */
+  setPeers(peers: readonly PeerConfig[]): void;
+  /** Changes of the originated routes; an announced prefix replaces itself. */
+  updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void;
+  peers(): readonly PeerStatus[];
+  /** The Loc-RIB's choice for one prefix; empty if none. */
+  bestPaths(prefix: Prefix): readonly Path[];
+  /** Every prefix with a choice. */
+  locRib(): Iterable<LocRibChange>;
+  explain(prefix: Prefix): readonly ExplainedPath[];
+  received(peer: string): readonly ExplainedPath[];
+  advertised(peer: string): readonly Path[];
+}
+
+/** What the speaker tells the agent. */
+export interface BgpSpeakerListener {
+  /** Batched: all changes of one turn of the event loop. */
+  onLocRibChanges(changes: readonly LocRibChange[]): void;
+  onPeerStateChange(peer: string, state: SessionState, reason: SessionDownReason | undefined): void;
+  /** All peers that were expected to restart gracefully with us have sent End-of-RIB, or the time for it is over. */
+  onInitialConvergence(): void;
+}

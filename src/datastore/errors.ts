@@ -1,0 +1,14 @@
+import { CalibirdError } from "../core/errors.ts";
+
+export type DatastoreErrorCode =
+  | "DATASTORE_UNAVAILABLE"
+  /** The write may or may not have happened: read before you repeat it. */
+  | "OUTCOME_UNKNOWN"
+  | "LEASE_NOT_FOUND"
+  | "TOO_MANY_OPERATIONS"
+  | "DUPLICATE_KEY"
+  | "CORRUPT_JOURNAL"
+  | "INVALID_PATH"
+  | "CLOSED";
+
+export class DatastoreError extends CalibirdError<DatastoreErrorCode> {}

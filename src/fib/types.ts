@@ -1,0 +1,65 @@
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+
+/** What a route is for (DESIGN §6). */
+export type RouteKind = "local-block" | "workload" | "remote-block" | "borrowed" | "tunnel-address" | "external";
+
+/** How packets leave (DESIGN §6). */
+export type RouteMode = "direct" | "ipip" | "vxlan" | "blackhole" | "device";
+
+/**
+ * Why a route is as it is: installed in the kernel; pending, a write is on its way or is retried; conflict, somebody
+ * else's route has the key; stale, kept from before a restart or from a peer that is restarting; unresolved, no way to
+ * the next hop; filtered, policy keeps it out of the kernel.
+ */
+export type RouteState = "installed" | "pending" | "conflict" | "stale" | "unresolved" | "filtered";
+
+export type DesiredForwarding =
+  | { readonly mode: "blackhole" }
+  | { readonly mode: "device"; readonly device: string }
+  | {
+      readonly mode: "direct";
+      /** Several mean ECMP, one multipath route. */
+      readonly nextHops: readonly {
+        readonly gateway: IpAddress;
+        readonly onlink?: boolean;
+        readonly device?: string;
+      }[];
+    }
+  /** Known but not to be written, e.g. an unresolvable next hop or a policy; kept so that it can be shown. */
+  | {
+      readonly mode: "none";
+      readonly state: "unresolved" | "filtered";
+      readonly intended: RouteMode;
+      readonly nextHop?: IpAddress;
+    };
+
+/** A route that shall be in the kernel's main table. Key: the prefix. */
+export interface DesiredRoute {
+  readonly prefix: Prefix;
+  readonly kind: RouteKind;
+  readonly forwarding: DesiredForwarding;
+  /** Linux route metric; 0 means none. */
+  readonly metric: number;
+  readonly mtu?: number;
+  readonly preferredSource?: IpAddress;
+  /** Node that owns it, where known. */
+  readonly node?: string;
+  /** The peer is restarting and the route is kept meanwhile. */
+  readonly stale?: boolean;
+  /** Why it is like this, for people; e.g. "own block of pool pods". */
+  readonly reason: string;
+}
+
+/** One desired route and what became of it. */
+export interface RouteStatus {
+  readonly route: DesiredRoute;
+  readonly state: RouteState;
+  /** Explains `state`, e.g. "ENETUNREACH: network is unreachable" or "route of protocol static (4) has this key". */
+  readonly reason: string;
+  /** Unix milliseconds of the last change of `state`. */
+  readonly sinceMs: number;
+  /** Device that it leaves by, once resolved. */
+  readonly device?: string;
+  readonly protocol: number;
+}

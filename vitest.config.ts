@@ -1,0 +1,24 @@
+import { defineConfig } from "vitest/config";
+
+const lane = (name: string, options: { timeoutMs: number; sequential: boolean }) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: options.timeoutMs,
+    hookTimeout: options.timeoutMs,
+    fileParallelism: !options.sequential,
+    pool: "forks" as const,
+  },
+});
+
+/** Each lane of DESIGN §7 is one project: `npx vitest run --project unit`. */
+export default defineConfig({
+  test: {
+    projects: [
+      lane("unit", { timeoutMs: 20_000, sequential: false }),
+      lane("property", { timeoutMs: 60_000, sequential: false }),
+      lane("lab", { timeoutMs: 120_000, sequential: true }),
+      lane("interop", { timeoutMs: 120_000, sequential: true }),
+    ],
+  },
+});
