@@ -88,20 +88,20 @@ export class IpAddress {
     );
   }
 
-  /** A well mixed 32-bit hash. */
+  /** A well mixed 32-bit hash: every bit of the address moves every bit of the result. */
   hash(): number {
-    let mixed = Math.imul(this.w0 ^ this.family, 0x9e3779b1);
+    let mixed = this.w0 ^ this.family;
     if (this.family === 6) {
-      mixed = Math.imul(mixed ^ this.w1, 0x85ebca6b) ^ (mixed >>> 15);
-      mixed = Math.imul(mixed ^ this.w2, 0xc2b2ae35) ^ (mixed >>> 13);
-      mixed = Math.imul(mixed ^ this.w3, 0x27d4eb2f);
+      mixed = mixBits(mixed) ^ this.w1;
+      mixed = mixBits(mixed) ^ this.w2;
+      mixed = mixBits(mixed) ^ this.w3;
     }
-    return (mixed ^ (mixed >>> 16)) >>> 0;
+    return mixBits(mixed);
   }
 
   /** The address `offset` further on, modulo the family's size. `offset` is a safe integer, negative allowed. */
   plus(offset: number): IpAddress {
-    if (this.family === 4) return IpAddress.v4((this.w0 + offset) % 2 ** 32);
+    if (this.family === 4) return IpAddress.v4(this.w0 + (offset % 2 ** 32));
     const sum = BigInt.asUintN(128, this.toBigInt() + BigInt(offset));
     return IpAddress.v6(
       Number(sum >> 96n),
@@ -138,6 +138,15 @@ export class IpAddress {
   toJSON(): string {
     return this.toString();
   }
+}
+
+/** Bijective mix of a 32-bit word: multiply and fold twice, so that high input bits reach low output bits. */
+export function mixBits(word: number): number {
+  let mixed = word ^ (word >>> 16);
+  mixed = Math.imul(mixed, 0x7feb352d);
+  mixed ^= mixed >>> 15;
+  mixed = Math.imul(mixed, 0x846ca68b);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
 /** The number of a dotted quad, or -1. Stricter than inet_aton: four decimal parts without leading zeros. */

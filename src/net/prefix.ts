@@ -1,4 +1,4 @@
-import { type AddressFamily, IpAddress } from "./address.ts";
+import { type AddressFamily, IpAddress, mixBits } from "./address.ts";
 import { AddressError } from "./errors.ts";
 
 /**
@@ -78,13 +78,21 @@ export class Prefix {
     return this.address.compare(other.address) || this.length - other.length;
   }
 
+  /** A well mixed 32-bit hash. */
   hash(): number {
-    return (Math.imul(this.address.hash() ^ this.length, 0x9e3779b1) ^ this.length) >>> 0;
+    return mixBits(this.address.hash() ^ this.length);
   }
 
   /** True if the address lies in this prefix (never across families). */
   containsAddress(address: IpAddress): boolean {
-    return address.family === this.family && maskAddress(address, this.length).equals(this.address);
+    const { family, w0, w1, w2, w3 } = this.address;
+    if (address.family !== family || ((address.w0 ^ w0) & wordMask(this.length)) !== 0) return false;
+    return (
+      family === 4 ||
+      (((address.w1 ^ w1) & wordMask(this.length - 32)) === 0 &&
+        ((address.w2 ^ w2) & wordMask(this.length - 64)) === 0 &&
+        ((address.w3 ^ w3) & wordMask(this.length - 96)) === 0)
+    );
   }
 
   /** True if `other` is this prefix or lies inside it. */
@@ -140,7 +148,10 @@ export function parseCidr(text: string): { address: IpAddress; length: number } 
 
 function maskAddress(address: IpAddress, length: number): IpAddress {
   if (length === address.bits) return address;
-  if (address.family === 4) return IpAddress.v4(address.w0 & wordMask(length));
+  if (address.family === 4) {
+    const masked = (address.w0 & wordMask(length)) >>> 0;
+    return masked === address.w0 ? address : IpAddress.v4(masked);
+  }
   return IpAddress.v6(
     address.w0 & wordMask(length),
     address.w1 & wordMask(length - 32),
