@@ -129,10 +129,25 @@ export class IpAddress {
     return bytes;
   }
 
-  /** Canonical text (RFC 5952 for IPv6). */
+  /** Bit `index` counted from the most significant one (0), as 0 or 1; 0 beyond the address's end. */
+  bitAt(index: number): 0 | 1 {
+    const word = index < 32 ? this.w0 : index < 64 ? this.w1 : index < 96 ? this.w2 : index < 128 ? this.w3 : 0;
+    return ((word >>> (31 - (index & 31))) & 1) === 0 ? 0 : 1;
+  }
+
+  /** Number of leading bits that two addresses of one family share. */
+  commonBits(other: IpAddress): number {
+    if (this.w0 !== other.w0 || this.family === 4) return Math.clz32(this.w0 ^ other.w0);
+    if (this.w1 !== other.w1) return 32 + Math.clz32(this.w1 ^ other.w1);
+    if (this.w2 !== other.w2) return 64 + Math.clz32(this.w2 ^ other.w2);
+    return 96 + Math.clz32(this.w3 ^ other.w3);
+  }
+
+  /** Canonical text: RFC 5952 for IPv6, with its §5 dotted form for IPv4-mapped addresses (::ffff:192.0.2.1). */
   toString(): string {
     if (this.family === 4) return formatDottedQuad(this.w0);
-    return Address6.fromBigInt(this.toBigInt()).correctForm();
+    if (this.w0 === 0 && this.w1 === 0 && this.w2 === 0xffff) return `::ffff:${formatDottedQuad(this.w3)}`;
+    return formatGroups([this.w0, this.w1, this.w2, this.w3].flatMap((word) => [word >>> 16, word & 0xffff]));
   }
 
   toJSON(): string {
@@ -172,6 +187,23 @@ function parseDottedQuad(text: string): number {
 
 function formatDottedQuad(value: number): string {
   return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
+}
+
+/** Eight 16-bit groups with the first longest run of at least two zero groups written as `::` (RFC 5952 §4.2). */
+function formatGroups(groups: readonly number[]): string {
+  let bestStart = -1;
+  let bestLength = 1;
+  let length = 0;
+  for (const [index, group] of groups.entries()) {
+    length = group === 0 ? length + 1 : 0;
+    if (length > bestLength) {
+      bestLength = length;
+      bestStart = index - length + 1;
+    }
+  }
+  const text = (part: readonly number[]) => part.map((group) => group.toString(16)).join(":");
+  if (bestStart < 0) return text(groups);
+  return `${text(groups.slice(0, bestStart))}::${text(groups.slice(bestStart + bestLength))}`;
 }
 
 function readWord(bytes: Uint8Array, at: number): number {

@@ -107,7 +107,8 @@ export class Prefix {
 
   /** The `index`-th sub-prefix of `length` bits, e.g. block 3 of a pool. Throws `INVALID_PREFIX` outside the range. */
   subnet(length: number, index: number): Prefix {
-    if (length < this.length || length > this.bits || index < 0 || index >= 2 ** (length - this.length))
+    const inRange = length >= this.length && length <= this.bits && index >= 0 && index < 2 ** (length - this.length);
+    if (!inRange || !Number.isInteger(length) || !Number.isInteger(index))
       throw new AddressError("INVALID_PREFIX", `${this} has no sub-prefix number ${index} of length ${length}`, {
         value: index,
       });
