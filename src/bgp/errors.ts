@@ -1,0 +1,8 @@
+import { CalibirdError } from "../core/errors.ts";
+
+export type BgpErrorCode =
+  /** A listening socket could not be opened; `details` holds `address`, `port` and `errno`. */
+  "LISTEN_FAILED";
+
+/** What the speaker can't do for its owner. Trouble with a peer is never thrown: it is a `SessionDownReason`. */
+export class BgpError extends CalibirdError<BgpErrorCode> {}
