@@ -7,6 +7,8 @@ export type DatastoreErrorCode =
   | "LEASE_NOT_FOUND"
   | "TOO_MANY_OPERATIONS"
   | "DUPLICATE_KEY"
+  /** The request itself is wrong: an empty key, a lease of no length. */
+  | "INVALID_REQUEST"
   | "CORRUPT_JOURNAL"
   | "INVALID_PATH"
   | "CLOSED";

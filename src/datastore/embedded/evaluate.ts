@@ -1,0 +1,77 @@
+import { assertNever } from "../../core/errors.ts";
+import type { Compare, KeyValue, OperationResponse, Transaction } from "../datastore.ts";
+import { DatastoreError } from "../errors.ts";
+import type { JournalRecord, Write } from "./record.ts";
+import { itemAfterPut, type StoreState } from "./state.ts";
+
+export interface Evaluation {
+  readonly succeeded: boolean;
+  readonly responses: readonly OperationResponse[];
+  /** What to append; absent if the transaction changes nothing. */
+  readonly record?: JournalRecord;
+}
+
+/**
+ * What a (valid) transaction does to a state, without doing it. An operation sees the effect of those before it in its
+ * branch. Throws `LEASE_NOT_FOUND` for a put under a lease that is gone; nothing of the transaction happens then.
+ */
+export function evaluateTransaction(state: StoreState, transaction: Transaction): Evaluation {
+  const succeeded = transaction.compares.every((compare) => holds(compare, state.get(compare.key)));
+  const revision = state.revision + 1n;
+  const changed = new Map<string, KeyValue | undefined>();
+  const current = (key: string) => (changed.has(key) ? changed.get(key) : state.get(key));
+  const writes: Write[] = [];
+  const responses: OperationResponse[] = [];
+  for (const operation of succeeded ? transaction.success : (transaction.failure ?? [])) {
+    const item = current(operation.key);
+    switch (operation.type) {
+      case "get":
+        responses.push(item === undefined ? { type: "get" } : { type: "get", item });
+        break;
+      case "delete":
+        responses.push(item === undefined ? { type: "delete" } : { type: "delete", previous: item });
+        if (item === undefined) break;
+        writes.push({ delete: operation.key });
+        changed.set(operation.key, undefined);
+        break;
+      case "put": {
+        if (operation.lease !== undefined && state.lease(operation.lease) === undefined)
+          throw leaseNotFound(operation.lease);
+        const write = {
+          put: operation.key,
+          value: operation.value,
+          ...(operation.lease !== undefined && { lease: operation.lease }),
+        };
+        writes.push(write);
+        changed.set(operation.key, itemAfterPut(write, item, revision));
+        responses.push({ type: "put" });
+        break;
+      }
+      default:
+        assertNever(operation, "operation");
+    }
+  }
+  return { succeeded, responses, ...(writes.length > 0 && { record: { revision, writes } }) };
+}
+
+export function leaseNotFound(id: bigint): DatastoreError {
+  return new DatastoreError("LEASE_NOT_FOUND", `lease ${id} has expired or was never granted; grant a new one`, {
+    lease: id,
+  });
+}
+
+function holds(compare: Compare, item: KeyValue | undefined): boolean {
+  const actual = item?.[compare.target] ?? 0n;
+  switch (compare.result) {
+    case "equal":
+      return actual === compare.value;
+    case "not-equal":
+      return actual !== compare.value;
+    case "greater":
+      return actual > compare.value;
+    case "less":
+      return actual < compare.value;
+    default:
+      return assertNever(compare.result, "compare result");
+  }
+}
