@@ -1,0 +1,220 @@
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { CalibirdError, errorMessage } from "../../core/errors.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { ErrorView } from "./views.ts";
+
+type ApiErrorCode =
+  | "AGENT_ALREADY_RUNNING"
+  | "SOCKET_FAILED"
+  | "NOT_FOUND"
+  | "METHOD_NOT_ALLOWED"
+  | "INVALID_REQUEST"
+  | "BODY_TOO_LARGE"
+  | "CONFLICT"
+  | "NOT_READY";
+
+/** An error that a client of the sockets sees, with the HTTP status that fits. */
+export class ApiError extends CalibirdError<ApiErrorCode> {
+  get status(): number {
+    return statusOfCode[this.code];
+  }
+}
+
+const statusOfCode: Record<ApiErrorCode, number> = {
+  AGENT_ALREADY_RUNNING: 500,
+  SOCKET_FAILED: 500,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  INVALID_REQUEST: 400,
+  BODY_TOO_LARGE: 413,
+  CONFLICT: 409,
+  NOT_READY: 503,
+};
+
+export interface ApiRequest {
+  readonly method: string;
+  /** Decoded path segments after the pattern's fixed part, by name. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** The parsed JSON body, undefined without one. */
+  readonly body: unknown;
+}
+
+export interface ApiRoute {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** `/v1/explain/:target`; a last segment `:name*` takes the rest, slashes included. */
+  readonly path: string;
+  /** Returns what is sent as JSON. Errors with a `code` become an `ErrorView`. */
+  readonly handle: (request: ApiRequest) => unknown;
+}
+
+/** A route whose answer never ends by itself (server-sent events). */
+export interface StreamRoute {
+  readonly path: string;
+  /** Called with a function that sends one event; returns what ends the stream. */
+  readonly open: (send: (event: string, data: unknown) => void) => () => void;
+}
+
+const largestBody = 4 * 1024 * 1024;
+
+/** HTTP with JSON bodies on a Unix socket. `mode` is the socket file's permission, e.g. 0o600 for root only. */
+export class UnixApiServer {
+  private readonly server: Server;
+  private readonly path: string;
+  private readonly mode: number;
+  private readonly routes: readonly ApiRoute[];
+  private readonly streams: readonly StreamRoute[];
+  private readonly logger: Logger;
+
+  constructor(options: {
+    path: string;
+    mode: number;
+    routes: readonly ApiRoute[];
+    streams?: readonly StreamRoute[];
+    logger: Logger;
+  }) {
+    this.path = options.path;
+    this.mode = options.mode;
+    this.routes = options.routes;
+    this.streams = options.streams ?? [];
+    this.logger = options.logger;
+    this.server = createServer((request, response) => void this.serve(request, response));
+  }
+
+  /** Takes over the socket of an agent that died; throws `AGENT_ALREADY_RUNNING` if one answers on it. */
+  async start(): Promise<void> {
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
+    if (await answers(this.path))
+      throw new ApiError(
+        "AGENT_ALREADY_RUNNING",
+        `another agent serves ${this.path}; stop it first or give this one its own --run-dir`,
+        { path: this.path },
+      );
+    rmSync(this.path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      this.server.once("error", (error) =>
+        reject(
+          new ApiError("SOCKET_FAILED", `cannot listen on ${this.path}: ${error.message}`, { path: this.path }, error),
+        ),
+      );
+      this.server.listen(this.path, resolve);
+    });
+    chmodSync(this.path, this.mode);
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+    rmSync(this.path, { force: true });
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const url = new URL(request.url ?? "/", "http://agent");
+      const stream = this.streams.find((candidate) => candidate.path === url.pathname);
+      if (stream !== undefined && request.method === "GET") {
+        serveStream(stream, response);
+        return;
+      }
+      const { route, params } = this.findRoute(request.method ?? "GET", url.pathname);
+      const body = await readBody(request);
+      const result = await route.handle({ method: route.method, params, query: url.searchParams, body });
+      sendJson(response, 200, result ?? {});
+    } catch (error) {
+      const view = errorView(error);
+      const status = error instanceof ApiError ? error.status : error instanceof CalibirdError ? 422 : 500;
+      if (status === 500) this.logger.error({ err: error, url: request.url }, "request failed");
+      sendJson(response, status, view);
+    }
+  }
+
+  private findRoute(method: string, pathname: string): { route: ApiRoute; params: Record<string, string> } {
+    let pathExists = false;
+    for (const route of this.routes) {
+      const params = matchPath(route.path, pathname);
+      if (params === undefined) continue;
+      pathExists = true;
+      if (route.method === method) return { route, params };
+    }
+    if (pathExists)
+      throw new ApiError("METHOD_NOT_ALLOWED", `${pathname} does not take ${method}`, { method, path: pathname });
+    throw new ApiError("NOT_FOUND", `there is no ${pathname} here`, { path: pathname });
+  }
+}
+
+function serveStream(stream: StreamRoute, response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  response.write(": open\n\n");
+  const close = stream.open((event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+  response.once("close", close);
+}
+
+function matchPath(pattern: string, pathname: string): Record<string, string> | undefined {
+  const wanted = pattern.split("/");
+  const given = pathname.split("/");
+  const params: Record<string, string> = {};
+  for (let index = 0; index < wanted.length; index++) {
+    const segment = wanted[index] ?? "";
+    const value = given[index];
+    if (value === undefined) return undefined;
+    if (segment.startsWith(":") && segment.endsWith("*")) {
+      params[segment.slice(1, -1)] = decodeSegment(given.slice(index).join("/"));
+      return params;
+    }
+    if (segment.startsWith(":")) params[segment.slice(1)] = decodeSegment(value);
+    else if (segment !== value) return undefined;
+  }
+  return wanted.length === given.length ? params : undefined;
+}
+
+function decodeSegment(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ApiError("INVALID_REQUEST", `"${text}" in the path is not percent-encoded text`, { value: text });
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (size > largestBody)
+      throw new ApiError("BODY_TOO_LARGE", `a request body may have ${largestBody} octets at most`, { size });
+    chunks.push(bytes);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown;
+  } catch (error) {
+    throw new ApiError("INVALID_REQUEST", `the request body is not JSON: ${errorMessage(error)}`);
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
+function errorView(error: unknown): ErrorView {
+  if (error instanceof CalibirdError)
+    return { error: { code: error.code, message: error.message, details: { ...error.details } } };
+  return { error: { code: "INTERNAL", message: `internal error: ${errorMessage(error)}; see the agent's log` } };
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

@@ -1,0 +1,120 @@
+import type { SessionState } from "../../bgp/types.ts";
+import type { RouteKind, RouteMode, RouteState } from "../../fib/types.ts";
+
+/**
+ * The objects that the status socket serves and `calictl -o json` prints. docs/openapi.yaml describes them; a test holds
+ * the two together. Times are RFC 3339 in UTC, addresses and prefixes text, absent values null.
+ */
+export interface RouteView {
+  prefix: string;
+  kind: RouteKind;
+  mode: RouteMode;
+  /** The first next hop; null for blackhole and device routes. */
+  nextHop: string | null;
+  /** All next hops of a multipath route, `nextHop` included. */
+  nextHops: string[];
+  device: string | null;
+  /** Node that owns the block or runs the pod. */
+  node: string | null;
+  /** The kernel's route protocol number, 202 unless `calicoCompat` says otherwise. */
+  protocol: number;
+  metric: number;
+  bgp: BgpRouteView | null;
+  state: RouteState;
+  reason: string;
+  since: string;
+}
+
+export interface BgpRouteView {
+  peer: string;
+  asPath: string;
+  localPref: number | null;
+  med: number | null;
+  origin: "igp" | "egp" | "incomplete";
+  communities: string[];
+  originatorId: string | null;
+  clusterList: string[];
+}
+
+export interface PeerView {
+  name: string;
+  description: string;
+  address: string;
+  port: number;
+  localAs: number;
+  remoteAs: number;
+  type: "ibgp" | "ebgp";
+  passive: boolean;
+  state: SessionState;
+  since: string;
+  /** Why it is not Established, or how it last ended; null if neither. */
+  reason: string | null;
+  routerId: string | null;
+  localAddress: string | null;
+  holdTimeSec: number | null;
+  keepaliveTimeSec: number | null;
+  families: string[];
+  gracefulRestart: boolean;
+  routes: { received: number; accepted: number; advertised: number; stale: number };
+  messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
+  timesEstablished: number;
+}
+
+export interface NodeView {
+  name: string;
+  version: string;
+  ipv4Address: string | null;
+  asNumber: number;
+  routerId: string;
+  startedAt: string;
+  datastore: { kind: "embedded"; path: string; reachable: boolean };
+  /** True once the kernel and BGP have caught up after the start. */
+  converged: boolean;
+  /** What an operator should know: settings that could not be honoured, stored objects that do not parse. */
+  problems: string[];
+  blocks: BlockView[];
+  pods: number;
+  routes: Record<RouteState, number>;
+}
+
+export interface BlockView {
+  block: string;
+  pool: string | null;
+  state: string;
+}
+
+export interface NodeStatusView {
+  node: NodeView;
+  peers: PeerView[];
+}
+
+export interface PodView {
+  namespace: string;
+  name: string;
+  addresses: string[];
+  interface: string;
+  macAddress: string | null;
+  networkNamespace: string | null;
+}
+
+/** One link of the chain that decides about an address. */
+export interface ExplainStep {
+  stage: "pool" | "block" | "owner" | "peer" | "path" | "policy" | "encapsulation" | "kernel";
+  /** ok: as it should be. info: nothing to say against it. problem: this is where it breaks. */
+  verdict: "ok" | "info" | "problem";
+  text: string;
+}
+
+export interface ExplainView {
+  target: string;
+  /** One sentence: what happens to a packet to the target, or why nothing does. */
+  verdict: string;
+  reachable: boolean;
+  steps: ExplainStep[];
+  route: RouteView | null;
+}
+
+/** Body of every answer that is not a success. */
+export interface ErrorView {
+  error: { code: string; message: string; details?: Record<string, unknown> };
+}

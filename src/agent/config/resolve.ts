@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { errorMessage } from "../../core/errors.ts";
+import { didYouMean } from "../../core/nearest-name.ts";
+import { type AgentConfig, ConfigError, type Setting, settings } from "./settings.ts";
+
+export const defaultConfigFile = "/etc/calibird/calibird.yaml";
+
+export interface ConfigSources {
+  /** Text of each flag that was given, by `AgentConfig` key. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `--config`; without it the default file is read if it exists. */
+  readonly configFile?: string;
+}
+
+/** Resolves every setting: flag, then environment, then file, then default. Throws the first `ConfigError`. */
+export async function resolveConfig(sources: ConfigSources): Promise<AgentConfig> {
+  const file = await readConfigFile(sources.configFile);
+  const resolved = settings.map((setting) => [setting.key, resolveSetting(setting, sources, file)] as const);
+  return Object.fromEntries(resolved) as unknown as AgentConfig;
+}
+
+function resolveSetting(setting: Setting, sources: ConfigSources, file: ConfigFile): unknown {
+  const flag = sources.flags[setting.key];
+  if (flag !== undefined) return parseSetting(setting, flag, `flag --${setting.flag}`);
+  for (const name of setting.environment) {
+    const value = sources.environment[name];
+    if (value !== undefined && value !== "") return parseSetting(setting, value, `environment variable ${name}`);
+  }
+  const entry = file.entries.get(setting.key);
+  if (entry !== undefined) return parseSetting(setting, entry, `${setting.key} in ${file.path}`);
+  return setting.defaultValue;
+}
+
+function parseSetting(setting: Setting, text: string, origin: string): unknown {
+  try {
+    return setting.parse(text);
+  } catch (error) {
+    const code = error instanceof ConfigError ? error.code : "INVALID_SETTING";
+    throw new ConfigError(code, `${origin}: "${text}" ${errorMessage(error)}`, {
+      setting: setting.key,
+      value: text,
+    });
+  }
+}
+
+interface ConfigFile {
+  readonly path: string;
+  readonly entries: ReadonlyMap<string, string>;
+}
+
+async function readConfigFile(explicit: string | undefined): Promise<ConfigFile> {
+  const path = explicit ?? defaultConfigFile;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (missing && explicit === undefined) return { path, entries: new Map() };
+    throw new ConfigError("UNREADABLE_CONFIG", `cannot read the configuration ${path}: ${errorMessage(error)}`, {
+      path,
+    });
+  }
+  const { parseDocument } = await import("yaml");
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined)
+    throw new ConfigError("UNREADABLE_CONFIG", `${path} is not YAML: ${problem.message}`, { path });
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== "object" || Array.isArray(content))
+    throw new ConfigError("UNREADABLE_CONFIG", `${path} must hold settings as "key: value" lines`, { path });
+  const known = settings.map((setting) => setting.key);
+  const entries = new Map<string, string>();
+  for (const [key, value] of Object.entries(content ?? {})) {
+    if (!known.some((name) => name === key))
+      throw new ConfigError("UNKNOWN_SETTING", `${path}: there is no setting "${key}"${didYouMean(key, known)}`, {
+        path,
+        setting: key,
+      });
+    if (typeof value !== "string" && typeof value !== "number")
+      throw new ConfigError("INVALID_SETTING", `${path}: ${key} must be a text or a number`, { path, setting: key });
+    entries.set(key, String(value));
+  }
+  return { path, entries };
+}

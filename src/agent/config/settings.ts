@@ -1,0 +1,229 @@
+import { CalibirdError } from "../../core/errors.ts";
+import { IpAddress } from "../../net/address.ts";
+import { parseCidr } from "../../net/prefix.ts";
+
+type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
+
+/** A wrong setting. The message names where it came from, the value, and what would be right. */
+export class ConfigError extends CalibirdError<ConfigErrorCode> {}
+
+/** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
+export interface AgentConfig {
+  readonly datastore: "embedded";
+  /** Folder of the embedded datastore. */
+  readonly embeddedPath: string;
+  /** Undefined: the stored name, else the host name. */
+  readonly nodeName: string | undefined;
+  /** "autodetect", "none", or an address with or without prefix length; undefined: the stored one, else autodetect. */
+  readonly ip: string | undefined;
+  /** As Calico's IP_AUTODETECTION_METHOD. */
+  readonly ipAutodetectionMethod: string;
+  /** Undefined: the cluster's default. */
+  readonly asNumber: number | undefined;
+  /** Undefined: the cluster's BGPConfiguration, else 179. */
+  readonly listenPort: number | undefined;
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly logLevel: LogLevel;
+  /** Metric of the routes that we write: 1024 as Calico from v3.32 on, 0 as before. */
+  readonly routeMetric: number;
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** One setting: how it is called in each place and how its text becomes a value. */
+export interface Setting<Value = unknown> {
+  /** Key in the YAML file and in `AgentConfig`. */
+  readonly key: string;
+  /** Flag without the dashes. */
+  readonly flag: string;
+  /** Name of the flag's value in `--help`. */
+  readonly placeholder: string;
+  /** Environment variables, the first that is set and not empty wins. Calico's names are among them. */
+  readonly environment: readonly string[];
+  readonly help: string;
+  readonly defaultValue: Value;
+  /** Throws a plain Error whose message says what would be right; the caller adds where the value came from. */
+  readonly parse: (text: string) => Value;
+}
+
+function setting<Key extends keyof AgentConfig>(
+  description: Setting<AgentConfig[Key]> & { readonly key: Key },
+): Setting<AgentConfig[Key]> & { readonly key: Key } {
+  return description;
+}
+
+/** The one table behind flags, environment, file, `--help` and docs/configuration.md. */
+export const settings = [
+  setting({
+    key: "datastore",
+    flag: "datastore",
+    placeholder: "KIND",
+    environment: ["CALIBIRD_DATASTORE", "DATASTORE_TYPE"],
+    help: "where the cluster's data is kept: embedded (this machine)",
+    defaultValue: "embedded",
+    parse: parseDatastore,
+  }),
+  setting({
+    key: "embeddedPath",
+    flag: "embedded-path",
+    placeholder: "DIR",
+    environment: ["CALIBIRD_EMBEDDED_PATH"],
+    help: "folder of the embedded datastore, shared by all nodes on this machine",
+    defaultValue: "/var/lib/calibird/datastore",
+    parse: parsePath,
+  }),
+  setting({
+    key: "nodeName",
+    flag: "node-name",
+    placeholder: "NAME",
+    environment: ["NODENAME"],
+    help: "name of this node (default: the one in the state folder, else the host name)",
+    defaultValue: undefined,
+    parse: parseNodeName,
+  }),
+  setting({
+    key: "ip",
+    flag: "ip",
+    placeholder: "ADDRESS[/LEN]",
+    environment: ["IP"],
+    help: "IPv4 address of this node, or autodetect, or none (default: the stored one, else autodetect)",
+    defaultValue: undefined,
+    parse: parseNodeAddress,
+  }),
+  setting({
+    key: "ipAutodetectionMethod",
+    flag: "ip-autodetection-method",
+    placeholder: "METHOD",
+    environment: ["IP_AUTODETECTION_METHOD"],
+    help: "first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS",
+    defaultValue: "first-found",
+    parse: parseDetectionMethod,
+  }),
+  setting({
+    key: "asNumber",
+    flag: "as",
+    placeholder: "NUMBER",
+    environment: ["AS"],
+    help: "AS number of this node (default: the cluster's, else 64512)",
+    defaultValue: undefined,
+    parse: parseAsNumber,
+  }),
+  setting({
+    key: "listenPort",
+    flag: "listen-port",
+    placeholder: "PORT",
+    environment: ["CALIBIRD_LISTEN_PORT"],
+    help: "TCP port of BGP (default: the cluster's, else 179)",
+    defaultValue: undefined,
+    parse: (text: string) => parseInteger(text, 1, 65535, "a TCP port"),
+  }),
+  setting({
+    key: "runDir",
+    flag: "run-dir",
+    placeholder: "DIR",
+    environment: ["CALIBIRD_RUN_DIR"],
+    help: "folder of the agent's sockets",
+    defaultValue: "/run/calibird",
+    parse: parsePath,
+  }),
+  setting({
+    key: "stateDir",
+    flag: "state-dir",
+    placeholder: "DIR",
+    environment: ["CALIBIRD_STATE_DIR"],
+    help: "folder of what must survive a reboot",
+    defaultValue: "/var/lib/calibird",
+    parse: parsePath,
+  }),
+  setting({
+    key: "logLevel",
+    flag: "log-level",
+    placeholder: "LEVEL",
+    environment: ["CALIBIRD_LOG_LEVEL"],
+    help: `one of ${logLevels.join(", ")}`,
+    defaultValue: "info",
+    parse: parseLogLevel,
+  }),
+  setting({
+    key: "routeMetric",
+    flag: "route-metric",
+    placeholder: "NUMBER",
+    environment: ["CALIBIRD_ROUTE_METRIC"],
+    help: "metric of the kernel routes: 1024 as Calico from v3.32 on, 0 as before",
+    defaultValue: 1024,
+    parse: (text: string) => parseInteger(text, 0, 2 ** 31 - 1, "a route metric"),
+  }),
+] as const satisfies readonly Setting[];
+
+function parseDatastore(text: string): "embedded" {
+  if (text === "embedded") return text;
+  if (["etcd", "etcdv3", "kubernetes"].includes(text))
+    throw new ConfigError("UNSUPPORTED_SETTING", `is not built into this version; it has: embedded`);
+  throw new Error("must be embedded");
+}
+
+function parsePath(text: string): string {
+  if (!text.startsWith("/") || text.includes("\0")) throw new Error("must be an absolute path such as /run/calibird");
+  return text.length > 1 ? text.replace(/\/+$/, "") : text;
+}
+
+/** A DNS-1123 subdomain, as Calico wants node names. */
+export function parseNodeName(text: string): string {
+  if (text.length > 253 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text))
+    throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
+  return text;
+}
+
+function parseNodeAddress(text: string): string {
+  if (text === "autodetect" || text === "none") return text;
+  try {
+    const address = text.includes("/") ? parseCidr(text).address : IpAddress.parse(text);
+    if (address.family === 4) return text;
+  } catch {
+    // Said below, together with the IPv6 case.
+  }
+  throw new Error("must be an IPv4 address such as 10.0.0.1/24, autodetect, or none");
+}
+
+const detectionMethods = ["interface", "skip-interface", "cidr", "can-reach"];
+
+function parseDetectionMethod(text: string): string {
+  const [name, argument] = splitOnce(text, "=");
+  if (name === "first-found" && argument === undefined) return text;
+  if (!detectionMethods.includes(name) || argument === undefined || argument === "")
+    throw new Error("must be first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS");
+  if (name === "cidr") for (const part of argument.split(",")) parseCidr(part);
+  if (name === "can-reach") IpAddress.parse(argument);
+  if (name.endsWith("interface")) for (const part of argument.split(",")) new RegExp(part);
+  return text;
+}
+
+/** Splits at the first separator; the second part is undefined without one. */
+export function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+/** 1 … 4294967295, plain or dotted (`1.10` is 65546) as Calico accepts it. */
+function parseAsNumber(text: string): number {
+  const dotted = /^(\d{1,5})\.(\d{1,5})$/.exec(text);
+  const value = dotted ? Number(dotted[1]) * 65536 + Number(dotted[2]) : /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  const halvesFit = !dotted || (Number(dotted[1]) < 65536 && Number(dotted[2]) < 65536);
+  if (value < 1 || value > 4294967295 || value === 23456 || !halvesFit)
+    throw new Error("must be an AS number from 1 to 4294967295 other than 23456 (AS_TRANS)");
+  return value;
+}
+
+function parseInteger(text: string, lowest: number, highest: number, what: string): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= lowest && value <= highest)) throw new Error(`must be ${what} from ${lowest} to ${highest}`);
+  return value;
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = logLevels.find((name) => name === text.toLowerCase());
+  if (level === undefined) throw new Error(`must be one of ${logLevels.join(", ")}`);
+  return level;
+}

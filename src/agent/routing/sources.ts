@@ -1,0 +1,33 @@
+import type { OriginatedRoute } from "../../bgp/types.ts";
+import type { DesiredRoute } from "../../fib/types.ts";
+import type { Prefix } from "../../net/prefix.ts";
+
+/** What routing must know of an IPPool. */
+export interface RoutingPool {
+  readonly name: string;
+  readonly cidr: Prefix;
+  readonly ipipMode: "Never" | "Always" | "CrossSubnet";
+  readonly vxlanMode: "Never" | "Always" | "CrossSubnet";
+  readonly disableBgpExport: boolean;
+}
+
+/** Who owns a block. Only a confirmed affinity is ownership (two-phase claim). */
+export interface RoutingBlock {
+  readonly block: Prefix;
+  readonly node: string;
+  readonly confirmed: boolean;
+}
+
+/** One address of a pod on this node. */
+export interface RoutingWorkload {
+  readonly address: Prefix;
+  readonly device: string;
+  /** `namespace/name`, for people. */
+  readonly pod: string;
+}
+
+/** What a change of one source means for the kernel and for BGP. */
+export interface RoutingChanges {
+  readonly fib: { readonly set: readonly DesiredRoute[]; readonly remove: readonly Prefix[] };
+  readonly originate: { readonly announce: readonly OriginatedRoute[]; readonly withdraw: readonly Prefix[] };
+}

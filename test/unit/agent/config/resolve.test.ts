@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { resolveConfig } from "../../../../src/agent/config/resolve.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "calibird-config-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function configFile(text: string): string {
+  const path = join(folder, "calibird.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("resolveConfig", () => {
+  it("takes flags before environment before file before defaults", async () => {
+    const path = configFile("nodeName: from-file\nrouteMetric: 512\nlistenPort: 1790\n");
+    const config = await resolveConfig({
+      flags: { nodeName: "from-flag" },
+      environment: { NODENAME: "from-env", CALIBIRD_ROUTE_METRIC: "100" },
+      configFile: path,
+    });
+    expect(config).toMatchObject({
+      nodeName: "from-flag",
+      routeMetric: 100,
+      listenPort: 1790,
+      runDir: "/run/calibird",
+      logLevel: "info",
+    });
+  });
+
+  it("honours Calico's environment names, and takes an empty one as not set", async () => {
+    const config = await resolveConfig({
+      flags: {},
+      environment: { NODENAME: "", IP: "10.0.0.7/24", AS: "1.10", IP_AUTODETECTION_METHOD: "cidr=10.0.0.0/8" },
+    });
+    expect(config).toMatchObject({ nodeName: undefined, ip: "10.0.0.7/24", asNumber: 65546 });
+    expect(config.ipAutodetectionMethod).toBe("cidr=10.0.0.0/8");
+  });
+
+  it.each([
+    [{ ip: "10.0.0.300" }, 'flag --ip: "10.0.0.300" must be an IPv4 address such as 10.0.0.1/24'],
+    [{ ip: "fd00::1" }, "must be an IPv4 address"],
+    [{ asNumber: "0" }, 'flag --as: "0" must be an AS number from 1 to 4294967295'],
+    [{ asNumber: "23456" }, "other than 23456"],
+    [{ listenPort: "70000" }, "must be a TCP port from 1 to 65535"],
+    [{ nodeName: "Worker_0" }, "must be lower-case letters"],
+    [{ logLevel: "loud" }, "must be one of trace, debug"],
+    [{ runDir: "run" }, "must be an absolute path"],
+    [{ datastore: "etcd" }, "is not built into this version"],
+    [{ datastore: "redis" }, "must be embedded"],
+    [{ ipAutodetectionMethod: "interface=" }, "must be first-found"],
+  ])("refuses %j and says what would be right", async (flags, message) => {
+    await expect(resolveConfig({ flags, environment: {} })).rejects.toThrow(message);
+  });
+
+  it("names the file and the nearest setting for an unknown key", async () => {
+    const path = configFile("nodename: n1\n");
+    await expect(resolveConfig({ flags: {}, environment: {}, configFile: path })).rejects.toThrow(
+      `${path}: there is no setting "nodename" (did you mean nodeName?)`,
+    );
+  });
+
+  it("names the environment variable that holds a wrong value", async () => {
+    await expect(resolveConfig({ flags: {}, environment: { AS: "x" } })).rejects.toThrow("environment variable AS");
+  });
+
+  it("fails on an explicit file that is not there, or is no YAML", async () => {
+    const missing = join(folder, "missing.yaml");
+    await expect(resolveConfig({ flags: {}, environment: {}, configFile: missing })).rejects.toThrow(missing);
+    const broken = configFile("a: [1\n");
+    await expect(resolveConfig({ flags: {}, environment: {}, configFile: broken })).rejects.toThrow("is not YAML");
+  });
+});
