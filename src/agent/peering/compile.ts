@@ -1,0 +1,216 @@
+import type { PeerConfig } from "../../bgp/types.ts";
+import type { IpAddress } from "../../net/address.ts";
+import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
+
+/** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
+const holdTimeSec = 90;
+
+const defaultRestartTimeSec = 120;
+
+export interface CompiledPeering {
+  readonly peers: readonly PeerConfig[];
+  /** What could not be configured and why, for the operator. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * The sessions that this node shall have, from the cluster's resources, by Calico's rules: the full mesh between nodes that
+ * are no route reflectors, then global BGPPeers, then those of this node and their mirror images. One session per address:
+ * a BGPPeer replaces the mesh session to the same address.
+ */
+export function compilePeering(input: PeeringInput): CompiledPeering {
+  const own = input.nodes.find((node) => node.name === input.ownName);
+  if (own === undefined) return { peers: [], problems: [`node ${input.ownName} is not in the datastore`] };
+  const problems: string[] = [];
+  const peers = new Map<string, PeerConfig>();
+  const add = (peer: PeerConfig) => {
+    const key = peer.address.toString();
+    if (!peers.has(key)) peers.set(key, peer);
+  };
+  const global = input.explicit.filter((peer) => peer.appliesTo === "global");
+  const specific = input.explicit.filter((peer) => peer.appliesTo !== "global");
+  for (const [explicit, prefix] of [...global.map(withPrefix("Global")), ...specific.map(withPrefix("Node"))])
+    for (const peer of explicitSessions(explicit, prefix, own, input, problems)) add(peer);
+  for (const peer of meshSessions(own, input)) add(peer);
+  return { peers: [...peers.values()], problems };
+}
+
+function withPrefix(prefix: string): (peer: ExplicitPeer) => [ExplicitPeer, string] {
+  return (peer) => [peer, prefix];
+}
+
+function meshSessions(own: PeeringNode, input: PeeringInput): PeerConfig[] {
+  if (!input.cluster.meshEnabled || own.routeReflectorClusterId !== undefined) return [];
+  return input.nodes
+    .filter((node) => node.name !== own.name && node.routeReflectorClusterId === undefined)
+    .flatMap((node) =>
+      addressPairs(own, node).map(([local, remote]) =>
+        session(input, own, {
+          name: sessionName("Mesh", remote),
+          description: "node-to-node mesh",
+          address: remote,
+          port: node.listenPort ?? input.cluster.listenPort,
+          localAddress: local,
+          remoteAs: node.asNumber ?? input.cluster.asNumber,
+          passive: isPassive(local, remote),
+          restartTimeSec: input.cluster.meshRestartTimeSec,
+        }),
+      ),
+    );
+}
+
+function explicitSessions(
+  explicit: ExplicitPeer,
+  prefix: string,
+  own: PeeringNode,
+  input: PeeringInput,
+  problems: string[],
+): PeerConfig[] {
+  const applies = explicit.appliesTo === "global" || explicit.appliesTo(own);
+  const forward = applies ? forwardSessions(explicit, prefix, own, input, problems) : [];
+  return [...forward, ...reverseSessions(explicit, own, input)];
+}
+
+function forwardSessions(
+  explicit: ExplicitPeer,
+  prefix: string,
+  own: PeeringNode,
+  input: PeeringInput,
+  problems: string[],
+): PeerConfig[] {
+  const { target } = explicit;
+  if (target.kind === "nodes")
+    return input.nodes
+      .filter((node) => node.name !== own.name && target.matches(node))
+      .flatMap((node) => sessionsToNode(explicit, "Node", own, node, input));
+  const node = nodeAt(target.address, input);
+  if (node?.name === own.name) return [];
+  const remoteAs = explicit.asNumber ?? (node && (node.asNumber ?? input.cluster.asNumber));
+  if (remoteAs === undefined) {
+    problems.push(`BGPPeer ${explicit.name}: peerIP ${target.address} needs an asNumber`);
+    return [];
+  }
+  const local = ownAddress(own, target.address);
+  if (local === undefined) {
+    problems.push(
+      `BGPPeer ${explicit.name}: this node has no IPv${target.address.family} address to reach ${target.address} from`,
+    );
+    return [];
+  }
+  const suffix = target.port === undefined ? "" : `_port_${target.port}`;
+  return [
+    session(input, own, {
+      ...explicitFields(explicit),
+      name: sessionName(prefix, target.address) + suffix,
+      address: target.address,
+      port: target.port ?? node?.listenPort ?? (node === undefined ? 179 : input.cluster.listenPort),
+      ...(explicit.sourceIsNodeAddress ? { localAddress: local } : {}),
+      remoteAs,
+      remoteClusterId: node?.routeReflectorClusterId,
+      passive: node !== undefined && isPassive(local, target.address),
+    }),
+  ];
+}
+
+/** The mirror image (reversePeering Auto): a selected node peers back with every node that the resource applies to. */
+function reverseSessions(explicit: ExplicitPeer, own: PeeringNode, input: PeeringInput): PeerConfig[] {
+  if (!explicit.reverse || !isTarget(explicit, own)) return [];
+  const { appliesTo } = explicit;
+  return input.nodes
+    .filter((node) => node.name !== own.name && (appliesTo === "global" || appliesTo(node)))
+    .flatMap((node) => sessionsToNode(explicit, "Node", own, node, input));
+}
+
+function isTarget(explicit: ExplicitPeer, own: PeeringNode): boolean {
+  const { target } = explicit;
+  if (target.kind === "nodes") return target.matches(own);
+  return ownAddress(own, target.address)?.equals(target.address) ?? false;
+}
+
+function sessionsToNode(
+  explicit: ExplicitPeer,
+  prefix: string,
+  own: PeeringNode,
+  node: PeeringNode,
+  input: PeeringInput,
+): PeerConfig[] {
+  return addressPairs(own, node).map(([local, remote]) =>
+    session(input, own, {
+      ...explicitFields(explicit),
+      name: sessionName(prefix, remote),
+      address: remote,
+      port: node.listenPort ?? input.cluster.listenPort,
+      ...(explicit.sourceIsNodeAddress ? { localAddress: local } : {}),
+      remoteAs: node.asNumber ?? input.cluster.asNumber,
+      remoteClusterId: node.routeReflectorClusterId,
+      passive: isPassive(local, remote),
+    }),
+  );
+}
+
+function explicitFields(explicit: ExplicitPeer) {
+  return {
+    description: explicit.appliesTo === "global" ? `global, BGPPeer ${explicit.name}` : `BGPPeer ${explicit.name}`,
+    nextHopMode: explicit.nextHopMode,
+    allowLocalAs: explicit.allowLocalAs,
+    ...(explicit.localAsNumber === undefined ? {} : { localAs: explicit.localAsNumber }),
+    ...(explicit.keepaliveTimeSec === undefined ? {} : { keepaliveTimeSec: explicit.keepaliveTimeSec }),
+    restartTimeSec: explicit.restartTimeSec ?? defaultRestartTimeSec,
+  };
+}
+
+interface SessionFields
+  extends Pick<PeerConfig, "name" | "description" | "address" | "port" | "remoteAs" | "passive">,
+    Partial<Pick<PeerConfig, "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec">> {
+  readonly restartTimeSec: number;
+  readonly remoteClusterId?: string | undefined;
+}
+
+function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): PeerConfig {
+  const { restartTimeSec, remoteClusterId, ...given } = fields;
+  const localAs = given.localAs ?? own.asNumber ?? input.cluster.asNumber;
+  return {
+    nextHopMode: "auto",
+    allowLocalAs: 0,
+    ...given,
+    localAs,
+    holdTimeSec,
+    families: [given.address.family === 4 ? "ipv4-unicast" : "ipv6-unicast"],
+    gracefulRestart: { restartTimeSec },
+    // RFC 4456 by Calico's rule: a client is an iBGP peer that has no cluster ID or another one than we have.
+    routeReflectorClient:
+      own.routeReflectorClusterId !== undefined &&
+      given.remoteAs === localAs &&
+      remoteClusterId !== own.routeReflectorClusterId,
+    importPolicy: input.importPolicy,
+    exportPolicy: input.exportPolicy,
+  };
+}
+
+/**
+ * Calico's rule for who dials, on the text of the addresses: the lower one waits. With one dialler there is no collision,
+ * and a node that restarts gracefully is not dialled before it is ready.
+ */
+function isPassive(local: IpAddress, remote: IpAddress): boolean {
+  return remote.toString() > local.toString();
+}
+
+function sessionName(prefix: string, address: IpAddress): string {
+  return `${prefix}_${address.toString().replaceAll(/[.:]/g, "_")}`;
+}
+
+/** Own and remote address of each family that both nodes have. */
+function addressPairs(own: PeeringNode, other: PeeringNode): [IpAddress, IpAddress][] {
+  const pairs: [IpAddress, IpAddress][] = [];
+  if (own.ipv4Address && other.ipv4Address) pairs.push([own.ipv4Address, other.ipv4Address]);
+  if (own.ipv6Address && other.ipv6Address) pairs.push([own.ipv6Address, other.ipv6Address]);
+  return pairs;
+}
+
+function ownAddress(own: PeeringNode, remote: IpAddress): IpAddress | undefined {
+  return remote.family === 4 ? own.ipv4Address : own.ipv6Address;
+}
+
+function nodeAt(address: IpAddress, input: PeeringInput): PeeringNode | undefined {
+  return input.nodes.find((node) => node.ipv4Address?.equals(address) || node.ipv6Address?.equals(address));
+}

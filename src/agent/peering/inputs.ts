@@ -1,0 +1,54 @@
+import type { Policy } from "../../bgp/policy/types.ts";
+import type { IpAddress } from "../../net/address.ts";
+
+/** What peering must know of a Node. */
+export interface PeeringNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ipv4Address?: IpAddress;
+  readonly ipv6Address?: IpAddress;
+  /** The node's own AS number; the cluster's if absent. */
+  readonly asNumber?: number;
+  readonly routeReflectorClusterId?: string;
+  /** The node's own listen port (BGPConfiguration `node.<name>`); the cluster's if absent. */
+  readonly listenPort?: number;
+}
+
+/** The cluster-wide part of the BGPConfiguration `default`, with its defaults filled in. */
+export interface ClusterBgp {
+  readonly asNumber: number;
+  readonly meshEnabled: boolean;
+  readonly meshRestartTimeSec: number;
+  readonly listenPort: number;
+}
+
+/** A BGPPeer resource with its selectors compiled and its texts parsed. */
+export interface ExplicitPeer {
+  readonly name: string;
+  /** Which nodes this applies to; "global" is every node. */
+  readonly appliesTo: "global" | ((node: PeeringNode) => boolean);
+  /** Who is at the other end: an address, or all nodes that a selector matches. */
+  readonly target:
+    | { readonly kind: "address"; readonly address: IpAddress; readonly port?: number }
+    | { readonly kind: "nodes"; readonly matches: (node: PeeringNode) => boolean };
+  readonly asNumber?: number;
+  readonly localAsNumber?: number;
+  readonly nextHopMode: "auto" | "self" | "keep";
+  /** Use the node's address as source, which is the default; false leaves it to the kernel. */
+  readonly sourceIsNodeAddress: boolean;
+  readonly restartTimeSec?: number;
+  readonly keepaliveTimeSec?: number;
+  readonly allowLocalAs: number;
+  /** Make the mirror session at the other end, where that is a node of the cluster. */
+  readonly reverse: boolean;
+}
+
+export interface PeeringInput {
+  readonly ownName: string;
+  readonly nodes: readonly PeeringNode[];
+  readonly cluster: ClusterBgp;
+  /** In the order of their names. */
+  readonly explicit: readonly ExplicitPeer[];
+  readonly importPolicy: Policy;
+  readonly exportPolicy: Policy;
+}

@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import { compilePeering } from "../../../../src/agent/peering/compile.ts";
+import type { ExplicitPeer, PeeringInput, PeeringNode } from "../../../../src/agent/peering/inputs.ts";
+import { compileExportPolicy, importPolicy } from "../../../../src/agent/routing/export-policy.ts";
+import { IpAddress } from "../../../../src/net/address.ts";
+
+const node = (name: string, address: string, more: Partial<PeeringNode> = {}): PeeringNode => ({
+  name,
+  labels: {},
+  ipv4Address: IpAddress.parse(address),
+  ...more,
+});
+
+function input(more: Partial<PeeringInput> = {}): PeeringInput {
+  return {
+    ownName: "n2",
+    nodes: [node("n1", "10.0.0.1"), node("n2", "10.0.0.2"), node("n3", "10.0.0.3")],
+    cluster: { asNumber: 64512, meshEnabled: true, meshRestartTimeSec: 120, listenPort: 179 },
+    explicit: [],
+    importPolicy,
+    exportPolicy: compileExportPolicy([]),
+    ...more,
+  };
+}
+
+const explicit = (more: Partial<ExplicitPeer> = {}): ExplicitPeer => ({
+  name: "tor",
+  appliesTo: "global",
+  target: { kind: "address", address: IpAddress.parse("10.0.0.254") },
+  asNumber: 64513,
+  nextHopMode: "auto",
+  sourceIsNodeAddress: true,
+  allowLocalAs: 0,
+  reverse: true,
+  ...more,
+});
+
+const names = (wanted: PeeringInput) => compilePeering(wanted).peers.map((peer) => peer.name);
+
+describe("compilePeering", () => {
+  it("builds the full mesh with every other node", () => {
+    const { peers, problems } = compilePeering(input());
+    expect(problems).toEqual([]);
+    expect(peers).toMatchObject([
+      { name: "Mesh_10_0_0_1", remoteAs: 64512, localAs: 64512, port: 179, passive: false },
+      { name: "Mesh_10_0_0_3", remoteAs: 64512, localAs: 64512, port: 179, passive: true },
+    ]);
+    expect(peers[0]?.localAddress?.toString()).toBe("10.0.0.2");
+    expect(peers[0]?.gracefulRestart).toEqual({ restartTimeSec: 120 });
+  });
+
+  it("lets the node dial whose address is the greater text, as Calico does", () => {
+    const passiveOf = (own: string, peer: string) =>
+      compilePeering(input({ nodes: [node("n2", own), node("other", peer)] })).peers[0]?.passive;
+    expect(passiveOf("10.192.0.2", "10.192.0.3")).toBe(true);
+    expect(passiveOf("10.0.0.10", "10.0.0.9")).toBe(true);
+    expect(passiveOf("10.0.0.9", "10.0.0.10")).toBe(false);
+  });
+
+  it("leaves route reflectors and a switched-off mesh out", () => {
+    const cluster = { ...input().cluster, meshEnabled: false };
+    expect(names(input({ cluster }))).toEqual([]);
+    const reflector = { routeReflectorClusterId: "244.0.0.1" };
+    const nodes = [node("n1", "10.0.0.1", reflector), node("n2", "10.0.0.2"), node("n3", "10.0.0.3")];
+    expect(names(input({ nodes }))).toEqual(["Mesh_10_0_0_3"]);
+    expect(names(input({ nodes, ownName: "n1" }))).toEqual([]);
+  });
+
+  it("uses a node's own AS number and port", () => {
+    const nodes = [node("n1", "10.0.0.1", { asNumber: 65001, listenPort: 1790 }), node("n2", "10.0.0.2")];
+    expect(compilePeering(input({ nodes })).peers).toMatchObject([{ remoteAs: 65001, localAs: 64512, port: 1790 }]);
+  });
+
+  it("peers over both families with a node that has both", () => {
+    const both = (text: string) => ({ ipv6Address: IpAddress.parse(text) });
+    const nodes = [node("n1", "10.0.0.1", both("fd00::1")), node("n2", "10.0.0.2", both("fd00::2"))];
+    expect(compilePeering(input({ nodes })).peers).toMatchObject([
+      { name: "Mesh_10_0_0_1", families: ["ipv4-unicast"] },
+      { name: "Mesh_fd00__1", families: ["ipv6-unicast"] },
+    ]);
+  });
+
+  it("adds a global BGPPeer next to the mesh", () => {
+    const { peers } = compilePeering(input({ explicit: [explicit()] }));
+    expect(peers.map((peer) => peer.name)).toEqual(["Global_10_0_0_254", "Mesh_10_0_0_1", "Mesh_10_0_0_3"]);
+    expect(peers[0]).toMatchObject({ remoteAs: 64513, port: 179, passive: false, routeReflectorClient: false });
+  });
+
+  it("keeps one session per address: global before node, BGPPeer before mesh, and none to itself", () => {
+    const other = explicit({
+      name: "again",
+      appliesTo: () => true,
+      target: { kind: "address", address: IpAddress.parse("10.0.0.254") },
+    });
+    const toNode = explicit({ name: "n1", target: { kind: "address", address: IpAddress.parse("10.0.0.1") } });
+    const toSelf = explicit({
+      name: "me",
+      target: { kind: "address", address: IpAddress.parse("10.0.0.2") },
+      reverse: false,
+    });
+    expect(names(input({ explicit: [other, explicit(), toNode, toSelf] }))).toEqual([
+      "Global_10_0_0_254",
+      "Global_10_0_0_1",
+      "Mesh_10_0_0_3",
+    ]);
+  });
+
+  it("applies a BGPPeer of a node to that node only", () => {
+    const peer = explicit({ appliesTo: (candidate) => candidate.name === "n1" });
+    expect(names(input({ explicit: [peer] }))).not.toContain("Node_10_0_0_254");
+    expect(names(input({ explicit: [peer], ownName: "n1" }))).toContain("Node_10_0_0_254");
+  });
+
+  it("names a port in the session's name", () => {
+    const target = { kind: "address" as const, address: IpAddress.parse("10.0.0.254"), port: 1790 };
+    expect(compilePeering(input({ explicit: [explicit({ target })] })).peers[0]).toMatchObject({
+      name: "Global_10_0_0_254_port_1790",
+      port: 1790,
+    });
+  });
+
+  it("reports a peer that cannot be configured and goes on with the others", () => {
+    const { asNumber: _none, ...withoutAs } = explicit();
+    const v6 = explicit({ name: "v6", target: { kind: "address", address: IpAddress.parse("fd00::9") } });
+    const { peers, problems } = compilePeering(input({ explicit: [withoutAs, v6] }));
+    expect(peers).toHaveLength(2);
+    expect(problems).toEqual([
+      "BGPPeer tor: peerIP 10.0.0.254 needs an asNumber",
+      "BGPPeer v6: this node has no IPv6 address to reach fd00::9 from",
+    ]);
+  });
+
+  it("makes both ends of a reflector's peering from one resource, and its clients clients", () => {
+    const nodes = [
+      node("n1", "10.0.0.1", { routeReflectorClusterId: "244.0.0.1", labels: { reflector: "yes" } }),
+      node("n2", "10.0.0.2"),
+      node("n3", "10.0.0.3"),
+    ];
+    const { asNumber: _none, ...withoutAs } = explicit();
+    const peer: ExplicitPeer = {
+      ...withoutAs,
+      appliesTo: () => true,
+      target: { kind: "nodes", matches: (candidate) => candidate.labels.reflector === "yes" },
+    };
+    const cluster = { ...input().cluster, meshEnabled: false };
+    const of = (ownName: string) => compilePeering(input({ ownName, nodes, cluster, explicit: [peer] })).peers;
+    expect(of("n2").map((session) => session.name)).toEqual(["Node_10_0_0_1"]);
+    expect(of("n2")[0]?.routeReflectorClient).toBe(false);
+    expect(of("n1").map((session) => session.name)).toEqual(["Node_10_0_0_2", "Node_10_0_0_3"]);
+    expect(of("n1").every((session) => session.routeReflectorClient)).toBe(true);
+    const manual = { ...peer, appliesTo: (candidate: PeeringNode) => candidate.name !== "n1", reverse: false };
+    expect(compilePeering(input({ ownName: "n1", nodes, cluster, explicit: [manual] })).peers).toEqual([]);
+  });
+});
