@@ -1,4 +1,5 @@
 import koffi from "koffi";
+import { hostIsLittleEndian } from "./byte-order.ts";
 import { SyscallError } from "./errors.ts";
 
 export { SyscallError };
@@ -7,9 +8,35 @@ export { SyscallError };
 const libc = koffi.load(null);
 const { EINTR, EWOULDBLOCK } = koffi.os.errno;
 
+/** ssize_t and size_t are spelt as the integers they are: koffi does not know the first. */
 const native = {
   flock: libc.func("int flock(int fd, int operation)"),
+  eventfd: libc.func("int eventfd(unsigned int initial, int flags)"),
+  poll: libc.func("int poll(uint8_t *fds, unsigned long count, int timeout)"),
+  socket: libc.func("int socket(int domain, int type, int protocol)"),
+  bind: libc.func("int bind(int fd, uint8_t *address, uint32_t length)"),
+  connect: libc.func("int connect(int fd, uint8_t *address, uint32_t length)"),
+  setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
+  send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
+  recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
+  setns: libc.func("int setns(int fd, int type)"),
+  unshare: libc.func("int unshare(int flags)"),
+  mount: libc.func("int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)"),
+  umount2: libc.func("int umount2(const char *target, int flags)"),
 };
+
+/**
+ * Makes a call until no signal interrupts it, and returns its result; throws SyscallError with `subject` if it is -1 for
+ * any other reason. koffi keeps errno from the call to here, since nothing runs in between.
+ */
+function check(syscall: string, subject: string | undefined, call: () => unknown): number {
+  for (;;) {
+    const result = Number(call());
+    if (result !== -1) return result;
+    const errno = koffi.errno();
+    if (errno !== EINTR) throw new SyscallError(syscall, errno, subject);
+  }
+}
 
 const FLOCK = { shared: 1, exclusive: 2, unlock: 8 } as const;
 const LOCK_NB = 4;
@@ -19,10 +46,125 @@ const LOCK_NB = 4;
  * A blocking call blocks the whole thread. Throws SyscallError.
  */
 export function flock(fd: number, operation: "exclusive" | "shared" | "unlock", nonBlocking: boolean): boolean {
-  for (;;) {
-    if (native.flock(fd, FLOCK[operation] | (nonBlocking ? LOCK_NB : 0)) === 0) return true;
-    const errno = koffi.errno();
-    if (errno === EWOULDBLOCK) return false;
-    if (errno !== EINTR) throw new SyscallError("flock", errno, `file descriptor ${fd}`);
+  const flags = FLOCK[operation] | (nonBlocking ? LOCK_NB : 0);
+  return unlessItWouldBlock(() => check("flock", `file descriptor ${fd}`, () => native.flock(fd, flags))) !== undefined;
+}
+
+function unlessItWouldBlock(call: () => number): number | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === EWOULDBLOCK) return undefined;
+    throw error;
   }
+}
+
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/**
+ * A non-blocking event counter (eventfd(2)) that wakes a thread out of `poll`: add to it by writing 8 octets with
+ * fs.writeSync, clear it by reading 8. The caller closes it. Throws SyscallError.
+ */
+export function createEventFd(): number {
+  return check("eventfd", undefined, () => native.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+}
+
+const POLLIN = 1;
+const POLLNVAL = 0x20;
+/** struct pollfd: int fd, short events, short revents. */
+const POLLFD_BYTES = 8;
+
+/**
+ * Blocks the thread until one of the descriptors has something to read (or an error to fetch) or `timeoutMs` have passed
+ * (-1 waits for ever). Returns for each whether it has. Throws SyscallError, also with EBADF for a closed descriptor.
+ */
+export function pollReadable(fds: readonly number[], timeoutMs: number): boolean[] {
+  const bytes = new Uint8Array(fds.length * POLLFD_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [index, fd] of fds.entries()) {
+    view.setInt32(index * POLLFD_BYTES, fd, hostIsLittleEndian);
+    view.setInt16(index * POLLFD_BYTES + 4, POLLIN, hostIsLittleEndian);
+  }
+  check("poll", undefined, () => native.poll(bytes, fds.length, timeoutMs));
+  return fds.map((fd, index) => {
+    const happened = view.getInt16(index * POLLFD_BYTES + 6, hostIsLittleEndian);
+    if ((happened & POLLNVAL) !== 0) throw new SyscallError("poll", koffi.os.errno.EBADF ?? 9, `file descriptor ${fd}`);
+    return happened !== 0;
+  });
+}
+
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
+/** A non-blocking socket that children do not inherit. The caller closes it with fs.closeSync. Throws SyscallError. */
+export function createSocket(domain: number, type: number, protocol: number): number {
+  return check("socket", undefined, () => native.socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+/** bind(2); `address` is the bytes of the family's sockaddr. Throws SyscallError. */
+export function bindSocket(fd: number, address: Uint8Array): void {
+  check("bind", `file descriptor ${fd}`, () => native.bind(fd, address, address.length));
+}
+
+/** connect(2); `address` is the bytes of the family's sockaddr. Throws SyscallError. */
+export function connectSocket(fd: number, address: Uint8Array): void {
+  check("connect", `file descriptor ${fd}`, () => native.connect(fd, address, address.length));
+}
+
+/** setsockopt(2) with the option's value as bytes. Throws SyscallError. */
+export function setSocketOption(fd: number, level: number, option: number, value: Uint8Array): void {
+  const subject = `option ${level}/${option} of file descriptor ${fd}`;
+  check("setsockopt", subject, () => native.setsockopt(fd, level, option, value, value.length));
+}
+
+/** send(2) without flags; returns how many octets were taken. Throws SyscallError (EAGAIN if it would block). */
+export function sendBytes(fd: number, bytes: Uint8Array): number {
+  return check("send", `file descriptor ${fd}`, () => native.send(fd, bytes, bytes.length, 0));
+}
+
+/** Makes recv(2) return the real length of a datagram that did not fit. */
+const MSG_TRUNC = 0x20;
+
+/**
+ * Receives one datagram into `buffer`. Returns its real length, which exceeds the buffer's if it was cut, or undefined if
+ * there is none. Throws SyscallError.
+ */
+export function receiveDatagram(fd: number, buffer: Uint8Array): number | undefined {
+  return unlessItWouldBlock(() =>
+    check("recv", `file descriptor ${fd}`, () => native.recv(fd, buffer, buffer.length, MSG_TRUNC)),
+  );
+}
+
+const CLONE_NEWNET = 0x40000000;
+
+/** Moves the calling thread, and no other, into the network namespace of an open namespace file. Throws SyscallError. */
+export function setNetworkNamespace(fd: number): void {
+  check("setns", `file descriptor ${fd}`, () => native.setns(fd, CLONE_NEWNET));
+}
+
+/** Moves the calling thread, and no other, into a new network namespace. Throws SyscallError. */
+export function unshareNetworkNamespace(): void {
+  check("unshare", "network namespace", () => native.unshare(CLONE_NEWNET));
+}
+
+const MS_BIND = 0x1000;
+const MS_REC = 0x4000;
+const MS_SHARED = 0x100000;
+const MNT_DETACH = 2;
+
+/** Makes `source` appear at `target` too, with the mounts below it if `recursive`. Throws SyscallError. */
+export function bindMount(source: string, target: string, recursive: boolean): void {
+  const flags = MS_BIND | (recursive ? MS_REC : 0);
+  check("mount", `${source} on ${target}`, () => native.mount(source, target, "none", flags, null));
+}
+
+/** Lets mounts below `target` reach the copies of it in other mount namespaces. EINVAL if it is no mount point. */
+export function makeMountShared(target: string): void {
+  check("mount", `${target} as shared`, () => native.mount("", target, "none", MS_SHARED | MS_REC, null));
+}
+
+/** Takes a mount out of sight now and ends it when nobody uses it. EINVAL if it is no mount point. */
+export function detachMount(target: string): void {
+  check("umount2", target, () => native.umount2(target, MNT_DETACH));
 }
