@@ -1,0 +1,115 @@
+import type { OpenMessage } from "../packet/message.ts";
+import type { SessionDownReason } from "../types.ts";
+import { isDamped, nextBackOff } from "./back-off.ts";
+import { losersOfCollision } from "./collision.ts";
+import { stepConnection } from "./connection.ts";
+import { negotiate } from "./negotiate.ts";
+import { type ActiveState, establishedOf, type Move, memoryOf, withoutConnection } from "./peer-state.ts";
+import type {
+  Connection,
+  ConnectionCommand,
+  ConnectionEvent,
+  ConnectionState,
+  FsmAction,
+  FsmContext,
+  PeerState,
+} from "./types.ts";
+
+/** What an event of one connection does to its peer. */
+export function onConnectionEvent(
+  state: ActiveState,
+  connection: Connection,
+  event: ConnectionEvent,
+  context: FsmContext,
+): Move {
+  if (event.type === "message") {
+    if (event.message.type === "open") return onOpen(state, connection, event.message, context);
+    if (event.message.type === "keepalive" && connection.state.name === "open-confirm") {
+      const rival = establishedOf(state)?.connection;
+      if (rival !== undefined) return onConfirmedRival(state, connection, rival, context);
+    }
+  }
+  return apply(state, connection, event, context);
+}
+
+function onOpen(state: ActiveState, connection: Connection, open: OpenMessage, context: FsmContext): Move {
+  const { state: connectionState } = connection;
+  if (connectionState.name !== "open-sent" && connectionState.name !== "open-delayed")
+    return apply(state, connection, { type: "message", message: open }, context);
+  const result = negotiate(context.config, context.routerId, connectionState.localAddress, open);
+  if (!result.ok) return apply(state, connection, { type: "open-rejected", error: result.error }, context);
+  const losers = losersOfCollision(state.connections, connection, result.session, context);
+  const actions: FsmAction[] = [];
+  let survivors = state;
+  for (const loser of losers) {
+    actions.push(...stepConnection(loser.id, loser.state, { type: "collision-dump" }, context).actions);
+    survivors = withoutConnection(survivors, loser);
+  }
+  if (losers.includes(connection)) return { state: survivors, actions };
+  const accepted = apply(survivors, connection, { type: "open-accepted", session: result.session }, context);
+  return { ...accepted, actions: [...actions, ...accepted.actions] };
+}
+
+/**
+ * A second connection is ready to be Established. With graceful restart it is the peer after a restart that we have not
+ * noticed (RFC 4724 §4.2): the old connection counts as lost. Waiting for this KEEPALIVE instead of the TCP connection tells
+ * a restart from a collision, whose loser the peer never confirms. Without graceful restart the live session stays.
+ */
+function onConfirmedRival(state: ActiveState, newcomer: Connection, rival: Connection, context: FsmContext): Move {
+  const isRestart = establishedOf(state)?.session.gracefulRestart !== undefined;
+  if (!isRestart) {
+    const { actions } = stepConnection(newcomer.id, newcomer.state, { type: "collision-dump" }, context);
+    return { state: withoutConnection(state, newcomer), actions };
+  }
+  const old = apply(state, rival, { type: "superseded" }, context);
+  if (old.state.name !== "active") return old;
+  const confirmed = apply(old.state, newcomer, { type: "message", message: { type: "keepalive" } }, context);
+  return { ...confirmed, actions: [...old.actions, ...confirmed.actions] };
+}
+
+/** Steps one connection and takes the result into the peer's state. */
+function apply(
+  state: ActiveState,
+  connection: Connection,
+  event: ConnectionEvent | ConnectionCommand,
+  context: FsmContext,
+): Move {
+  const result = stepConnection(connection.id, connection.state, event, context);
+  const after = result.state;
+  if (after === connection.state) return { state, actions: result.actions };
+  if (after.name === "closed") return lose(state, connection, after.reason, result.actions, context);
+  const connections = state.connections.map((other) =>
+    other.id === connection.id ? { ...connection, state: after } : other,
+  );
+  const actions = [...result.actions];
+  if (after.name === "established" && connection.state.name !== "established")
+    actions.push({ type: "established", connection: connection.id, session: after.session });
+  return { state: { ...state, connections }, actions };
+}
+
+/** A connection is over. If it was the last one, its end decides when we try again. */
+function lose(
+  state: ActiveState,
+  connection: Connection,
+  reason: SessionDownReason,
+  closing: readonly FsmAction[],
+  context: FsmContext,
+): Move {
+  const actions = [...closing];
+  if (connection.state.name === "established") actions.push({ type: "down", reason });
+  const rest: ActiveState = { ...withoutConnection(state, connection), lastReason: reason };
+  if (rest.connections.length > 0) return { state: rest, actions };
+  if (isDamped(reason, connection.state)) {
+    const backOff = nextBackOff(state, context);
+    actions.push({ type: "arm-peer", timer: "idle-hold", delayMs: backOff.delayMs });
+    const waiting: PeerState = { ...memoryOf(rest), name: "idle-hold", backOff };
+    return { state: waiting, actions };
+  }
+  if (!wasStable(connection.state, context)) return { state: rest, actions };
+  return { state: rest, actions, retryDelayMs: context.random * context.timing.connectDelayMs };
+}
+
+/** True for a session that lasted: after it, dialling again soon can't become a loop. */
+function wasStable(state: ConnectionState, context: FsmContext): boolean {
+  return state.name === "established" && context.nowMs - state.sinceMs >= context.timing.stableMs;
+}

@@ -1,0 +1,52 @@
+import type { NegotiatedSession, SessionState } from "../types.ts";
+import type { Connection, FsmAction, PeerState } from "./types.ts";
+
+export type ActiveState = Extract<PeerState, { name: "active" }>;
+
+export const initialPeerState: PeerState = {
+  name: "stopped",
+  lastConnection: 0,
+  backOff: undefined,
+  lastReason: undefined,
+};
+
+/** A step before the peer's own timers are settled. */
+export interface Move {
+  readonly state: PeerState;
+  readonly actions: readonly FsmAction[];
+  /** When to dial next; absent: the usual retry time, or what is left of it. */
+  readonly retryDelayMs?: number;
+}
+
+export function unchanged(state: PeerState): Move {
+  return { state, actions: [] };
+}
+
+/** What outlives every connection. */
+export function memoryOf(state: PeerState): Pick<PeerState, "lastConnection" | "backOff" | "lastReason"> {
+  return { lastConnection: state.lastConnection, backOff: state.backOff, lastReason: state.lastReason };
+}
+
+export function withoutConnection(state: ActiveState, gone: Connection): ActiveState {
+  return { ...state, connections: state.connections.filter(({ id }) => id !== gone.id) };
+}
+
+/** The peer's state by the names of RFC 4271: that of its furthest connection. */
+export function sessionStateOf(state: PeerState): SessionState {
+  if (state.name !== "active") return "Idle";
+  const names = new Set(state.connections.map((connection) => connection.state.name));
+  if (names.has("established")) return "Established";
+  if (names.has("open-confirm")) return "OpenConfirm";
+  if (names.has("open-sent")) return "OpenSent";
+  return names.has("connecting") ? "Connect" : "Active";
+}
+
+/** The Established connection and what was agreed on it. */
+export function establishedOf(
+  state: PeerState,
+): { readonly connection: Connection; readonly session: NegotiatedSession } | undefined {
+  if (state.name !== "active") return undefined;
+  for (const connection of state.connections)
+    if (connection.state.name === "established") return { connection, session: connection.state.session };
+  return undefined;
+}
