@@ -1,0 +1,73 @@
+import type { Prefix } from "../../net/prefix.ts";
+import type { LargeCommunity, PathAttributes } from "../packet/attributes.ts";
+import type { PolicyMatch, PrefixMatch } from "./types.ts";
+
+/** A route as a policy sees it. */
+export interface PolicyRoute {
+  readonly prefix: Prefix;
+  readonly attributes: PathAttributes;
+  /** Where the route came from. */
+  readonly source: "local" | "peer";
+  /** Kind of the session that the route came from (import) or goes to (export). */
+  readonly peerType: "ibgp" | "ebgp";
+}
+
+/** True if every condition of `match` holds for `route`. */
+export function matchesRoute(match: PolicyMatch, route: PolicyRoute): boolean {
+  const { attributes } = route;
+  if (match.source !== undefined && match.source !== route.source) return false;
+  if (match.peerType !== undefined && match.peerType !== route.peerType) return false;
+  if (match.prefixes !== undefined && !match.prefixes.some((condition) => matchesPrefix(condition, route.prefix)))
+    return false;
+  if (match.communities?.some((wanted) => !attributes.communities.includes(wanted))) return false;
+  if (match.largeCommunities?.some((wanted) => !hasLargeCommunity(attributes.largeCommunities, wanted))) return false;
+  if (match.asPathPrefix !== undefined && !startsWith(attributes, match.asPathPrefix)) return false;
+  if (match.localPref !== undefined) {
+    const { atLeast, atMost } = match.localPref;
+    if (attributes.localPref === undefined) return false;
+    if (atLeast !== undefined && attributes.localPref < atLeast) return false;
+    if (atMost !== undefined && attributes.localPref > atMost) return false;
+  }
+  return true;
+}
+
+/** A condition of one family says nothing about the other: it never holds there, not even in its negated form. */
+function matchesPrefix(condition: PrefixMatch, prefix: Prefix): boolean {
+  if (condition.prefix.family !== prefix.family) return false;
+  switch (condition.operator) {
+    case "equal":
+      return condition.prefix.equals(prefix);
+    case "not-equal":
+      return !condition.prefix.equals(prefix);
+    case "in":
+      return condition.prefix.contains(prefix) && hasLength(condition, prefix);
+    case "not-in":
+      return !(condition.prefix.contains(prefix) && hasLength(condition, prefix));
+  }
+}
+
+function hasLength(condition: PrefixMatch, prefix: Prefix): boolean {
+  return prefix.length >= (condition.minLength ?? 0) && prefix.length <= (condition.maxLength ?? prefix.bits);
+}
+
+/** True if `list` holds a large community of the same three numbers. */
+export function hasLargeCommunity(list: readonly LargeCommunity[], wanted: LargeCommunity): boolean {
+  return list.some(
+    (item) => item.global === wanted.global && item.local1 === wanted.local1 && item.local2 === wanted.local2,
+  );
+}
+
+/** Only AS_SEQUENCE segments have an order that can be compared; the first other segment ends the comparison. */
+function startsWith(attributes: PathAttributes, wanted: readonly number[]): boolean {
+  let position = 0;
+  for (const segment of attributes.asPath) {
+    if (position === wanted.length) return true;
+    if (segment.type !== "sequence") return false;
+    for (const asNumber of segment.asNumbers) {
+      if (position === wanted.length) return true;
+      if (asNumber !== wanted[position]) return false;
+      position++;
+    }
+  }
+  return position === wanted.length;
+}

@@ -1,0 +1,137 @@
+import type { Prefix } from "../../net/prefix.ts";
+import type { PathAttributes } from "../packet/attributes.ts";
+import type { Family } from "../packet/family.ts";
+import type { NextHop } from "../packet/message.ts";
+import type { Path, PathSource } from "../types.ts";
+import type { TrackedNextHop } from "./next-hop-table.ts";
+
+/** What loop checks and the import policy make of a received route. */
+export type ImportVerdict =
+  | { readonly accepted: true; readonly attributes: PathAttributes }
+  | { readonly accepted: false; readonly reason: string };
+
+/** Must be deterministic; called once per received route and again for all routes when the rules change. */
+export type ImportRules = (prefix: Prefix, attributes: PathAttributes, nextHop: NextHop | undefined) => ImportVerdict;
+
+/** Everything but `stale` is fixed: a change of the route is a new object, so that identity tells whether one changed. */
+export class ReceivedPath implements Path {
+  readonly prefix: Prefix;
+  readonly pathId: number;
+  readonly attributes: PathAttributes;
+  readonly nextHop: NextHop | undefined;
+  readonly source: PathSource;
+  stale = false;
+  // Private, so that a path prints as what the interface says and not as the whole table behind it.
+  readonly #table: AdjRibIn;
+  readonly #received: PathAttributes;
+  readonly #tracked: TrackedNextHop | undefined;
+  readonly #refused: string | undefined;
+
+  constructor(
+    table: AdjRibIn,
+    prefix: Prefix,
+    pathId: number,
+    received: PathAttributes,
+    tracked: TrackedNextHop | undefined,
+    verdict: ImportVerdict,
+  ) {
+    this.prefix = prefix;
+    this.pathId = pathId;
+    this.attributes = verdict.accepted ? verdict.attributes : received;
+    this.nextHop = tracked?.nextHop;
+    this.source = table.source;
+    this.#table = table;
+    this.#received = received;
+    this.#tracked = tracked;
+    this.#refused = verdict.accepted ? undefined : verdict.reason;
+  }
+
+  get table(): AdjRibIn {
+    return this.#table;
+  }
+
+  /** The attributes as they came, before the import policy. */
+  get received(): PathAttributes {
+    return this.#received;
+  }
+
+  /** Undefined for a route of our own that takes the session's address. */
+  get tracked(): TrackedNextHop | undefined {
+    return this.#tracked;
+  }
+
+  /** Why the path takes no part in the choice; undefined if it does. */
+  get refused(): string | undefined {
+    return this.#refused;
+  }
+
+  /** True if a new path of this verdict would be the same as this one. */
+  hasVerdict(verdict: ImportVerdict): boolean {
+    return verdict.accepted
+      ? this.#refused === undefined && this.attributes === verdict.attributes
+      : this.#refused === verdict.reason;
+  }
+}
+
+/**
+ * The routes of one source: a peer's Adj-RIB-In (RFC 4271 §3.2), or the routes that we originate. Refused ones stay, with
+ * the reason, so that they can be shown and a change of policy needs no route refresh.
+ */
+export class AdjRibIn {
+  /** Stands in every path; replace it only when something in it changed. */
+  source: PathSource;
+  rules: ImportRules;
+  readonly #paths = new Set<ReceivedPath>();
+  #accepted = 0;
+  #stale = 0;
+
+  constructor(source: PathSource, rules: ImportRules) {
+    this.source = source;
+    this.rules = rules;
+  }
+
+  get paths(): ReadonlySet<ReceivedPath> {
+    return this.#paths;
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  get stale(): number {
+    return this.#stale;
+  }
+
+  add(path: ReceivedPath): void {
+    this.#paths.add(path);
+    if (path.refused === undefined) this.#accepted++;
+    if (path.stale) this.#stale++;
+  }
+
+  remove(path: ReceivedPath): void {
+    this.#paths.delete(path);
+    if (path.refused === undefined) this.#accepted--;
+    if (path.stale) this.#stale--;
+  }
+
+  /** The peer restarts gracefully: its paths of these families stay in use until it has announced them again. */
+  markStale(families: readonly Family[]): void {
+    for (const path of this.#paths) if (isOf(path, families)) this.setStale(path, true);
+  }
+
+  setStale(path: ReceivedPath, stale: boolean): void {
+    if (path.stale === stale) return;
+    path.stale = stale;
+    this.#stale += stale ? 1 : -1;
+  }
+}
+
+/** True if the path belongs to one of the families. */
+export function isOf(path: Path, families: readonly Family[]): boolean {
+  return families.includes(familyOfPrefix(path.prefix));
+}
+
+/** The unicast family of a prefix. */
+export function familyOfPrefix(prefix: Prefix): Family {
+  return prefix.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
+}

@@ -1,0 +1,154 @@
+import type { IpAddress } from "../../net/address.ts";
+import { prependAs, withoutConfederation } from "../as-path.ts";
+import type { PathAttributes } from "../packet/attributes.ts";
+import type { Family } from "../packet/family.ts";
+import type { CodecContext, NextHop } from "../packet/message.ts";
+import { PolicyRunner } from "../policy/apply.ts";
+import type { Policy } from "../policy/types.ts";
+import type { Path, PathSource } from "../types.ts";
+import { familyOfPrefix } from "./adj-rib-in.ts";
+import { defaultLocalPref } from "./decision.ts";
+
+/** RFC 1997, and RFC 5065 for the last: without confederations it means the same as NO_EXPORT. */
+const WellKnownCommunity = { noExport: 0xffffff01, noAdvertise: 0xffffff02, noExportSubconfed: 0xffffff03 } as const;
+
+/** Everything that can alter what a peer is told. Peers of one profile are told the same, in the same octets. */
+export interface ExportProfile {
+  readonly policy: Policy;
+  readonly context: CodecContext;
+  readonly localAs: number;
+  readonly routeReflectorClient: boolean;
+  readonly nextHopMode: "auto" | "self" | "keep";
+  /** What next hop self means, per family; a family without one has no routes that need it. */
+  readonly selfAddresses: Readonly<Partial<Record<Family, IpAddress>>>;
+}
+
+/** What of the speaker as a whole matters for export. */
+export interface ExportIdentity {
+  readonly clusterId: number;
+  readonly intern: (attributes: PathAttributes) => PathAttributes;
+}
+
+/** A path as a peer group is told it, or why it is not. */
+export type ExportResult =
+  | { readonly announced: true; readonly attributes: PathAttributes; readonly nextHop: NextHop }
+  | { readonly announced: false; readonly reason: string };
+
+/** The export side of one profile: whether a path goes out, and as what. Remembers rewritten attributes. */
+export class ExportRules {
+  readonly profile: ExportProfile;
+  readonly #identity: ExportIdentity;
+  readonly #policy: PolicyRunner;
+  /** By the attributes after policy, then by the ORIGINATOR_ID that reflection has to add (-1: not reflected). */
+  readonly #rewritten = new WeakMap<PathAttributes, Map<number, PathAttributes>>();
+  readonly #withoutMed = new WeakMap<PathAttributes, PathAttributes>();
+
+  constructor(profile: ExportProfile, identity: ExportIdentity) {
+    this.profile = profile;
+    this.#identity = identity;
+    this.#policy = new PolicyRunner(profile.policy, identity.intern);
+  }
+
+  /** The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter). */
+  apply(path: Path): ExportResult {
+    const { context } = this.profile;
+    if (!context.families.includes(familyOfPrefix(path.prefix))) return refuse("family not negotiated");
+    const hindrance = path.source.kind === "peer" ? this.#hindrance(path.source, path.attributes) : undefined;
+    if (hindrance !== undefined) return refuse(hindrance);
+    const result = this.#policy.apply({
+      prefix: path.prefix,
+      attributes: this.#beforePolicy(path),
+      source: path.source.kind,
+      peerType: context.peerType,
+    });
+    if (result.action === "reject") return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`);
+    const nextHop = this.#nextHop(path);
+    if (nextHop === undefined) return refuse("no address of the route's family to stand as next hop");
+    return { announced: true, attributes: this.#rewrite(result.attributes, path.source), nextHop };
+  }
+
+  /** What forbids to pass on a learned route, whatever the policy says. */
+  #hindrance(source: PathSource & { kind: "peer" }, attributes: PathAttributes): string | undefined {
+    const { context, routeReflectorClient } = this.profile;
+    const { communities } = attributes;
+    if (communities.includes(WellKnownCommunity.noAdvertise)) return "community NO_ADVERTISE";
+    if (context.peerType === "ebgp") {
+      if (communities.includes(WellKnownCommunity.noExport)) return "community NO_EXPORT";
+      if (communities.includes(WellKnownCommunity.noExportSubconfed)) return "community NO_EXPORT_SUBCONFED";
+      return undefined;
+    }
+    // RFC 4271 §9.2 and, for reflectors, RFC 4456 §6.
+    if (source.type === "ibgp" && !source.routeReflectorClient && !routeReflectorClient)
+      return "iBGP split horizon: neither side is a route reflector client";
+    return undefined;
+  }
+
+  /** RFC 4271 §5.1.4: a MED learned from a peer goes no further than this AS. One that the policy sets is our own. */
+  #beforePolicy(path: Path): PathAttributes {
+    const { attributes } = path;
+    if (this.profile.context.peerType === "ibgp" || path.source.kind === "local" || attributes.med === undefined)
+      return attributes;
+    let stripped = this.#withoutMed.get(attributes);
+    if (stripped === undefined) {
+      const { med: _, ...others } = attributes;
+      stripped = this.#identity.intern(others);
+      this.#withoutMed.set(attributes, stripped);
+    }
+    return stripped;
+  }
+
+  #nextHop(path: Path): NextHop | undefined {
+    const { context, nextHopMode, selfAddresses } = this.profile;
+    const self = nextHopMode === "self" || (nextHopMode === "auto" && context.peerType === "ebgp");
+    // RFC 2545 §2: the link-local address is only good on the link that it came from.
+    if (!self && path.nextHop !== undefined)
+      return path.nextHop.address.family === path.prefix.family ? { address: path.nextHop.address } : undefined;
+    const address = selfAddresses[familyOfPrefix(path.prefix)];
+    return address === undefined ? undefined : { address };
+  }
+
+  #rewrite(attributes: PathAttributes, source: PathSource): PathAttributes {
+    const reflected = this.profile.context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
+    const originator = reflected ? (attributes.originatorId ?? source.identifier) : -1;
+    let results = this.#rewritten.get(attributes);
+    if (results === undefined) {
+      results = new Map();
+      this.#rewritten.set(attributes, results);
+    }
+    let result = results.get(originator);
+    if (result === undefined) {
+      result = this.#identity.intern(
+        this.profile.context.peerType === "ebgp"
+          ? towardsEbgp(attributes, this.profile.localAs)
+          : towardsIbgp(attributes, reflected ? { originator, clusterId: this.#identity.clusterId } : undefined),
+      );
+      results.set(originator, result);
+    }
+    return result;
+  }
+}
+
+/** RFC 4271 §5.1.2 and §5.1.5, RFC 4456 §8: our AS in front, nothing that belongs inside an AS. */
+function towardsEbgp(attributes: PathAttributes, localAs: number): PathAttributes {
+  const { localPref: _, originatorId: __, ...others } = attributes;
+  return { ...others, clusterList: [], asPath: prependAs(withoutConfederation(attributes.asPath), [localAs]) };
+}
+
+/** RFC 4271 §5.1.5: LOCAL_PREF is mandatory. RFC 4456 §8: a reflector names the originator once and itself always. */
+function towardsIbgp(
+  attributes: PathAttributes,
+  reflection: { originator: number; clusterId: number } | undefined,
+): PathAttributes {
+  const localPref = attributes.localPref ?? defaultLocalPref;
+  if (reflection === undefined) return attributes.localPref === undefined ? { ...attributes, localPref } : attributes;
+  return {
+    ...attributes,
+    localPref,
+    originatorId: reflection.originator,
+    clusterList: [reflection.clusterId, ...attributes.clusterList],
+  };
+}
+
+function refuse(reason: string): ExportResult {
+  return { announced: false, reason };
+}

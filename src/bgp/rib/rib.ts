@@ -1,0 +1,236 @@
+import type { Prefix } from "../../net/prefix.ts";
+import { PrefixMap } from "../../net/prefix-map.ts";
+import type { PathAttributes } from "../packet/attributes.ts";
+import type { NextHop } from "../packet/message.ts";
+import type { ExplainedPath, Path } from "../types.ts";
+import { type AdjRibIn, ReceivedPath } from "./adj-rib-in.ts";
+import { type Candidate, type DecisionOptions, decide } from "./decision.ts";
+import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
+
+/** Everything known about one prefix. Lists are replaced, never changed, so that whoever holds one keeps a snapshot. */
+export interface Destination {
+  readonly prefix: Prefix;
+  /** All paths of all sources, refused ones included. */
+  readonly paths: readonly ReceivedPath[];
+  /** The Loc-RIB's choice: best first, then its equals. */
+  readonly selected: readonly Path[];
+}
+
+interface MutableDestination extends Destination {
+  paths: readonly ReceivedPath[];
+  selected: readonly Path[];
+  /** In the queue of `settle`. */
+  dirty: boolean;
+}
+
+const noPaths: readonly Path[] = [];
+
+/**
+ * All paths of all sources and the choice among them (Loc-RIB, RFC 4271 §3.2).
+ *
+ * Changes only mark the prefix; `settle` then chooses once per prefix, however many changes one turn brought. A
+ * destination without paths stays until `purge`, so that whoever queued it finds the same object when the prefix returns.
+ */
+export class Rib {
+  readonly #options: DecisionOptions;
+  readonly #nextHops: NextHopTable;
+  readonly #destinations = new PrefixMap<MutableDestination>();
+  /** Marked prefixes, oldest first. */
+  #dirty: MutableDestination[] = [];
+  /** How many of `#dirty` are done. */
+  #settled = 0;
+  readonly #empty = new Set<MutableDestination>();
+
+  constructor(options: DecisionOptions, resolve: NextHopResolver) {
+    this.#options = options;
+    this.#nextHops = new NextHopTable(resolve);
+  }
+
+  /** A route announced by `table`'s source; replaces its path of the same prefix and path id. `attributes` are interned. */
+  update(
+    table: AdjRibIn,
+    prefix: Prefix,
+    pathId: number,
+    attributes: PathAttributes,
+    nextHop: NextHop | undefined,
+  ): void {
+    const destination = this.#destinationOf(prefix);
+    const known = findPath(destination, table, pathId);
+    const tracked = nextHop === undefined ? undefined : this.#nextHops.find(nextHop);
+    if (
+      known !== undefined &&
+      known.received === attributes &&
+      known.tracked === tracked &&
+      known.source === table.source
+    ) {
+      table.setStale(known, false);
+      return;
+    }
+    const verdict = table.rules(prefix, attributes, nextHop);
+    const path = new ReceivedPath(table, destination.prefix, pathId, attributes, tracked, verdict);
+    this.#replace(destination, known, path);
+  }
+
+  /** The source no longer has the route. Unknown ones are ignored. */
+  withdraw(table: AdjRibIn, prefix: Prefix, pathId: number): void {
+    const destination = this.#destinations.get(prefix);
+    const known = destination === undefined ? undefined : findPath(destination, table, pathId);
+    if (destination !== undefined && known !== undefined) this.#replace(destination, known, undefined);
+  }
+
+  /** Removes the table's paths for which `condition` holds, e.g. those still stale. */
+  removeWhere(table: AdjRibIn, condition: (path: ReceivedPath) => boolean): void {
+    for (const path of table.paths)
+      if (condition(path)) this.#replace(this.#destinationOf(path.prefix), path, undefined);
+  }
+
+  /** Runs the table's rules over all its paths again, after they or the source changed. */
+  reevaluate(table: AdjRibIn): void {
+    for (const path of [...table.paths]) {
+      const verdict = table.rules(path.prefix, path.received, path.nextHop);
+      if (path.source === table.source && path.hasVerdict(verdict)) continue;
+      const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, path.tracked, verdict);
+      renewed.stale = path.stale;
+      this.#replace(this.#destinationOf(path.prefix), path, renewed);
+    }
+  }
+
+  /** Asks the resolver again and marks the prefixes whose next hops answered differently. */
+  nextHopsChanged(): void {
+    const changed: ReadonlySet<TrackedNextHop | undefined> = this.#nextHops.refresh();
+    if (changed.size === 0) return;
+    for (const destination of this.#destinations.values())
+      if (destination.paths.some(({ tracked }) => changed.has(tracked))) this.#mark(destination);
+  }
+
+  /** Chooses anew for up to `limit` marked prefixes; those whose choice changed. */
+  settle(limit: number): readonly Destination[] {
+    const slice = this.#dirty.slice(this.#settled, this.#settled + limit);
+    this.#settled += slice.length;
+    if (!this.pending) {
+      this.#dirty = [];
+      this.#settled = 0;
+    }
+    return slice.filter((destination) => {
+      destination.dirty = false;
+      const selected = this.#choose(destination);
+      if (listsEqual(destination.selected, selected)) return false;
+      destination.selected = selected;
+      return true;
+    });
+  }
+
+  /** True if marked prefixes wait for `settle`. */
+  get pending(): boolean {
+    return this.#settled < this.#dirty.length;
+  }
+
+  /** Forgets prefixes that have had no path for a while. Only when nobody holds a `Destination` for later. */
+  purge(): void {
+    for (const destination of this.#empty) {
+      if (destination.dirty) continue;
+      this.#empty.delete(destination);
+      if (destination.paths.length === 0) this.#destinations.delete(destination.prefix);
+    }
+  }
+
+  get(prefix: Prefix): Destination | undefined {
+    return this.#destinations.get(prefix);
+  }
+
+  destinations(): Iterable<Destination> {
+    return this.#destinations.values();
+  }
+
+  /** Every path of the prefix, used ones first, with the reason where it is not the best. */
+  explain(prefix: Prefix): readonly ExplainedPath[] {
+    const destination = this.#destinations.get(prefix);
+    return destination === undefined ? [] : this.#explain(destination);
+  }
+
+  /** As `explain`, for all paths of one source. */
+  explainTable(table: AdjRibIn): readonly ExplainedPath[] {
+    return [...table.paths].flatMap((path) =>
+      this.#explain(this.#destinationOf(path.prefix)).filter((explained) => explained.path === path),
+    );
+  }
+
+  #explain(destination: Destination): readonly ExplainedPath[] {
+    const reasons = new Map<Path, string>();
+    const selected = decide(candidatesOf(destination), this.#options, ({ path }, reason) => reasons.set(path, reason));
+    const rest = destination.paths.filter((path) => !selected.includes(path));
+    return [
+      ...selected,
+      ...rest.filter((path) => path.refused === undefined),
+      ...rest.filter((path) => path.refused),
+    ].map((path) => {
+      const lostBy = (path instanceof ReceivedPath ? path.refused : undefined) ?? reasons.get(path);
+      const flags = { path, best: path === selected[0], multipath: selected.includes(path) };
+      return lostBy === undefined ? flags : { ...flags, lostBy };
+    });
+  }
+
+  #choose(destination: Destination): readonly Path[] {
+    const { paths } = destination;
+    const [first, second] = paths;
+    if (first === undefined) return noPaths;
+    if (second !== undefined) return decide(candidatesOf(destination), this.#options);
+    return first.refused === undefined && igpMetricOf(first) !== undefined ? paths : noPaths;
+  }
+
+  #destinationOf(prefix: Prefix): MutableDestination {
+    let destination = this.#destinations.get(prefix);
+    if (destination === undefined) {
+      destination = { prefix, paths: [], selected: noPaths, dirty: false };
+      this.#destinations.set(prefix, destination);
+    }
+    return destination;
+  }
+
+  #replace(destination: MutableDestination, old: ReceivedPath | undefined, path: ReceivedPath | undefined): void {
+    if (path !== undefined) {
+      path.table.add(path);
+      if (path.tracked !== undefined) path.tracked.users++;
+    }
+    if (old !== undefined) {
+      old.table.remove(old);
+      if (old.tracked !== undefined) this.#nextHops.release(old.tracked);
+    }
+    const others = old === undefined ? destination.paths : destination.paths.filter((other) => other !== old);
+    destination.paths = path === undefined ? others : [...others, path];
+    if (destination.paths.length === 0) this.#empty.add(destination);
+    // A refused path that comes or goes changes nothing for the choice.
+    if (isCandidate(old) || isCandidate(path)) this.#mark(destination);
+  }
+
+  #mark(destination: MutableDestination): void {
+    if (destination.dirty) return;
+    destination.dirty = true;
+    this.#dirty.push(destination);
+  }
+}
+
+function isCandidate(path: ReceivedPath | undefined): boolean {
+  return path !== undefined && path.refused === undefined;
+}
+
+function findPath(destination: Destination, table: AdjRibIn, pathId: number): ReceivedPath | undefined {
+  for (const path of destination.paths) if (path.table === table && path.pathId === pathId) return path;
+  return undefined;
+}
+
+function candidatesOf(destination: Destination): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const path of destination.paths)
+    if (path.refused === undefined) candidates.push({ path, igpMetric: igpMetricOf(path) });
+  return candidates;
+}
+
+/** A route of our own without a next hop is always reachable. */
+function igpMetricOf(path: ReceivedPath): number | undefined {
+  return path.tracked === undefined ? 0 : path.tracked.metric;
+}
+
+function listsEqual(left: readonly Path[], right: readonly Path[]): boolean {
+  return left.length === right.length && left.every((path, index) => path === right[index]);
+}

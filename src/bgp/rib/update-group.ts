@@ -1,0 +1,292 @@
+import type { Clock, Timer } from "../../core/clock.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import type { Family } from "../packet/family.ts";
+import type { Path } from "../types.ts";
+import { type Bucket, BucketTable, bucketsEqual, isExcluded, type Recipient } from "./bucket.ts";
+import type { ExportRules } from "./export-rules.ts";
+import { type GroupMember, Lane } from "./lane.ts";
+import type { Destination, Rib } from "./rib.ts";
+import { UpdateBatch, type UpdateEncoder } from "./update-batch.ts";
+
+/** How long members that can be written to wait for the others of their lane before they go on without them. */
+const laggardGraceMs = 100;
+
+/** What a group needs from the speaker. */
+export interface GroupEnvironment {
+  readonly rib: Rib;
+  readonly clock: Clock;
+  readonly encodeUpdates: UpdateEncoder;
+  readonly encodeEndOfRib: (family: Family) => Uint8Array;
+  /** There is something to do: call `work` in the next turn of the event loop. */
+  readonly wake: () => void;
+  /** While true only routes of our own go out and no End-of-RIB (RFC 4724 §4.1). */
+  readonly learnedHeld: () => boolean;
+  /** Routes were withdrawn because their attributes fit into no message. */
+  readonly onOversized: (prefixes: readonly Prefix[]) => void;
+}
+
+/** Members on their way from one group to another, with what they have been told so far. */
+export interface Transfer {
+  readonly members: ReadonlySet<GroupMember>;
+  readonly endOfRibDue: ReadonlySet<GroupMember>;
+  readonly told: ReadonlyMap<Destination, Bucket>;
+}
+
+/**
+ * Peers that are told the same: export policy runs and UPDATEs are encoded once, however many members there are. `#out` is
+ * the Adj-RIB-Out that all of them are to have in the end; lanes know how far each one is.
+ */
+export class UpdateGroup {
+  readonly rules: ExportRules;
+  readonly #environment: GroupEnvironment;
+  readonly #out = new Map<Destination, Bucket>();
+  readonly #buckets = new BucketTable();
+  readonly #lanes = new Set<Lane>();
+  readonly #laneOf = new Map<GroupMember, Lane>();
+  readonly #laggardTimers = new Map<Lane, Timer>();
+  /** The part of the Loc-RIB that is not yet in `#out`. */
+  #unread: Iterator<Destination> | undefined;
+
+  constructor(rules: ExportRules, environment: GroupEnvironment) {
+    this.rules = rules;
+    this.#environment = environment;
+    this.reload();
+  }
+
+  get size(): number {
+    return this.#laneOf.size;
+  }
+
+  /** Runs the whole Loc-RIB through the rules again, in slices. */
+  reload(): void {
+    this.#unread = this.#environment.rib.destinations()[Symbol.iterator]();
+    this.#environment.wake();
+  }
+
+  /** The Loc-RIB's choice for this prefix changed. */
+  apply(destination: Destination): void {
+    const old = this.#out.get(destination);
+    const wanted = this.#export(destination);
+    // Taken before the old one is given back, so that an unchanged bucket stays the same object.
+    if (old !== undefined) this.#buckets.release(old);
+    if (old === wanted) return;
+    if (wanted === undefined) this.#out.delete(destination);
+    else this.#out.set(destination, wanted);
+    for (const lane of this.#lanes) lane.note(destination, old, wanted);
+  }
+
+  /** A new session: gets the whole Adj-RIB-Out and an End-of-RIB per family. */
+  join(member: GroupMember): void {
+    let lane = [...this.#lanes].find(({ fresh }) => fresh);
+    if (lane === undefined) {
+      lane = new Lane([], new Map(), { fresh: true });
+      for (const destination of this.#out.keys()) lane.pending.set(destination, undefined);
+      this.#lanes.add(lane);
+    }
+    lane.endOfRibDue.add(member);
+    this.#enter(member, lane);
+  }
+
+  leave(member: GroupMember): void {
+    const lane = this.#laneOf.get(member);
+    if (lane === undefined) return;
+    this.#laneOf.delete(member);
+    lane.remove(member);
+    this.#settleLane(lane);
+    this.#environment.wake();
+  }
+
+  /** Takes `members` out, one transfer per lane, so that those who know the same stay together. */
+  extract(members: ReadonlySet<GroupMember>): Transfer[] {
+    const transfers: Transfer[] = [];
+    for (const lane of [...this.#lanes]) {
+      const leaving = new Set([...lane.members].filter((member) => members.has(member)));
+      if (leaving.size === 0) continue;
+      const told = new Map(this.#out);
+      for (const [destination, bucket] of lane.pending)
+        if (bucket === undefined) told.delete(destination);
+        else told.set(destination, bucket);
+      const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
+      transfers.push({ members: leaving, endOfRibDue, told });
+      for (const member of leaving) this.leave(member);
+    }
+    return transfers;
+  }
+
+  /** Members of another group join; they are told only what differs from what they know. */
+  adopt(transfer: Transfer): void {
+    const pending = new Map<Destination, Bucket | undefined>();
+    for (const [destination, told] of transfer.told)
+      if (!bucketsEqual(told, this.#out.get(destination))) pending.set(destination, told);
+    for (const destination of this.#out.keys())
+      if (!transfer.told.has(destination)) pending.set(destination, undefined);
+    const lane = new Lane([], pending, { transferred: true });
+    this.#lanes.add(lane);
+    for (const member of transfer.members) this.#enter(member, lane);
+    for (const member of transfer.endOfRibDue) lane.endOfRibDue.add(member);
+  }
+
+  /** Announces everything to this member once more (RFC 2918). Requests during an answer make one more pass at most. */
+  refresh(member: GroupMember): void {
+    const lane = this.#laneOf.get(member);
+    if (lane === undefined || lane.fresh) return;
+    const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
+    const pending = new Map<Destination, Bucket | undefined>(own.pending);
+    for (const [destination, bucket] of this.#out) if (!pending.has(destination)) pending.set(destination, bucket);
+    const resend = new Lane(own.members, pending, { resend: true, transferred: own.transferred });
+    for (const other of own.blocked) resend.blocked.add(other);
+    for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
+    this.#forget(own);
+    this.#track(resend);
+    this.#environment.wake();
+  }
+
+  /** The member's socket takes more. */
+  onWritable(member: GroupMember): void {
+    const lane = this.#laneOf.get(member);
+    if (lane === undefined || !lane.blocked.delete(member)) return;
+    this.#settleLane(lane);
+    this.#environment.wake();
+  }
+
+  /** Does a bounded part of what there is to do; true if something is left that need not wait for anybody. */
+  work(limit: number): boolean {
+    this.#read(limit);
+    for (const lane of [...this.#lanes]) this.#flush(lane, limit);
+    this.#merge();
+    return this.#unread !== undefined || [...this.#lanes].some((lane) => lane.pending.size > 0 && this.#mayFlush(lane));
+  }
+
+  /** True if no member has anything to wait for, so that nobody holds a destination that is gone. */
+  get idle(): boolean {
+    return this.#unread === undefined && [...this.#lanes].every((lane) => lane.pending.size === 0);
+  }
+
+  countFor(recipient: Recipient): number {
+    return this.#out.size - this.#buckets.countExcluded(recipient);
+  }
+
+  /** The Adj-RIB-Out of one member. */
+  *pathsFor(recipient: Recipient): IterableIterator<Path> {
+    for (const [{ prefix, selected }, bucket] of this.#out) {
+      const [best] = selected;
+      if (best === undefined || isExcluded(bucket, recipient)) continue;
+      const { attributes, nextHop } = bucket;
+      yield { prefix, pathId: 0, attributes, nextHop, source: best.source, stale: best.stale };
+    }
+  }
+
+  #export(destination: Destination): Bucket | undefined {
+    const [best] = destination.selected;
+    if (best === undefined) return undefined;
+    const { source } = best;
+    if (source.kind === "peer" && this.#environment.learnedHeld()) return undefined;
+    const result = this.rules.apply(best);
+    if (!result.announced) return undefined;
+    const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
+    return this.#buckets.take(result.attributes, result.nextHop, mayBeMember ? source.peer : undefined);
+  }
+
+  #read(limit: number): void {
+    for (let count = 0; count < limit && this.#unread !== undefined; count++) {
+      const { value, done } = this.#unread.next();
+      if (done === true) this.#unread = undefined;
+      else this.apply(value);
+    }
+  }
+
+  #mayFlush(lane: Lane): boolean {
+    return lane.blocked.size === 0 && !(lane.transferred && this.#unread !== undefined);
+  }
+
+  #flush(lane: Lane, limit: number): void {
+    if (!this.#mayFlush(lane)) return;
+    if (lane.pending.size > 0) this.#sendPending(lane, limit);
+    if (lane.blocked.size === 0 && lane.pending.size === 0) this.#sendEndOfRib(lane);
+    if (lane.blocked.size > 0 && lane.blocked.size < lane.members.size) this.#track(lane.split([...lane.blocked]));
+  }
+
+  #sendPending(lane: Lane, limit: number): void {
+    lane.fresh = false;
+    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.encodeUpdates);
+    let count = 0;
+    for (const [destination, told] of lane.pending) {
+      if (count++ === limit) break;
+      lane.pending.delete(destination);
+      const wanted = this.#out.get(destination);
+      if (wanted === undefined) {
+        if (told !== undefined) batch.withdraw(destination.prefix);
+        continue;
+      }
+      if (!lane.resend && bucketsEqual(told, wanted)) continue;
+      batch.announce(destination.prefix, wanted);
+      if (told === undefined || told.excludedKeys === wanted.excludedKeys) continue;
+      for (const member of lane.members)
+        if (isExcluded(wanted, member) && !isExcluded(told, member)) batch.withdrawFrom(member, destination.prefix);
+    }
+    const blocked = batch.send(lane.members, (_, prefixes) => this.#environment.onOversized(prefixes));
+    for (const member of blocked) lane.blocked.add(member);
+  }
+
+  /** RFC 4724 §2: also with nothing to announce, and behind what was announced. */
+  #sendEndOfRib(lane: Lane): void {
+    if (lane.endOfRibDue.size === 0 || this.#unread !== undefined || this.#environment.learnedHeld()) return;
+    lane.fresh = false;
+    const markers = this.rules.profile.context.families.map((family) => this.#environment.encodeEndOfRib(family));
+    for (const member of lane.endOfRibDue)
+      for (const marker of markers) if (!member.send(marker)) lane.blocked.add(member);
+    lane.endOfRibDue.clear();
+  }
+
+  /** Lanes with nothing pending know the same and become one. */
+  #merge(): void {
+    const settled = [...this.#lanes].filter(
+      ({ pending, blocked, fresh }) => pending.size === 0 && blocked.size === 0 && !fresh,
+    );
+    const [first, second] = settled;
+    if (first === undefined || (second === undefined && !first.resend)) return;
+    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane([], new Map()));
+    for (const lane of settled) {
+      if (lane === main) continue;
+      main.absorb(lane);
+      for (const member of lane.members) this.#laneOf.set(member, main);
+      this.#forget(lane);
+    }
+  }
+
+  /** After a member left or can be written to: drop an empty lane, or let those who can go on without the others. */
+  #settleLane(lane: Lane): void {
+    if (lane.members.size === 0) return this.#forget(lane);
+    if (lane.blocked.size === 0) return this.#stopWaiting(lane);
+    if (lane.blocked.size === lane.members.size || this.#laggardTimers.has(lane)) return;
+    const goOn = () => {
+      this.#laggardTimers.delete(lane);
+      if (lane.blocked.size === 0 || lane.blocked.size === lane.members.size) return;
+      this.#track(lane.split([...lane.blocked]));
+      this.#environment.wake();
+    };
+    this.#laggardTimers.set(lane, this.#environment.clock.setTimer(laggardGraceMs, goOn));
+  }
+
+  #enter(member: GroupMember, lane: Lane): void {
+    lane.members.add(member);
+    this.#laneOf.set(member, lane);
+    this.#environment.wake();
+  }
+
+  #track(lane: Lane): Lane {
+    this.#lanes.add(lane);
+    for (const member of lane.members) this.#laneOf.set(member, lane);
+    return lane;
+  }
+
+  #forget(lane: Lane): void {
+    this.#lanes.delete(lane);
+    this.#stopWaiting(lane);
+  }
+
+  #stopWaiting(lane: Lane): void {
+    this.#laggardTimers.get(lane)?.cancel();
+    this.#laggardTimers.delete(lane);
+  }
+}
