@@ -63,3 +63,15 @@ export interface RouteStatus {
   readonly device?: string;
   readonly protocol: number;
 }
+
+/** What `Fib.update` changes: the whole new route of every prefix in `set`, and prefixes that nobody wants any more. */
+export interface FibUpdate {
+  readonly set: readonly DesiredRoute[];
+  readonly remove: readonly Prefix[];
+}
+
+/** A prefix whose status is another than before; without `status` it is neither desired nor kept any more. */
+export interface StatusChange {
+  readonly prefix: Prefix;
+  readonly status?: RouteStatus;
+}

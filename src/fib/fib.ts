@@ -1,0 +1,266 @@
+import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import {
+  type InterfaceAddress,
+  type KernelRoute,
+  type Link,
+  mainTable,
+  type Netlink,
+  type NetlinkEvent,
+  RouteProtocol,
+} from "../netlink/types.ts";
+import { type ChangeCause, KernelTable } from "./kernel-table.ts";
+import { LinkTable } from "./link-table.ts";
+import { NextHops } from "./next-hops.ts";
+import { isOwn, type Ownership } from "./ownership.ts";
+import { type Entry, Reconciler } from "./reconciler.ts";
+import { Resync } from "./resync.ts";
+import { adoptedRoute } from "./status.ts";
+import type { FibUpdate, RouteStatus, StatusChange } from "./types.ts";
+import { Writer } from "./writer.ts";
+
+/** How a `Fib` is made; see there. */
+export interface FibOptions {
+  readonly netlink: Netlink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** RTPROT_* of our routes; default 202. Nobody else on the node may use it. */
+  readonly protocol?: number;
+  /** RTPROT_* of routes that may be replaced where they hold a wanted key, e.g. 12 and 80 to migrate; default none. */
+  readonly takeover?: readonly number[];
+  /** 0 ≤ x < 1, for the jitter of the periodic comparison. */
+  readonly random?: () => number;
+  /** Called after each batch with every status that changed meanwhile. */
+  readonly onStatusChange?: (changes: readonly StatusChange[]) => void;
+}
+
+/**
+ * Keeps desired routes in the kernel's main table.
+ *
+ *     update ─► Reconciler ─► planPrefix ─► Writer ─► netlink ─► kernel
+ *                  ▲    ▲                     │ answers              │
+ *                  │    └─── KernelTable ◄────┘                      │ events, dumps
+ *                  └─ NextHops ◄─ LinkTable, KernelTable ◄───────────┘
+ *
+ * Routes of our protocol number in the main table belong to us, all others are left alone. A route is replaced in place
+ * and never deleted before its successor is there. What others do to our routes is undone within moments, unless they
+ * insist. (Between the event of a foreign write and our own replace of the same key lies a moment that netlink gives no
+ * means to close; a key that we believe free is written so that the kernel refuses if it is not.)
+ */
+export class Fib {
+  readonly #netlink: Netlink;
+  readonly #ownership: Ownership;
+  readonly #onStatusChange: (changes: readonly StatusChange[]) => void;
+  readonly #links = new LinkTable();
+  readonly #table: KernelTable;
+  readonly #nextHops: NextHops;
+  readonly #writer: Writer;
+  readonly #reconciler: Reconciler;
+  readonly #resync: Resync;
+  /** Prefixes of foreign routes that changed and that next hops have not yet been told about. */
+  #foreignChanges: Prefix[] = [];
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: FibOptions) {
+    const { netlink, clock } = options;
+    const logger = options.logger.child({ part: "fib" });
+    this.#netlink = netlink;
+    this.#ownership = { protocol: options.protocol ?? RouteProtocol.calibird, takeover: options.takeover ?? [] };
+    this.#onStatusChange = options.onStatusChange ?? (() => {});
+    const isForeign = (route: KernelRoute): boolean => !isOwn(route, this.#ownership);
+    this.#table = new KernelTable((...change) => this.#tableChanged(...change));
+    this.#nextHops = new NextHops(this.#table, this.#links, isForeign);
+    this.#writer = new Writer(netlink, this.#table, this.#ownership.protocol);
+    this.#resync = new Resync({
+      clock,
+      logger,
+      random: options.random ?? Math.random,
+      dump: () => this.#dump(),
+    });
+    this.#reconciler = new Reconciler({
+      clock,
+      logger,
+      ownership: this.#ownership,
+      table: this.#table,
+      nextHops: this.#nextHops,
+      writer: this.#writer,
+      onChange: (prefixes) => this.#report(prefixes),
+      requestDump: () => this.#resync.request(),
+    });
+  }
+
+  /**
+   * Subscribes to the kernel's events and reads links and routes. Own routes from before are kept as `stale` until they
+   * are desired again or `sweepStale` is called. Rejects if netlink does.
+   */
+  async start(): Promise<void> {
+    this.#unsubscribe = await this.#netlink.subscribe(["link", "address", "route"], (events) => this.#onEvents(events));
+    await this.#dump();
+    this.#reconciler.start();
+    this.#resync.start();
+  }
+
+  /** Stops all work and leaves the routes in the kernel. */
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#resync.stop();
+    this.#reconciler.stop();
+  }
+
+  /** Changes what is desired; may be called before `start`. Costs in proportion to the change. */
+  update(update: FibUpdate): void {
+    this.#reconciler.update(update);
+  }
+
+  /** Deletes the routes from before the restart that nobody has desired since. */
+  sweepStale(): void {
+    this.#reconciler.sweep();
+  }
+
+  /** Resolves when every change so far has been written or refused. */
+  flush(): Promise<void> {
+    return this.#reconciler.flush();
+  }
+
+  /** All desired and kept routes, IPv4 first, ascending. */
+  *statuses(): IterableIterator<RouteStatus> {
+    for (const [prefix, entry] of this.#reconciler.entries()) yield this.#statusOf(prefix, entry);
+  }
+
+  status(prefix: Prefix): RouteStatus | undefined {
+    const entry = this.#reconciler.entry(prefix);
+    return entry === undefined ? undefined : this.#statusOf(prefix, entry);
+  }
+
+  /** The most specific desired or kept route that covers the address. */
+  lookup(address: IpAddress): RouteStatus | undefined {
+    const found = this.#reconciler.lookup(address);
+    return found === undefined ? undefined : this.#statusOf(...found);
+  }
+
+  /** Other people's routes inside a prefix, itself included: they win against ours where they are more specific. */
+  foreignWithin(prefix: Prefix): readonly KernelRoute[] {
+    const found: KernelRoute[] = [];
+    for (const [inner, routes] of this.#table.entries())
+      if (prefix.contains(inner)) found.push(...routes.filter((route) => !isOwn(route, this.#ownership)));
+    return found;
+  }
+
+  #statusOf(prefix: Prefix, entry: Entry): RouteStatus {
+    const own = this.#table.at(prefix).find((route) => isOwn(route, this.#ownership));
+    const index = own?.type === "unicast" ? own.nextHops[0]?.interfaceIndex : undefined;
+    const device = index === undefined ? undefined : this.#links.byIndex(index)?.name;
+    return {
+      route: entry.desired ?? adoptedRoute(prefix, own, this.#links),
+      state: entry.state,
+      reason: entry.reason,
+      sinceMs: entry.sinceMs,
+      ...(device === undefined ? {} : { device }),
+      protocol: this.#ownership.protocol,
+    };
+  }
+
+  #report(prefixes: Iterable<Prefix>): void {
+    const changes: StatusChange[] = [];
+    for (const prefix of prefixes) {
+      const status = this.status(prefix);
+      changes.push(status === undefined ? { prefix } : { prefix, status });
+    }
+    this.#onStatusChange(changes);
+  }
+
+  #tableChanged(
+    prefix: Prefix,
+    before: readonly KernelRoute[],
+    after: readonly KernelRoute[],
+    cause: ChangeCause,
+  ): void {
+    const own = (route: KernelRoute): boolean => isOwn(route, this.#ownership);
+    if (!before.every(own) || !after.every(own)) this.#foreignChanges.push(prefix);
+    this.#reconciler.tableChanged(prefix, cause, after.some(own));
+  }
+
+  async #dump(): Promise<void> {
+    this.#links.beginDump();
+    this.#table.beginDump();
+    const links = await this.#netlink.links();
+    const routes = await this.#netlink.routes();
+    const { present, gone } = this.#links.endDump(links);
+    for (const link of gone) this.#linkGone(link);
+    for (const link of present) this.#linkNew(link);
+    await this.#table.endDump(routes, () => setImmediate());
+    this.#spreadForeignChanges();
+  }
+
+  #onEvents(events: readonly NetlinkEvent[]): void {
+    for (const event of events) {
+      switch (event.type) {
+        case "route":
+          this.#onRoute(event);
+          break;
+        case "link":
+          if (event.action === "new") this.#linkNew(event.link);
+          else this.#linkGone(event.link);
+          this.#reconciler.surroundingsChanged();
+          break;
+        case "address":
+          this.#onAddress(event.action, event.address);
+          break;
+        case "neighbour":
+          break;
+        case "overrun":
+          this.#resync.request();
+          break;
+      }
+    }
+    this.#spreadForeignChanges();
+  }
+
+  #onRoute(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
+    if (event.route.table !== mainTable) return;
+    this.#writer.observe(event);
+    if (event.action === "new") this.#table.add(event.route, event.replaced === true);
+    else if (!this.#table.remove(event.route)) this.#resync.request();
+  }
+
+  #onAddress(action: "new" | "delete", { address }: InterfaceAddress): void {
+    // With a device's last IPv4 address, or with a preferred source, routes vanish without an event.
+    if (action === "delete" && address.family === 4) this.#resync.request();
+    this.#reconciler.surroundingsChanged();
+  }
+
+  #linkNew(link: Link): void {
+    const before = this.#links.set(link);
+    if (before?.up === true && !link.up) this.#deviceLost(link.index);
+    // A device that enters or leaves a VRF loses its routes.
+    if (before !== undefined && before.masterIndex !== link.masterIndex) this.#resync.request();
+    if (before !== undefined && before.up === link.up && before.name === link.name) return;
+    if (before !== undefined && before.name !== link.name) this.#linkChanged(before.name);
+    this.#linkChanged(link.name);
+  }
+
+  #linkGone(link: Link): void {
+    this.#links.delete(link.index);
+    this.#deviceLost(link.index);
+    this.#linkChanged(link.name);
+  }
+
+  #deviceLost(index: number): void {
+    if (!this.#table.dropDevice(index)) this.#resync.request();
+  }
+
+  #linkChanged(name: string): void {
+    this.#reconciler.nextHopsChanged(this.#nextHops.linkChanged(name));
+  }
+
+  #spreadForeignChanges(): void {
+    if (this.#foreignChanges.length === 0) return;
+    const changed = this.#foreignChanges;
+    this.#foreignChanges = [];
+    this.#reconciler.nextHopsChanged(this.#nextHops.routesChanged(changed));
+    this.#reconciler.surroundingsChanged();
+  }
+}

@@ -1,0 +1,378 @@
+import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../core/clock.ts";
+import { errorMessage } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import { PrefixSet } from "../net/prefix-map.ts";
+import { PrefixTrie } from "../net/prefix-trie.ts";
+import type { KernelRoute } from "../netlink/types.ts";
+import { DelayQueue, RetryQueue } from "./delay-queue.ts";
+import { kernelRouteOf, sameDemand, sameRoute } from "./diff.ts";
+import type { ChangeCause, KernelTable } from "./kernel-table.ts";
+import type { NextHops } from "./next-hops.ts";
+import type { Ownership } from "./ownership.ts";
+import { planPrefix, type Wanted } from "./plan.ts";
+import { describeFight, noteRepair, type RepairRecord } from "./repairs.ts";
+import { refusal } from "./status.ts";
+import type { DesiredRoute, FibUpdate, RouteState } from "./types.ts";
+import type { Outcome, Step, Writer } from "./writer.ts";
+
+/** What is known of one prefix that is desired, kept from before a restart, or being removed. */
+export interface Entry {
+  /** Undefined for a route from before the restart and for one that is being removed. */
+  desired: DesiredRoute | undefined;
+  state: RouteState;
+  reason: string;
+  /** Unix milliseconds. */
+  sinceMs: number;
+  /** Refusals of the kernel in a row. */
+  failures: number;
+  /** The wanted route as the kernel was last seen to have it; a write of the same again is a repair. */
+  present?: KernelRoute;
+  repairs?: RepairRecord;
+}
+
+/** Prefixes planned between two turns of the event loop, and so the size of a netlink batch. */
+const batchSize = 512;
+
+/** An event is given this long to be followed by the one that explains it (a replaced route, our own echo). */
+const settleMs = 25;
+
+interface ReconcilerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly ownership: Ownership;
+  readonly table: KernelTable;
+  readonly nextHops: NextHops;
+  readonly writer: Writer;
+  /** Prefixes whose entry changed, came or went. */
+  readonly onChange: (prefixes: Iterable<Prefix>) => void;
+  /** The table may be wrong: dump it. */
+  readonly requestDump: () => void;
+}
+
+/**
+ * Holds the desired routes and brings the kernel to them, level-triggered: whatever happens to a prefix, it is marked,
+ * and then planned from what is desired and what the table says the kernel has. Marked prefixes are worked off in
+ * bounded batches, one batch in flight at a time.
+ */
+export class Reconciler {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #ownership: Ownership;
+  readonly #table: KernelTable;
+  readonly #nextHops: NextHops;
+  readonly #writer: Writer;
+  readonly #onChange: (prefixes: Iterable<Prefix>) => void;
+  readonly #requestDump: () => void;
+
+  readonly #entries = new PrefixTrie<Entry>();
+  /** Own routes from before the restart that nobody desired yet. */
+  readonly #adopted = new PrefixSet();
+  #adopting = true;
+  readonly #marked = new PrefixSet();
+  /** Refused by the kernel for want of a way: worth another try when links, addresses or routes change. */
+  readonly #refused = new PrefixSet();
+  readonly #settling: DelayQueue;
+  readonly #retries: RetryQueue;
+  /** Changed in the table while the kernel's answer was awaited. */
+  readonly #disturbed = new PrefixSet();
+  #changed = new PrefixSet();
+  #phase: "idle" | "running" | "stopped" = "idle";
+  #draining = false;
+  #flushed: (() => void)[] = [];
+
+  constructor(options: ReconcilerOptions) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#ownership = options.ownership;
+    this.#table = options.table;
+    this.#nextHops = options.nextHops;
+    this.#writer = options.writer;
+    this.#onChange = options.onChange;
+    this.#requestDump = options.requestDump;
+    const markAll = (prefixes: readonly Prefix[]): void => {
+      for (const prefix of prefixes) this.#marked.add(prefix);
+      this.#kick();
+    };
+    this.#settling = new DelayQueue(options.clock, settleMs, markAll);
+    this.#retries = new RetryQueue(options.clock, markAll);
+  }
+
+  /** Starts writing; the table must have its first dump. */
+  start(): void {
+    this.#phase = "running";
+    this.#kick();
+  }
+
+  stop(): void {
+    this.#phase = "stopped";
+    this.#settling.clear();
+    this.#retries.clear();
+    for (const resolve of this.#flushed.splice(0)) resolve();
+  }
+
+  update(update: FibUpdate): void {
+    for (const route of update.set) this.#set(route);
+    for (const prefix of update.remove) this.#unset(prefix);
+    this.#kick();
+  }
+
+  /** Ends the time in which routes from before the restart are kept: those that nobody desired are deleted. */
+  sweep(): void {
+    this.#adopting = false;
+    for (const prefix of this.#adopted) this.#marked.add(prefix);
+    this.#adopted.clear();
+    this.#kick();
+  }
+
+  entry(prefix: Prefix): Entry | undefined {
+    return this.#entries.get(prefix);
+  }
+
+  entries(): IterableIterator<[Prefix, Entry]> {
+    return this.#entries.entries();
+  }
+
+  /** The most specific desired route that contains the address. */
+  lookup(address: IpAddress): [Prefix, Entry] | undefined {
+    return this.#entries.longestMatch(address);
+  }
+
+  /** Resolves when everything that was marked has been written or refused; retries are not waited for. */
+  flush(): Promise<void> {
+    if (this.#phase === "stopped" || this.#isQuiet()) return Promise.resolve();
+    return new Promise((resolve) => this.#flushed.push(resolve));
+  }
+
+  /** The table changed at this prefix. */
+  tableChanged(prefix: Prefix, cause: ChangeCause, holdsOwn: boolean): void {
+    if (this.#writer.inFlight(prefix)) {
+      this.#disturbed.add(prefix);
+      return;
+    }
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined) {
+      if (!holdsOwn) return;
+      this.#entries.set(prefix, this.#newEntry(undefined));
+      if (this.#adopting) this.#adopted.add(prefix);
+    } else if (cause !== "event") {
+      // Lost with its device or unnoticed: to be written again, but nobody is fighting over it.
+      delete entry.present;
+    }
+    this.#settling.add(prefix);
+  }
+
+  /** These prefixes' next hops resolve differently now. */
+  nextHopsChanged(prefixes: Iterable<Prefix>): void {
+    for (const prefix of prefixes) this.#settling.add(prefix);
+  }
+
+  /** Links, addresses or foreign routes changed: what was refused may be accepted now. */
+  surroundingsChanged(): void {
+    for (const prefix of this.#refused) this.#settling.add(prefix);
+    this.#refused.clear();
+  }
+
+  #set(route: DesiredRoute): void {
+    const { prefix } = route;
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined) {
+      this.#entries.set(prefix, this.#newEntry(route));
+    } else {
+      const before = entry.desired;
+      if (before !== undefined) this.#nextHops.detach(prefix, before.forwarding);
+      entry.desired = route;
+      if (before !== undefined && !sameDemand(before, route)) this.#renew(prefix, entry, "being written");
+      this.#changed.add(prefix);
+    }
+    this.#adopted.delete(prefix);
+    this.#nextHops.attach(prefix, route.forwarding);
+    this.#marked.add(prefix);
+  }
+
+  #unset(prefix: Prefix): void {
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined) return;
+    if (entry.desired !== undefined) this.#nextHops.detach(prefix, entry.desired.forwarding);
+    entry.desired = undefined;
+    this.#renew(prefix, entry, "being removed");
+    this.#adopted.delete(prefix);
+    this.#marked.add(prefix);
+  }
+
+  /** Another demand than before: past refusals and fights say nothing about it. */
+  #renew(prefix: Prefix, entry: Entry, reason: string): void {
+    entry.failures = 0;
+    delete entry.repairs;
+    this.#refused.delete(prefix);
+    this.#retries.cancel(prefix);
+    this.#setState(prefix, entry, "pending", reason);
+  }
+
+  #newEntry(desired: DesiredRoute | undefined): Entry {
+    const sinceMs = this.#clock.wallMs();
+    return { desired, state: "pending", reason: "waiting to be written", sinceMs, failures: 0 };
+  }
+
+  #isQuiet(): boolean {
+    return this.#marked.size === 0 && this.#settling.size === 0 && !this.#draining;
+  }
+
+  #kick(): void {
+    if (this.#phase !== "running" || this.#draining) return;
+    this.#draining = true;
+    void this.#drain().then(() => {
+      this.#draining = false;
+      // Marked after the last look, when kicking had no effect.
+      if (this.#marked.size > 0) this.#kick();
+      else if (this.#isQuiet()) for (const resolve of this.#flushed.splice(0)) resolve();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#phase === "running" && this.#marked.size > 0) {
+      await setImmediate();
+      const steps: Step[] = [];
+      for (const prefix of this.#takeMarked()) {
+        const step = this.#plan(prefix);
+        if (step !== undefined) steps.push(step);
+      }
+      if (steps.length > 0) await this.#carryOut(steps);
+      this.#report();
+    }
+  }
+
+  #takeMarked(): Prefix[] {
+    const batch: Prefix[] = [];
+    for (const prefix of this.#marked) {
+      batch.push(prefix);
+      if (batch.length === batchSize) break;
+    }
+    for (const prefix of batch) this.#marked.delete(prefix);
+    return batch;
+  }
+
+  async #carryOut(steps: readonly Step[]): Promise<void> {
+    try {
+      for (const outcome of await this.#writer.execute(steps)) this.#conclude(outcome);
+    } catch (error) {
+      this.#logger.error(
+        { routes: steps.length, err: errorMessage(error) },
+        "routes could not be handed to the kernel",
+      );
+      for (const { prefix } of steps) this.#retryLater(prefix, "pending", errorMessage(error));
+    }
+  }
+
+  #report(): void {
+    if (this.#changed.size === 0) return;
+    const changed = this.#changed;
+    this.#changed = new PrefixSet();
+    try {
+      this.#onChange(changed);
+    } catch (error) {
+      this.#logger.error({ err: errorMessage(error) }, "a listener for route statuses failed");
+    }
+  }
+
+  /** Plans one prefix; returns the step to the kernel if one is needed. */
+  #plan(prefix: Prefix): Step | undefined {
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined) return undefined;
+    const { wanted, note } = this.#wanted(prefix, entry);
+    const plan = planPrefix(wanted, this.#table.at(prefix), this.#ownership);
+    if (plan.write !== undefined) return this.#mayWrite(prefix, entry, plan.write.route) ? { prefix, plan } : undefined;
+    if (plan.state === undefined) {
+      this.#forget(prefix);
+      return undefined;
+    }
+    if (plan.present === undefined) delete entry.present;
+    else this.#succeeded(prefix, entry, plan.present);
+    const stale = plan.state === "installed" && entry.desired?.stale === true;
+    this.#setState(prefix, entry, stale ? "stale" : plan.state, `${plan.reason}${note}`);
+    return plan.remove.length > 0 ? { prefix, plan } : undefined;
+  }
+
+  #wanted(prefix: Prefix, { desired }: Entry): { readonly wanted: Wanted; readonly note: string } {
+    if (desired === undefined) {
+      const wanted: Wanted = this.#adopted.has(prefix)
+        ? { kind: "adopted" }
+        : { kind: "nothing", reason: "being removed" };
+      return { wanted, note: "" };
+    }
+    const { forwarding } = desired;
+    if (forwarding.mode === "none")
+      return { wanted: { kind: "nothing", state: forwarding.state, reason: desired.reason }, note: "" };
+    const resolution = this.#nextHops.resolve(forwarding);
+    if (!resolution.ok)
+      return { wanted: { kind: "nothing", state: "unresolved", reason: resolution.reason }, note: "" };
+    const route = kernelRouteOf(desired, resolution.legs, this.#ownership.protocol);
+    const note = resolution.missing === undefined ? "" : ` without one next hop: ${resolution.missing}`;
+    return { wanted: { kind: "route", route }, note };
+  }
+
+  /** A write of what was there before is a repair; too many of them in a short time have to wait. */
+  #mayWrite(prefix: Prefix, entry: Entry, route: KernelRoute): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const isRepair = entry.present !== undefined && sameRoute(entry.present, route);
+    delete entry.present;
+    if (isRepair) {
+      entry.repairs = noteRepair(entry.repairs, nowMs);
+      if (entry.repairs.holdUntilMs > nowMs) {
+        this.#logger.warn({ prefix: prefix.toString(), repairs: entry.repairs.count }, "route is being fought over");
+        this.#setState(prefix, entry, "pending", describeFight(entry.repairs, nowMs));
+        this.#retries.add(prefix, entry.repairs.step - 1);
+      }
+    }
+    return (entry.repairs?.holdUntilMs ?? nowMs) <= nowMs;
+  }
+
+  #conclude({ step, failure }: Outcome): void {
+    const { prefix } = step;
+    const disturbed = this.#disturbed.delete(prefix);
+    if (failure !== undefined) {
+      const { state, reason } = refusal(failure);
+      this.#retryLater(prefix, state, reason);
+      // The table missed something. An event may be on its way to tell; a dump will in any case.
+      if (failure.code === "EEXIST" || failure.code === "UNKNOWN") this.#requestDump();
+      else this.#refused.add(prefix);
+    }
+    // Planned again: to see what is there now, and to delete what a write has left over.
+    if (failure === undefined || disturbed) this.#marked.add(prefix);
+  }
+
+  #retryLater(prefix: Prefix, state: RouteState, reason: string): void {
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined) return;
+    this.#retries.add(prefix, entry.failures++);
+    this.#setState(prefix, entry, state, reason);
+  }
+
+  #succeeded(prefix: Prefix, entry: Entry, present: KernelRoute): void {
+    entry.present = present;
+    if (entry.failures === 0) return;
+    entry.failures = 0;
+    this.#refused.delete(prefix);
+    this.#retries.cancel(prefix);
+  }
+
+  #forget(prefix: Prefix): void {
+    this.#entries.delete(prefix);
+    this.#adopted.delete(prefix);
+    this.#refused.delete(prefix);
+    this.#retries.cancel(prefix);
+    this.#changed.add(prefix);
+  }
+
+  #setState(prefix: Prefix, entry: Entry, state: RouteState, reason: string): void {
+    if (entry.state === state && entry.reason === reason) return;
+    if (entry.state !== state) entry.sinceMs = this.#clock.wallMs();
+    if (state === "conflict" && entry.state !== "conflict")
+      this.#logger.warn({ prefix: prefix.toString(), reason }, "route of somebody else is in the way");
+    entry.state = state;
+    entry.reason = reason;
+    this.#changed.add(prefix);
+  }
+}

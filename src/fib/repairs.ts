@@ -1,0 +1,40 @@
+import { retryDelayMs } from "./delay-queue.ts";
+
+/** How often somebody else undid a route lately. */
+export interface RepairRecord {
+  /** Repairs since `firstMs`. */
+  readonly count: number;
+  /** Monotonic milliseconds. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Backoff steps taken; 0 while repairs are done at once. */
+  readonly step: number;
+  /** Not to be written again before this monotonic time. */
+  readonly holdUntilMs: number;
+}
+
+/** This many repairs of one route within the window are done at once. */
+const freeRepairs = 5;
+const windowMs = 10_000;
+/** After this long without a repair the fight counts as over; longer than the longest backoff. */
+const quietMs = 120_000;
+
+/** Counts one more repair that is due at `nowMs`; `holdUntilMs` of the result says whether it may be done now. */
+export function noteRepair(record: RepairRecord | undefined, nowMs: number): RepairRecord {
+  const over =
+    record === undefined || nowMs - record.lastMs > quietMs || (record.step === 0 && nowMs - record.firstMs > windowMs);
+  if (over) return { count: 1, firstMs: nowMs, lastMs: nowMs, step: 0, holdUntilMs: nowMs };
+  const count = record.count + 1;
+  if (count <= freeRepairs) return { ...record, count, lastMs: nowMs, holdUntilMs: nowMs };
+  const holdUntilMs = nowMs + retryDelayMs(record.step);
+  return { ...record, count, lastMs: nowMs, step: record.step + 1, holdUntilMs };
+}
+
+/** Why a route is not being repaired right now. */
+export function describeFight(record: RepairRecord, nowMs: number): string {
+  const seconds = (ms: number): string => `${Math.max(1, Math.round(ms / 1000))} s`;
+  return (
+    `another program changed or deleted this route ${record.count} times in ${seconds(nowMs - record.firstMs)}; ` +
+    `it is written again after a pause of ${seconds(record.holdUntilMs - nowMs)}`
+  );
+}

@@ -1,0 +1,110 @@
+import type { Prefix } from "../net/prefix.ts";
+import { PrefixMap } from "../net/prefix-map.ts";
+import type { KernelRoute, Netlink, NetlinkEvent, NetlinkRequest } from "../netlink/types.ts";
+import { sameKey, sameRoute } from "./diff.ts";
+import type { KernelTable } from "./kernel-table.ts";
+import type { Plan } from "./plan.ts";
+import type { Failure } from "./status.ts";
+
+/** One prefix's plan on its way to the kernel. */
+export interface Step {
+  readonly prefix: Prefix;
+  readonly plan: Plan;
+}
+
+/** What became of a step; without `failure` all of it was done. */
+export interface Outcome {
+  readonly step: Step;
+  readonly failure?: Failure;
+}
+
+interface Flight {
+  readonly write: KernelRoute | undefined;
+  readonly remove: readonly KernelRoute[];
+  /** The kernel's own notice of the change has come before the answer to the request. */
+  echoed: boolean;
+}
+
+/**
+ * Carries plans to the kernel and enters what it acknowledged into the table.
+ *
+ * Answers and events come by different sockets. If the event of a write has been seen when its answer arrives, the table
+ * knows more than the answer does (somebody may have changed the route since) and the answer leaves it alone; otherwise
+ * the answer goes in first and the event will find nothing left to change.
+ */
+export class Writer {
+  readonly #netlink: Netlink;
+  readonly #table: KernelTable;
+  readonly #protocol: number;
+  readonly #flights = new PrefixMap<Flight>();
+
+  constructor(netlink: Netlink, table: KernelTable, protocol: number) {
+    this.#netlink = netlink;
+    this.#table = table;
+    this.#protocol = protocol;
+  }
+
+  /** True while the kernel's answer for this prefix is awaited. */
+  inFlight(prefix: Prefix): boolean {
+    return this.#flights.has(prefix);
+  }
+
+  /** To be shown every route event before the table applies it. */
+  observe(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
+    const flight = this.#flights.get(event.route.destination);
+    if (flight === undefined) return;
+    if (event.action === "new" && flight.write !== undefined && sameRoute(event.route, flight.write))
+      flight.echoed = true;
+    if (event.action === "delete" && flight.remove.some((route) => sameRoute(event.route, route))) flight.echoed = true;
+  }
+
+  /** Sends all steps in one batch, at most one step per prefix. Rejects only if netlink itself is gone. */
+  async execute(steps: readonly Step[]): Promise<readonly Outcome[]> {
+    const requests: NetlinkRequest[] = [];
+    const owners: Step[] = [];
+    for (const step of steps) {
+      const { write, remove } = step.plan;
+      this.#flights.set(step.prefix, { write: write?.route, remove, echoed: false });
+      const wanted: NetlinkRequest[] = write === undefined ? remove.map((route) => this.#deletion(route)) : [write];
+      for (const request of wanted) {
+        requests.push(request);
+        owners.push(step);
+      }
+    }
+    try {
+      const failures = new Map<Step, Failure>();
+      const results = await this.#netlink.execute(requests);
+      for (const [index, result] of results.entries()) {
+        const request = requests[index];
+        const step = owners[index];
+        if (request === undefined || step === undefined) continue;
+        // Somebody was quicker: the route is gone, which is all we want.
+        const done = result.ok || (request.op === "route-delete" && result.code === "ESRCH");
+        if (done) this.#enter(step.prefix, request);
+        else if (!failures.has(step)) failures.set(step, result);
+      }
+      return steps.map((step) => {
+        const failure = failures.get(step);
+        return failure === undefined ? { step } : { step, failure };
+      });
+    } finally {
+      for (const step of steps) this.#flights.delete(step.prefix);
+    }
+  }
+
+  #deletion(route: KernelRoute): NetlinkRequest {
+    const { destination, table, metric, tos } = route;
+    return { op: "route-delete", key: { destination, table, metric, tos }, protocol: this.#protocol };
+  }
+
+  #enter(prefix: Prefix, request: NetlinkRequest): void {
+    const flight = this.#flights.get(prefix);
+    if (flight === undefined || flight.echoed) return;
+    if (request.op === "route-add" || request.op === "route-replace") this.#table.add(request.route, true);
+    if (request.op === "route-delete") {
+      const key = request.key;
+      const removed = flight.remove.find((route) => sameKey(route, { ...route, ...key }));
+      if (removed !== undefined) this.#table.remove(removed);
+    }
+  }
+}
