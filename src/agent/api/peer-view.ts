@@ -1,0 +1,39 @@
+import type { PeerStatus } from "../../bgp/types.ts";
+import { IpAddress } from "../../net/address.ts";
+import type { PeerView } from "./views.ts";
+
+export function peerView(status: PeerStatus): PeerView {
+  const { config, negotiated, counters } = status;
+  return {
+    name: config.name,
+    description: config.description,
+    address: config.address.toString(),
+    port: config.port,
+    localAs: config.localAs,
+    remoteAs: config.remoteAs,
+    type: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
+    passive: config.passive,
+    state: status.state,
+    since: new Date(status.sinceMs).toISOString(),
+    reason: status.lastReason?.text ?? null,
+    routerId: negotiated === undefined ? null : IpAddress.v4(negotiated.remoteIdentifier).toString(),
+    localAddress: negotiated?.localAddress.toString() ?? config.localAddress?.toString() ?? null,
+    holdTimeSec: negotiated?.holdTimeSec ?? null,
+    keepaliveTimeSec: negotiated?.keepaliveTimeSec ?? null,
+    families: [...(negotiated?.families ?? config.families)],
+    gracefulRestart: negotiated?.gracefulRestart !== undefined,
+    routes: {
+      received: status.received,
+      accepted: status.accepted,
+      advertised: status.advertised,
+      stale: status.stale,
+    },
+    messages: {
+      received: counters.messagesReceived,
+      sent: counters.messagesSent,
+      updatesReceived: counters.updatesReceived,
+      updatesSent: counters.updatesSent,
+    },
+    timesEstablished: counters.established,
+  };
+}

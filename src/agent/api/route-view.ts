@@ -1,0 +1,57 @@
+import { Origin } from "../../bgp/packet/attributes.ts";
+import { formatAsPath, formatCommunity, formatLargeCommunity } from "../../bgp/packet/format.ts";
+import type { Path } from "../../bgp/types.ts";
+import type { RouteMode, RouteStatus } from "../../fib/types.ts";
+import { IpAddress } from "../../net/address.ts";
+import type { BgpRouteView, RouteView } from "./views.ts";
+
+/** The view of one route; `best` is the path behind it if it was learned by BGP. */
+export function routeView(status: RouteStatus, best: Path | undefined): RouteView {
+  const { route } = status;
+  const nextHops = nextHopsOf(status);
+  return {
+    prefix: route.prefix.toString(),
+    kind: route.kind,
+    mode: modeOf(status),
+    nextHop: nextHops[0] ?? null,
+    nextHops,
+    device: status.device ?? null,
+    node: route.node ?? null,
+    protocol: status.protocol,
+    metric: route.metric,
+    bgp: best === undefined ? null : bgpView(best),
+    state: status.state,
+    reason: status.reason,
+    since: new Date(status.sinceMs).toISOString(),
+  };
+}
+
+function modeOf(status: RouteStatus): RouteMode {
+  const { forwarding } = status.route;
+  return forwarding.mode === "none" ? forwarding.intended : forwarding.mode;
+}
+
+function nextHopsOf(status: RouteStatus): string[] {
+  const { forwarding } = status.route;
+  if (forwarding.mode === "direct") return forwarding.nextHops.map((nextHop) => nextHop.gateway.toString());
+  return forwarding.mode === "none" && forwarding.nextHop !== undefined ? [forwarding.nextHop.toString()] : [];
+}
+
+const originNames = { [Origin.igp]: "igp", [Origin.egp]: "egp", [Origin.incomplete]: "incomplete" } as const;
+
+export function bgpView(path: Path): BgpRouteView {
+  const { attributes, source } = path;
+  return {
+    peer: source.kind === "local" ? "this node" : source.peer,
+    asPath: formatAsPath(attributes.asPath),
+    localPref: attributes.localPref ?? null,
+    med: attributes.med ?? null,
+    origin: originNames[attributes.origin],
+    communities: [
+      ...attributes.communities.map(formatCommunity),
+      ...attributes.largeCommunities.map(formatLargeCommunity),
+    ],
+    originatorId: attributes.originatorId === undefined ? null : IpAddress.v4(attributes.originatorId).toString(),
+    clusterList: attributes.clusterList.map((id) => IpAddress.v4(id).toString()),
+  };
+}

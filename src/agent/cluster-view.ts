@@ -1,0 +1,133 @@
+import type { IpAddress } from "../net/address.ts";
+import { type BgpConfigurationSpec, effectiveBgpConfiguration } from "../resources/bgp-configuration.ts";
+import { type BgpPeerSpec, effectiveBgpPeer } from "../resources/bgp-peer.ts";
+import { effectivePool, type IpPoolSpec } from "../resources/ip-pool.ts";
+import type { ResourceMetadata } from "../resources/metadata.ts";
+import { type NodeSpec, nodeAddress } from "../resources/node.ts";
+import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
+import type { RoutingPool } from "./routing/sources.ts";
+
+interface Named<Spec> {
+  readonly metadata: ResourceMetadata;
+  readonly spec: Spec;
+}
+
+/** The resources that routing and peering depend on, as they stand in the datastore. */
+export interface ClusterResources {
+  readonly pools: readonly Named<IpPoolSpec>[];
+  readonly nodes: readonly Named<NodeSpec>[];
+  readonly peers: readonly Named<BgpPeerSpec>[];
+  readonly configurations: readonly Named<BgpConfigurationSpec>[];
+}
+
+export function routingPools(resources: ClusterResources): RoutingPool[] {
+  return resources.pools.map(({ metadata, spec }) => {
+    const pool = effectivePool(spec);
+    return {
+      name: metadata.name,
+      cidr: pool.cidr,
+      ipipMode: pool.ipipMode,
+      vxlanMode: pool.vxlanMode,
+      disableBgpExport: pool.disableBgpExport,
+    };
+  });
+}
+
+export function peeringNodes(resources: ClusterResources): PeeringNode[] {
+  return resources.nodes.map(({ metadata, spec }) => {
+    const ipv4 = nodeAddress(spec, 4)?.address;
+    const ipv6 = nodeAddress(spec, 6)?.address;
+    const asNumber = spec.bgp?.asNumber;
+    const clusterId = spec.bgp?.routeReflectorClusterID;
+    const listenPort = configuration(resources, `node.${metadata.name}`)?.listenPort;
+    return {
+      name: metadata.name,
+      labels: metadata.labels ?? {},
+      ...(ipv4 !== undefined && { ipv4Address: ipv4 }),
+      ...(ipv6 !== undefined && { ipv6Address: ipv6 }),
+      ...(asNumber !== undefined && asNumber !== 0 && { asNumber }),
+      ...(clusterId !== undefined && clusterId !== "" && { routeReflectorClusterId: clusterId }),
+      ...(listenPort !== undefined && { listenPort }),
+    };
+  });
+}
+
+export function clusterBgp(resources: ClusterResources): ClusterBgp {
+  const effective = effectiveBgpConfiguration(configuration(resources, "default"));
+  return {
+    asNumber: effective.asNumber,
+    // A mesh that shall have a password must not run without one.
+    meshEnabled: effective.nodeToNodeMeshEnabled && !meshNeedsPassword(resources),
+    meshRestartTimeSec: Math.round(effective.nodeMeshMaxRestartTimeMs / 1000),
+    listenPort: effective.listenPort,
+  };
+}
+
+function configuration(resources: ClusterResources, name: string): BgpConfigurationSpec | undefined {
+  return resources.configurations.find(({ metadata }) => metadata.name === name)?.spec;
+}
+
+/** Fields that this version does not implement. A peer that asks for one must not run as if it had not. */
+const unsupportedPeerFields = ["password", "ttlSecurity", "reachableBy", "filters", "localWorkloadSelector"] as const;
+
+/** The BGPPeers that can be honoured, in the order of their names, and what is wrong with the others. */
+export function explicitPeers(resources: ClusterResources): { peers: ExplicitPeer[]; problems: string[] } {
+  const peers: ExplicitPeer[] = [];
+  const problems: string[] = [];
+  for (const { metadata, spec } of resources.peers) {
+    const missing = unsupportedPeerFields.filter((field) => isSet(spec[field]));
+    if (missing.length > 0)
+      problems.push(`BGPPeer ${metadata.name} is not configured: ${missing.join(", ")} is not built into this version`);
+    else {
+      const peer = explicitPeer(metadata.name, spec);
+      if (peer !== undefined) peers.push(peer);
+    }
+  }
+  if (meshNeedsPassword(resources))
+    problems.push(
+      "BGPConfiguration default: nodeMeshPassword is not built into this version; the mesh is not configured",
+    );
+  return { peers, problems };
+}
+
+function meshNeedsPassword(resources: ClusterResources): boolean {
+  return isSet(configuration(resources, "default")?.nodeMeshPassword);
+}
+
+function isSet(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return value !== undefined && value !== null && value !== 0 && value !== "";
+}
+
+function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined {
+  const effective = effectiveBgpPeer(spec);
+  const target = targetOf(effective);
+  if (target === undefined) return undefined;
+  const isGlobal = spec.node === undefined && spec.nodeSelector === undefined;
+  const seconds = (milliseconds: number) => Math.round(milliseconds / 1000);
+  return {
+    name,
+    appliesTo: isGlobal ? "global" : (node) => effective.appliesToNode(node.name, node.labels),
+    target,
+    ...(effective.asNumber !== undefined && effective.asNumber !== 0 && { asNumber: effective.asNumber }),
+    ...(effective.localAsNumber !== undefined &&
+      effective.localAsNumber !== 0 && { localAsNumber: effective.localAsNumber }),
+    nextHopMode: nextHopModes[effective.nextHopMode],
+    sourceIsNodeAddress: effective.sourceAddress === "UseNodeIP",
+    ...(effective.maxRestartTimeMs !== undefined && { restartTimeSec: seconds(effective.maxRestartTimeMs) }),
+    ...(effective.keepaliveTimeMs !== undefined && { keepaliveTimeSec: seconds(effective.keepaliveTimeMs) }),
+    allowLocalAs: effective.numAllowedLocalAsNumbers,
+    reverse: effective.reversePeering === "Auto",
+  };
+}
+
+const nextHopModes = { Auto: "auto", Self: "self", Keep: "keep" } as const;
+
+function targetOf(effective: {
+  readonly peer?: { readonly address: IpAddress; readonly port?: number };
+  readonly selectsPeer?: (labels: Readonly<Record<string, string>>) => boolean;
+}): ExplicitPeer["target"] | undefined {
+  const { peer, selectsPeer } = effective;
+  if (peer !== undefined) return { kind: "address", ...peer };
+  return selectsPeer === undefined ? undefined : { kind: "nodes", matches: (node) => selectsPeer(node.labels) };
+}

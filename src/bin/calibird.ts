@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from "commander";
+import { defaultConfigFile } from "../agent/config/resolve.ts";
+import { settings } from "../agent/config/settings.ts";
+import { registerPodCommands } from "../calictl/pods.ts";
+import { terminalContext } from "../calictl/terminal.ts";
+import { CalibirdError, errorMessage } from "../core/errors.ts";
+import { version } from "../core/version.ts";
+import { registerLabCommands } from "../lab/commands.ts";
+
+const program = new Command("calibird")
+  .description("BGP route distribution for container clusters: one agent per node.")
+  .version(version, "--version", "print the version")
+  .showSuggestionAfterError()
+  .showHelpAfterError("(--help shows what there is)")
+  .exitOverride();
+
+registerAgentCommand(program);
+registerPodCommands(program, terminalContext());
+registerLabCommands(program);
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`calibird: ${errorMessage(error)}\n`);
+    if (!(error instanceof CalibirdError)) process.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** `calibird agent`: every setting of the table is a flag; the agent itself is loaded only when it is asked for. */
+function registerAgentCommand(parent: Command): void {
+  const command = parent
+    .command("agent")
+    .description("run the agent of this node in the foreground")
+    .option("--config <file>", `configuration file (default: ${defaultConfigFile} if it exists)`);
+  for (const setting of settings)
+    command.addOption(new Option(`--${setting.flag} <${setting.placeholder}>`, setting.help));
+  command.action(async (options: Record<string, string | undefined>) => {
+    const { runAgent } = await import("../agent/run.ts");
+    const flags = Object.fromEntries(settings.map((setting) => [setting.key, options[camelCase(setting.flag)]]));
+    process.exitCode = await runAgent({
+      flags,
+      environment: process.env,
+      ...(options.config === undefined ? {} : { configFile: options.config }),
+    });
+  });
+}
+
+/** commander's name of a flag in its options object. */
+function camelCase(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+}

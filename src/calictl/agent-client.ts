@@ -1,0 +1,100 @@
+import { type IncomingMessage, request } from "node:http";
+import { join } from "node:path";
+import type { ErrorView } from "../agent/api/views.ts";
+import { CalibirdError } from "../core/errors.ts";
+
+type AgentClientErrorCode = "AGENT_UNREACHABLE" | "AGENT_REFUSED" | "BAD_ANSWER";
+
+/** The agent could not be asked, or said no. `details.code` is the agent's own error code, if it gave one. */
+export class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
+
+const retryMs = 100;
+
+/** Talks to one agent through the sockets in its run directory. */
+export class AgentClient {
+  private readonly runDir: string;
+  private readonly waitMs: number;
+
+  /** `waitMs`: how long to wait for an agent that is just starting before giving up. */
+  constructor(options: { runDir: string; waitMs: number }) {
+    this.runDir = options.runDir;
+    this.waitMs = options.waitMs;
+  }
+
+  /** A read on the status socket, which every user may do. */
+  get<Answer>(path: string): Promise<Answer> {
+    return this.call<Answer>("status.sock", "GET", path);
+  }
+
+  /** A call on the agent socket, which only root may open. */
+  admin<Answer>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<Answer> {
+    return this.call<Answer>("agent.sock", method, path, body);
+  }
+
+  /** Server-sent events of the status socket until the connection ends. */
+  async *events(path: string): AsyncGenerator<{ event: string; data: unknown }> {
+    const response = await this.open("status.sock", "GET", path);
+    let pending = "";
+    for await (const chunk of response) {
+      pending += String(chunk);
+      let end = pending.indexOf("\n\n");
+      while (end >= 0) {
+        const lines = pending.slice(0, end).split("\n");
+        pending = pending.slice(end + 2);
+        const event = lines.find((line) => line.startsWith("event: "))?.slice(7);
+        const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
+        if (event !== undefined && data !== undefined) yield { event, data: JSON.parse(data) };
+        end = pending.indexOf("\n\n");
+      }
+    }
+  }
+
+  private async call<Answer>(socket: string, method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await this.open(socket, method, path, body);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString("utf8");
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch (error) {
+      throw new AgentClientError("BAD_ANSWER", `the agent answered ${path} with something that is not JSON`, {}, error);
+    }
+    if ((response.statusCode ?? 500) < 300) return answer as Answer;
+    const { error } = answer as ErrorView;
+    throw new AgentClientError("AGENT_REFUSED", error.message, { code: error.code, ...error.details });
+  }
+
+  private async open(socket: string, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+    const socketPath = join(this.runDir, socket);
+    const deadline = performance.now() + this.waitMs;
+    for (;;) {
+      try {
+        return await send(socketPath, method, path, body);
+      } catch (error) {
+        const code = error instanceof Error && "code" in error ? String(error.code) : "";
+        const starting = code === "ENOENT" || code === "ECONNREFUSED";
+        if (starting && performance.now() < deadline) {
+          await new Promise((resolve) => setTimeout(resolve, retryMs));
+          continue;
+        }
+        throw new AgentClientError("AGENT_UNREACHABLE", unreachable(code, socketPath), { socketPath, code }, error);
+      }
+    }
+  }
+}
+
+function unreachable(code: string, socketPath: string): string {
+  if (code === "EACCES" || code === "EPERM") return `${socketPath} is for root only: run this with sudo`;
+  return `no agent answers on ${socketPath}: is calibird agent running, and with this --run-dir?`;
+}
+
+function send(socketPath: string, method: string, path: string, body: unknown): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = text === undefined ? {} : { "content-type": "application/json" };
+    const call = request({ socketPath, method, path, headers }, resolve);
+    call.once("error", reject);
+    call.end(text);
+  });
+}

@@ -1,0 +1,133 @@
+import { Command, CommanderError, Option } from "commander";
+import { CalibirdError, errorMessage } from "../core/errors.ts";
+import { AgentClient } from "./agent-client.ts";
+import { explainRoute } from "./explain.ts";
+import { showNodeStatus } from "./node-status.ts";
+import { type CommandContext, type OutputFormat, parseOutputFormat, UsageError } from "./output.ts";
+import { showPeers } from "./peers.ts";
+import { applyManifests, deleteResources, getResources } from "./resources.ts";
+import { showRoutes } from "./routes.ts";
+import { showVersion } from "./version.ts";
+
+const everyFormat: readonly OutputFormat[] = ["table", "wide", "json", "yaml"];
+const plainFormats: readonly OutputFormat[] = ["table", "json", "yaml"];
+
+interface GlobalOptions {
+  readonly runDir: string;
+  readonly output?: string;
+  readonly wait: string;
+}
+
+/**
+ * Runs `calictl ARGUMENTS…` and returns its exit status: 0 done, 1 failed, 2 the command line is wrong (DESIGN §6).
+ * Nothing is thrown: errors become a line on stderr.
+ */
+export async function runCalictl(argv: readonly string[], context: CommandContext): Promise<number> {
+  let status = 0;
+  const program = buildProgram(context, (code) => {
+    status = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    context.stderr.write(`calictl: ${errorMessage(error)}\n`);
+    if (error instanceof UsageError) return 2;
+    if (!(error instanceof CalibirdError)) context.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
+    return 1;
+  }
+}
+
+function buildProgram(context: CommandContext, setStatus: (status: number) => void): Command {
+  const program = new Command("calictl")
+    .description("Shows and changes what calibird does on this node and in the cluster.")
+    .addOption(
+      new Option("--run-dir <dir>", "run directory of the agent to talk to")
+        .env("CALIBIRD_RUN_DIR")
+        .default("/run/calibird"),
+    )
+    .option("-o, --output <format>", "wide, json or yaml instead of the table")
+    .option("--no-color", "no colour, even on a terminal")
+    .option("--wait <seconds>", "how long to wait for an agent that is just starting", "10")
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help shows what there is)")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    });
+  const globals = () => program.opts<GlobalOptions>();
+  const client = () => new AgentClient({ runDir: globals().runDir, waitMs: parseWait(globals().wait) });
+  const format = (known: readonly OutputFormat[]) => parseOutputFormat(globals().output, known);
+
+  const routes = program
+    .command("routes")
+    .description("the routes of this node: what shall be in the kernel, what is, and why")
+    .argument("[target]", "a prefix, or an address to find the routes that cover it")
+    .option("-w, --watch", "go on and print every change", false)
+    .action((target: string | undefined, options: { watch: boolean }) =>
+      showRoutes(client(), context, target, { format: format(everyFormat), watch: options.watch }),
+    );
+  routes
+    .command("explain")
+    .description("the whole chain for one address: pool, block, owner, peer, path, policy, encapsulation, kernel")
+    .argument("<target>", "an address or a prefix")
+    .action(async (target: string) => setStatus(await explainRoute(client(), context, target, format(plainFormats))));
+
+  program
+    .command("node")
+    .description("this node")
+    .command("status")
+    .description("addresses, datastore, blocks, routes and BGP peers of this node")
+    .action(() => showNodeStatus(client(), context, format(everyFormat)));
+
+  program
+    .command("peers")
+    .description("the BGP peers of this node")
+    .action(() => showPeers(client(), context, format(everyFormat)));
+
+  program
+    .command("get")
+    .description("show resources: ippool, node, bgppeer, bgpconfiguration, workloadendpoint")
+    .argument("<kind>", "a kind or one of its short names")
+    .argument("[names...]", "names; all of the kind without")
+    .option("-n, --namespace <namespace>", "namespace of namespaced kinds; all without")
+    .action((kind: string, names: string[], options: { namespace?: string }) =>
+      getResources(client(), context, { kind, names, ...options, format: format(everyFormat) }),
+    );
+  program
+    .command("apply")
+    .description("create or replace the resources of manifests; nothing is changed if one of them is wrong")
+    .requiredOption("-f, --filename <path...>", "files or folders of YAML or JSON; - reads standard input")
+    .action((options: { filename: string[] }) => applyManifests(client(), context, options.filename));
+  program
+    .command("delete")
+    .description("delete resources, by kind and name or by manifest")
+    .argument("[kind]", "a kind or one of its short names")
+    .argument("[names...]", "names")
+    .option("-f, --filename <path...>", "files or folders of manifests; - reads standard input")
+    .option("-n, --namespace <namespace>", "namespace of namespaced kinds")
+    .option("-s, --skip-not-exists", "a resource that is not there is no failure", false)
+    .action(
+      (
+        kind: string | undefined,
+        names: string[],
+        options: { filename?: string[]; namespace?: string; skipNotExists: boolean },
+      ) => deleteResources(client(), context, { ...(kind === undefined ? {} : { kind }), names, ...options }),
+    );
+
+  program
+    .command("version")
+    .description("the versions of calictl and of the agent")
+    .option("--client", "only calictl's, without asking the agent", false)
+    .action((options: { client: boolean }) => showVersion(client(), context, options.client, format(plainFormats)));
+  return program;
+}
+
+function parseWait(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds > 3600)
+    throw new UsageError(`--wait ${text}: must be a number of seconds from 0 to 3600`);
+  return seconds * 1000;
+}
