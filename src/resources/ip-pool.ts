@@ -1,0 +1,158 @@
+import { Prefix } from "../net/prefix.ts";
+import type { FieldProblem } from "./field-problem.ts";
+import { defineKind, specProblem } from "./kind-definition.ts";
+import { compileSelector, type Selector } from "./selector.ts";
+import { cidr, selector } from "./text-formats.ts";
+
+export type EncapsulationMode = "Never" | "Always" | "CrossSubnet";
+export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
+
+/** A range of addresses for pods, and how traffic to it travels between nodes. */
+export interface IpPoolSpec {
+  /** Immutable, without host bits. */
+  readonly cidr: string;
+  readonly vxlanMode?: EncapsulationMode;
+  readonly ipipMode?: EncapsulationMode;
+  readonly natOutgoing?: boolean;
+  /** No new allocations; existing addresses keep working. */
+  readonly disabled?: boolean;
+  readonly disableBGPExport?: boolean;
+  /** Prefix length of the blocks that nodes claim; immutable. */
+  readonly blockSize?: number;
+  readonly nodeSelector?: string;
+  readonly namespaceSelector?: string;
+  readonly allowedUses?: readonly PoolUse[];
+  readonly assignmentMode?: "Automatic" | "Manual";
+}
+
+/** A pool's spec with every default in place. */
+export interface EffectivePool {
+  readonly cidr: Prefix;
+  readonly blockSize: number;
+  readonly ipipMode: EncapsulationMode;
+  readonly vxlanMode: EncapsulationMode;
+  readonly natOutgoing: boolean;
+  readonly disabled: boolean;
+  readonly disableBgpExport: boolean;
+  readonly allowedUses: readonly PoolUse[];
+  readonly assignmentMode: "Automatic" | "Manual";
+  /** True for nodes that may take blocks from this pool, by their labels. */
+  readonly selectsNode: Selector;
+  /** True for namespaces whose pods may take addresses from this pool, by their labels. */
+  readonly selectsNamespace: Selector;
+}
+
+const modes: readonly EncapsulationMode[] = ["Never", "Always", "CrossSubnet"];
+const forbiddenRanges = [
+  { range: Prefix.parse("169.254.0.0/16"), what: "IPv4 link-local" },
+  { range: Prefix.parse("fe80::/10"), what: "IPv6 link-local" },
+];
+
+export const ipPoolKind = defineKind<IpPoolSpec>({
+  kind: "IPPool",
+  plural: "ippools",
+  namespaced: false,
+  aliases: ["ippool", "ipp", "ipps", "pool", "pools"],
+  status: "optional",
+  spec: {
+    type: "object",
+    fields: {
+      cidr: { type: "text", required: true, format: cidr },
+      vxlanMode: { type: "text", values: modes },
+      ipipMode: { type: "text", values: modes },
+      natOutgoing: { type: "boolean" },
+      disabled: { type: "boolean" },
+      disableBGPExport: { type: "boolean" },
+      blockSize: { type: "integer", min: 0, max: 128 },
+      nodeSelector: { type: "text", maxLength: 1024, format: selector },
+      namespaceSelector: { type: "text", maxLength: 1024, format: selector },
+      allowedUses: { type: "list", items: { type: "text", values: ["Workload", "Tunnel", "LoadBalancer"] } },
+      assignmentMode: { type: "text", values: ["Automatic", "Manual"] },
+    },
+  },
+  check: checkPool,
+  withDefaults(spec) {
+    const { blockSize, ipipMode, vxlanMode, allowedUses, assignmentMode } = effectivePool(spec);
+    const { nodeSelector = "all()" } = spec;
+    return { ...spec, blockSize, ipipMode, vxlanMode, nodeSelector, allowedUses, assignmentMode };
+  },
+});
+
+/** Fills in the defaults of a valid spec. */
+export function effectivePool(spec: IpPoolSpec): EffectivePool {
+  const range = Prefix.parse(spec.cidr);
+  return {
+    cidr: range,
+    blockSize: spec.blockSize ?? (range.family === 4 ? 26 : 122),
+    ipipMode: spec.ipipMode ?? "Never",
+    vxlanMode: spec.vxlanMode ?? "Never",
+    natOutgoing: spec.natOutgoing ?? false,
+    disabled: spec.disabled ?? false,
+    disableBgpExport: spec.disableBGPExport ?? false,
+    allowedUses: spec.allowedUses ?? ["Workload", "Tunnel"],
+    assignmentMode: spec.assignmentMode ?? "Automatic",
+    selectsNode: compileSelector(spec.nodeSelector ?? ""),
+    selectsNamespace: compileSelector(spec.namespaceSelector ?? ""),
+  };
+}
+
+function checkPool(spec: IpPoolSpec): FieldProblem[] {
+  const pool = effectivePool(spec);
+  const problems: FieldProblem[] = [];
+  const report = (field: keyof IpPoolSpec, value: unknown, reason: string) =>
+    problems.push(specProblem(field, value, reason));
+  for (const { range, what } of forbiddenRanges)
+    if (pool.cidr.overlaps(range)) report("cidr", spec.cidr, `must not overlap the ${what} range ${range}`);
+
+  const [smallest, largest] = pool.cidr.family === 4 ? [20, 32] : [116, 128];
+  if (pool.blockSize < smallest || pool.blockSize > largest)
+    report("blockSize", pool.blockSize, `must be from ${smallest} to ${largest} for an IPv${pool.cidr.family} pool`);
+  else if (pool.cidr.length > pool.blockSize && !pool.disabled)
+    report(
+      "cidr",
+      spec.cidr,
+      `must hold at least one block: a prefix length of at most the block size ${pool.blockSize}`,
+    );
+
+  if (pool.ipipMode !== "Never" && pool.cidr.family === 6)
+    report("ipipMode", pool.ipipMode, "must be Never for an IPv6 pool; VXLAN works for both");
+  if (pool.ipipMode !== "Never" && pool.vxlanMode !== "Never")
+    report("vxlanMode", pool.vxlanMode, `must be Never, because ipipMode is ${pool.ipipMode}`);
+  if (spec.namespaceSelector !== undefined && pool.allowedUses.includes("Tunnel"))
+    report(
+      "namespaceSelector",
+      spec.namespaceSelector,
+      "needs allowedUses without Tunnel, for example [Workload]; the default is [Workload, Tunnel]",
+    );
+  if (pool.allowedUses.includes("LoadBalancer")) problems.push(...checkLoadBalancerPool(spec, pool));
+  return problems;
+}
+
+function checkLoadBalancerPool(spec: IpPoolSpec, pool: EffectivePool): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  if (pool.allowedUses.length > 1)
+    problems.push(specProblem("allowedUses", pool.allowedUses, "LoadBalancer must stand alone"));
+  for (const field of ["ipipMode", "vxlanMode"] as const)
+    if (pool[field] !== "Never")
+      problems.push(specProblem(field, pool[field], "must be Never for a LoadBalancer pool"));
+  if (spec.nodeSelector !== undefined && spec.nodeSelector !== "all()")
+    problems.push(specProblem("nodeSelector", spec.nodeSelector, "must be all() for a LoadBalancer pool"));
+  if (pool.disableBgpExport)
+    problems.push(specProblem("disableBGPExport", true, "must be false for a LoadBalancer pool"));
+  return problems;
+}
+
+/** What a change of an existing pool breaks: its range, its block size, and its use for load balancers stay for ever. */
+export function checkPoolChange(before: IpPoolSpec, after: IpPoolSpec): FieldProblem[] {
+  const [old, next] = [effectivePool(before), effectivePool(after)];
+  const problems: FieldProblem[] = [];
+  if (!old.cidr.equals(next.cidr))
+    problems.push(specProblem("cidr", after.cidr, `can't be changed from ${old.cidr}; create another pool`));
+  if (old.blockSize !== next.blockSize)
+    problems.push(
+      specProblem("blockSize", next.blockSize, `can't be changed from ${old.blockSize}; create another pool`),
+    );
+  if (old.allowedUses.includes("LoadBalancer") !== next.allowedUses.includes("LoadBalancer"))
+    problems.push(specProblem("allowedUses", next.allowedUses, "LoadBalancer can be neither added nor removed later"));
+  return problems;
+}

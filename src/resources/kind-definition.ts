@@ -1,0 +1,46 @@
+import type { FieldProblem } from "./field-problem.ts";
+import type { ResourceMetadata } from "./metadata.ts";
+import type { AnyObjectSchema, ObjectSchema } from "./schema.ts";
+
+/** Everything that tells one kind from another; validation, keys, manifests, client and CLI read it from here. */
+interface KindFacts {
+  readonly kind: string;
+  /** Lower-case plural: its part of the key and its name on the command line. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+  /** Further names on the command line, lower-case. */
+  readonly aliases: readonly string[];
+  /** "always": stored as `{}` even when there is nothing to say. Absent: the kind has no status. */
+  readonly status?: "always" | "optional";
+}
+
+/** A kind as its own file describes it. */
+interface TypedKind<Spec> extends KindFacts {
+  readonly spec: ObjectSchema<Spec>;
+  /** Rules between fields, which hold for what is written; what is stored already is not refused for them. */
+  readonly check: (spec: Spec, metadata: ResourceMetadata) => readonly FieldProblem[];
+  /** The spec as it is stored: with the defaults that Calico stores, too. */
+  readonly withDefaults?: (spec: Spec) => Spec;
+}
+
+/** A kind as the table holds it. `check` and `withDefaults` take a spec that was read by this very `spec` schema. */
+export interface KindDefinition extends KindFacts {
+  readonly spec: AnyObjectSchema;
+  readonly check: (spec: unknown, metadata: ResourceMetadata) => readonly FieldProblem[];
+  readonly withDefaults: (spec: unknown) => unknown;
+}
+
+export function defineKind<Spec>(kind: TypedKind<Spec>): KindDefinition {
+  return {
+    ...kind,
+    spec: kind.spec as AnyObjectSchema,
+    check: (spec, metadata) => kind.check(spec as Spec, metadata),
+    withDefaults: (spec) => kind.withDefaults?.(spec as Spec) ?? spec,
+  };
+}
+
+/** A problem with a field of the spec; `path` is `cidr` or `communities.0.value`. */
+export function specProblem(path: string, value: unknown, reason: string): FieldProblem {
+  const steps = path.split(".").map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  return { path: ["spec", ...steps], value, reason };
+}

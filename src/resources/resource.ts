@@ -1,0 +1,130 @@
+import { errorMessage } from "../core/errors.ts";
+import { invalidResource, ResourceError } from "./errors.ts";
+import type { FieldProblem } from "./field-problem.ts";
+import type { KindDefinition } from "./kind-definition.ts";
+import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKind } from "./kinds.ts";
+import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
+import { didYouMean } from "./nearest-name.ts";
+import { FieldReader, isObject, type JsonObject } from "./read-fields.ts";
+import { parseResourceKey } from "./resource-keys.ts";
+import type { AnyFieldSchema, AnyObjectSchema } from "./schema.ts";
+
+export const API_VERSION = "projectcalico.org/v3";
+
+/**
+ * An object of projectcalico.org/v3. At run time it may carry further fields that other software has stored; they stay
+ * if it is changed by copying (`{ ...resource, spec: { ...resource.spec, disabled: true } }`) and written back.
+ */
+export interface Resource<Kind extends ResourceKind = ResourceKind> {
+  readonly kind: Kind;
+  readonly apiVersion: typeof API_VERSION;
+  readonly metadata: ResourceMetadata;
+  readonly spec: SpecByKind[Kind];
+  /** What agents and controllers report; we pass it on as it is. */
+  readonly status?: JsonObject;
+}
+
+/** A resource of any kind, as a union that `kind` tells apart. */
+export type AnyResource = { [Kind in ResourceKind]: Resource<Kind> }[ResourceKind];
+
+/** Result of reading an object: the object if `problems` is empty. */
+export type ReadResult =
+  | { readonly resource: AnyResource; readonly problems: readonly [] }
+  | { readonly problems: readonly FieldProblem[] };
+
+export interface ReadOptions {
+  /** "report" for what people write, "keep" for what the datastore holds. */
+  readonly unknownFields: "report" | "keep";
+  /** Also check the rules between fields, which hold for everything that is written. */
+  readonly rules: boolean;
+}
+
+/** Reads any JSON value as a resource: canonical values, fields in the order in which they are stored. */
+export function readResource(value: unknown, options: ReadOptions): ReadResult {
+  const reader = new FieldReader(options.unknownFields);
+  const kind = readKind(reader, value);
+  if (kind === undefined || !isObject(value)) return { problems: reader.problems };
+  const definition: KindDefinition = kinds[kind];
+  const object = reader.readObject(schemaOf(definition), value, []);
+  if (object === undefined || reader.problems.length > 0) return { problems: reader.problems };
+  const resource = object as unknown as AnyResource;
+  if (!options.rules) return { resource, problems: [] };
+  const problems = [
+    ...checkMetadata(resource.metadata, definition.namespaced),
+    ...definition.check(resource.spec, resource.metadata),
+  ];
+  return problems.length > 0 ? { problems } : { resource, problems: [] };
+}
+
+/** As `readResource` for what is about to be written; throws `INVALID_RESOURCE` with every problem. */
+export function validateResource<Kind extends ResourceKind>(resource: Resource<Kind>): Resource<Kind> {
+  const result = readResource(resource, { unknownFields: "keep", rules: true });
+  if (!("resource" in result)) throw invalidResource(resource.kind, result.problems);
+  return result.resource as unknown as Resource<Kind>;
+}
+
+/**
+ * The text that is stored: compact, fields in Calico's order, `<`, `>` and `&` escaped as Go does, defaults filled in,
+ * without `resourceVersion`. `resource` must be valid.
+ */
+export function encodeResource(resource: Resource): string {
+  const definition: KindDefinition = kinds[resource.kind];
+  const { resourceVersion: _, ...metadata } = resource.metadata;
+  const spec = definition.withDefaults(resource.spec);
+  const ordered = new FieldReader("keep").readObject(schemaOf(definition), { ...resource, metadata, spec }, []);
+  return JSON.stringify(ordered).replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/**
+ * Reads a stored value; `modRevision` becomes its `resourceVersion`. Lenient about rules between fields, which may have
+ * changed since it was written. Throws `INVALID_STORED_VALUE`, which names the key and every problem.
+ */
+export function decodeResource(key: string, value: string, modRevision: bigint): AnyResource {
+  const identity = parseResourceKey(key);
+  const fail = (reason: string) =>
+    new ResourceError("INVALID_STORED_VALUE", `the value stored under ${key} can't be used: ${reason}`, { key });
+  let json: unknown;
+  try {
+    json = JSON.parse(value);
+  } catch (error) {
+    throw fail(`it is not JSON: ${errorMessage(error)}`);
+  }
+  const result = readResource(json, { unknownFields: "keep", rules: false });
+  if (!("resource" in result)) throw fail(invalidResource(identity?.kind ?? "value", result.problems).message);
+  const { resource } = result;
+  const { kind, metadata } = resource;
+  if (kind !== identity?.kind || metadata.name !== identity.name || metadata.namespace !== identity.namespace)
+    throw fail(`it says that it is ${describeResource(resource)}`);
+  return { ...resource, metadata: { ...metadata, resourceVersion: modRevision.toString() } };
+}
+
+/** `IPPool(pods-v4)` or `WorkloadEndpoint(shop/worker--0-k8s-web--0-eth0)`: how messages name an object. */
+export function describeResource({ kind, metadata }: Pick<Resource, "kind" | "metadata">): string {
+  return `${kind}(${metadata.namespace === undefined ? "" : `${metadata.namespace}/`}${metadata.name})`;
+}
+
+function readKind(reader: FieldReader, value: unknown): ResourceKind | undefined {
+  if (!isObject(value)) return reader.report([], value, "must be an object");
+  const { kind, apiVersion } = value;
+  if (apiVersion !== API_VERSION) reader.report(["apiVersion"], apiVersion, `must be ${API_VERSION}`);
+  if (typeof kind === "string" && isResourceKind(kind)) return kind;
+  const hint = typeof kind === "string" ? didYouMean(kind, resourceKinds) : "";
+  return reader.report(["kind"], kind, `must be one of ${resourceKinds.join(", ")}${hint}`);
+}
+
+function schemaOf(definition: KindDefinition): AnyObjectSchema {
+  const text: AnyFieldSchema = { type: "text" };
+  return {
+    type: "object",
+    fields: {
+      kind: text,
+      apiVersion: text,
+      metadata: { ...(metadataSchema as AnyObjectSchema), required: true },
+      spec: { ...definition.spec, zero: "fill" },
+      ...(definition.status && { status: { type: "any", ...(definition.status === "always" && { zero: "fill" }) } }),
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The shape of resources as data. A schema is written next to the TypeScript type it describes and is checked against
+ * it by the compiler: every field of the type must appear, with a schema that fits its type. The order of the fields is
+ * the order in which they are stored.
+ */
+
+/** What a text must look like. Returns the canonical form, or what is wrong with it. */
+export type TextFormat = (text: string) => { readonly text: string } | { readonly problem: string };
+
+interface Presence {
+  readonly required?: true;
+  /**
+   * What the zero value (`""`, 0, false, `[]`, `{}`) means. "omit", the default: the same as an absent field, and it is
+   * not stored. "keep": a value of its own. "fill": stored even if it was absent.
+   */
+  readonly zero?: "omit" | "keep" | "fill";
+}
+
+export interface TextSchema extends Presence {
+  readonly type: "text";
+  /** The allowed values. */
+  readonly values?: readonly string[];
+  readonly format?: TextFormat;
+  readonly maxLength?: number;
+}
+
+export interface IntegerSchema extends Presence {
+  readonly type: "integer";
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Read from a number, a text, or the dotted form `hi.lo`; a number from then on (RFC 6793). */
+export interface AsNumberSchema extends Presence {
+  readonly type: "asNumber";
+}
+
+export interface BooleanSchema extends Presence {
+  readonly type: "boolean";
+}
+
+/** A number, or a text such as "TCP". */
+export interface NumberOrTextSchema extends Presence {
+  readonly type: "numberOrText";
+  readonly max: number;
+  readonly values?: readonly string[];
+}
+
+export interface ListSchema<Item = unknown> extends Presence {
+  readonly type: "list";
+  readonly items: SchemaFor<Item>;
+  readonly minItems?: number;
+}
+
+/** Text to text, stored in ascending order of the keys. */
+export interface MapSchema extends Presence {
+  readonly type: "map";
+  readonly keyFormat?: TextFormat;
+  readonly valueFormat?: TextFormat;
+}
+
+export interface ObjectSchema<Value> extends Presence {
+  readonly type: "object";
+  readonly fields: { readonly [Field in keyof Required<Value>]: SchemaFor<NonNullable<Value[Field]>> };
+}
+
+/** Any JSON; kept as it is. */
+export interface AnySchema extends Presence {
+  readonly type: "any";
+}
+
+/** The schemas that describe a TypeScript type. */
+export type SchemaFor<Value> = unknown extends Value
+  ? AnyFieldSchema
+  : [Value] extends [boolean]
+    ? BooleanSchema
+    : [Value] extends [number]
+      ? IntegerSchema | AsNumberSchema
+      : [Value] extends [string]
+        ? TextSchema
+        : [Value] extends [number | string]
+          ? NumberOrTextSchema
+          : Value extends readonly (infer Item)[]
+            ? ListSchema<Item>
+            : string extends keyof Value
+              ? MapSchema | AnySchema
+              : ObjectSchema<Value>;
+
+/** An object schema without the type it belongs to. */
+export interface AnyObjectSchema extends Presence {
+  readonly type: "object";
+  readonly fields: Readonly<Record<string, AnyFieldSchema>>;
+}
+
+export type AnyFieldSchema =
+  | TextSchema
+  | IntegerSchema
+  | AsNumberSchema
+  | BooleanSchema
+  | NumberOrTextSchema
+  | (Presence & { readonly type: "list"; readonly items: AnyFieldSchema; readonly minItems?: number })
+  | MapSchema
+  | AnyObjectSchema
+  | AnySchema;

@@ -1,0 +1,135 @@
+import { errorMessage } from "../core/errors.ts";
+import { IpAddress } from "../net/address.ts";
+import { Prefix, parseCidr } from "../net/prefix.ts";
+import { canonicalDuration } from "./duration.ts";
+import type { TextFormat } from "./schema.ts";
+import { compileSelector } from "./selector.ts";
+
+/** A format of which every accepted text is canonical already. */
+function matching(accepts: (text: string) => boolean, problem: string): TextFormat {
+  return (text) => (accepts(text) ? { text } : { problem });
+}
+
+function pattern(expression: RegExp, problem: string): TextFormat {
+  return matching((text) => expression.test(text), problem);
+}
+
+const subdomain = /^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+
+/** RFC 1123 subdomain: the name of a resource. */
+export const resourceName = pattern(
+  subdomain,
+  'must be at most 253 lower-case letters, digits, "-" and ".", and begin and end with a letter or digit',
+);
+
+export const namespaceName = pattern(
+  /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/,
+  'must be at most 63 lower-case letters, digits and "-", and begin and end with a letter or digit',
+);
+
+const qualifiedName = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+/** `[prefix/]name`, the key of a label or annotation. */
+export const labelKey = matching((text) => {
+  const slash = text.indexOf("/");
+  return qualifiedName.test(text.slice(slash + 1)) && (slash < 0 || subdomain.test(text.slice(0, slash)));
+}, 'must be [prefix/]name: a name of at most 63 letters, digits, "-", "_" and ".", and as prefix a DNS name');
+
+export const labelValue = matching(
+  (text) => text === "" || qualifiedName.test(text),
+  'must be empty or at most 63 letters, digits, "-", "_" and "." that begin and end with a letter or digit',
+);
+
+export const ipAddress = matching(
+  (text) => IpAddress.tryParse(text) !== undefined,
+  "must be an IP address such as 10.0.0.1 or fd00::1",
+);
+
+export const ipv4Address = matching(
+  (text) => IpAddress.tryParse(text)?.family === 4,
+  "must be an IPv4 address such as 10.244.7.64",
+);
+
+export const ipv6Address = matching(
+  (text) => IpAddress.tryParse(text)?.family === 6,
+  "must be an IPv6 address such as fd00::1",
+);
+
+export const dottedQuad = matching(
+  (text) => IpAddress.tryParse(text)?.family === 4,
+  "must be four numbers from 0 to 255 with dots, such as 244.0.0.1",
+);
+
+/** A prefix without host bits; canonical text. */
+export const cidr: TextFormat = (text) => {
+  try {
+    return { text: Prefix.parse(text).toString() };
+  } catch (error) {
+    return { problem: errorMessage(error) };
+  }
+};
+
+/** `10.0.0.1` or `10.0.0.0/24`, with or without host bits. */
+export const addressOrCidr = matching((text) => {
+  if (IpAddress.tryParse(text) !== undefined) return true;
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
+  }
+}, "must be an IP address or prefix such as 10.0.0.1 or 10.0.0.0/24");
+
+export const macAddress = pattern(
+  /^[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}$/,
+  "must be a MAC address such as 66:8f:aa:01:02:03",
+);
+
+/** A selector that picks nodes, namespaces or endpoints; `global()` makes no sense there. */
+export const selector: TextFormat = (text) => {
+  try {
+    compileSelector(text);
+    return { text };
+  } catch (error) {
+    return { problem: errorMessage(error) };
+  }
+};
+
+/** A duration of zero or more, in Go's form. */
+export const duration: TextFormat = (text) => {
+  const canonical = canonicalDuration(text);
+  return canonical === undefined || canonical.startsWith("-")
+    ? { problem: "must be a duration such as 90s, 2m30s or 1h" }
+    : { text: canonical };
+};
+
+/** `aa:nn` with 16 bits each, or `aa:nn:mm` with 32 bits each (RFC 1997, RFC 8092). */
+export const community = matching((text) => {
+  if (!/^\d{1,10}(?::\d{1,10}){1,2}$/.test(text)) return false;
+  const parts = text.split(":").map(Number);
+  return parts.every((part) => part <= (parts.length === 2 ? 0xffff : 0xffffffff));
+}, "must be a community such as 64512:100 (16 bits each) or 64512:1:100 (32 bits each)");
+
+const communityName = /^[A-Za-z0-9_.-]{1,253}$/;
+
+export const communityNameFormat = pattern(communityName, 'must be at most 253 letters, digits, "-", "_" and "."');
+
+/** The name of a community or a literal one. */
+export const communityReference: TextFormat = (text) => (communityName.test(text) ? { text } : community(text));
+
+/** `10.0.0.1`, `10.0.0.1:1790`, `fd00::1` or `[fd00::1]:1790`. */
+export const peerAddress = matching(
+  (text) => parsePeerAddress(text) !== undefined,
+  "must be an IP address, with a port as in 10.0.0.1:1790 or [fd00::1]:1790",
+);
+
+/** Splits a peer's address; undefined if it is none. */
+export function parsePeerAddress(text: string): { address: IpAddress; port?: number } | undefined {
+  const bare = IpAddress.tryParse(text);
+  if (bare !== undefined) return { address: bare };
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):([1-9]\d{0,4})$/.exec(text);
+  const address = IpAddress.tryParse(match?.[1] ?? match?.[2] ?? "");
+  const port = Number(match?.[3]);
+  if (address === undefined || port > 65535 || (address.family === 6) !== (match?.[1] !== undefined)) return undefined;
+  return { address, port };
+}
