@@ -1,22 +1,18 @@
 import type { NegotiatedSession } from "../types.ts";
 import type { Connection, FsmContext } from "./types.ts";
 
-/**
- * Which connections a valid OPEN on `current` ends (RFC 4271 §6.8, RFC 6286 §2.3). The winner is the connection that the
- * dominant side opened.
+/*
+ * Collisions (RFC 4271 §6.8, RFC 6286 §2.3): of two connections the one that the dominant side opened goes on.
  *
- * RFC 4271 looks at siblings in OpenConfirm only. Two speakers that do so can each keep what the other one closes: one is
- * Established on X by the time it reads the OPEN on Y, while the other chose Y. So we decide as early as the identifier is
- * known, which is before our KEEPALIVE lets the peer be Established:
- *
- * - a sibling that is still being dialled is given up: the peer can't know it yet;
- * - a sibling in OpenSent is judged as §6.8 allows "if it knows the BGP Identifier of the peer by means outside of the
- *   protocol": by this OPEN;
- * - a sibling in OpenConfirm is judged if we are dominant. If we are not, the peer may already be Established on it; the
- *   peer decides and its Cease 6/7 tells us;
- * - an Established sibling stays until `current` is confirmed as well.
+ * In RFC 4271 both sides judge, and only siblings in OpenConfirm. They can see different things and each close what the
+ * other one keeps: one side is Established on X by the time it reads the OPEN on Y, while the other has just chosen Y. Here
+ * the dominant side decides, and does so before its KEEPALIVE lets the peer be Established; §6.8 allows to judge a sibling
+ * in OpenSent when the identifier is known, and the OPEN has just told it. The other side closes only what the dominant
+ * one can't want any more, and reads the rest of the verdict as a Cease 6/7.
  */
-export function losersOfCollision(
+
+/** Which connections end because of a valid OPEN on `current`. */
+export function losersByOpen(
   connections: readonly Connection[],
   current: Connection,
   session: NegotiatedSession,
@@ -25,13 +21,29 @@ export function losersOfCollision(
   const dominant = isDominant(session, context);
   const losers: Connection[] = [];
   for (const sibling of connections) {
-    if (sibling.origin === current.origin) continue;
     const { name } = sibling.state;
+    if (sibling.origin === current.origin || name === "established") continue;
+    // Our own dial; the peer can't have chosen a connection on which it has no OPEN.
     if (name === "connecting") losers.push(sibling);
-    else if (name === "open-delayed" || name === "open-sent" || (name === "open-confirm" && dominant))
-      losers.push((current.origin === "outgoing") === dominant ? sibling : current);
+    else if (dominant) losers.push(current.origin === "incoming" ? current : sibling);
+    // The peer's own connection is alive on both sides, and it can't be Established on ours without our KEEPALIVE.
+    else if (current.origin === "outgoing" && name === "open-confirm") losers.push(current);
   }
   return losers;
+}
+
+/**
+ * Which connections end because `current` is Established: if the dominant side opened it, its verdict is final, and what
+ * else is there was opened before. What comes later is the peer after a restart.
+ */
+export function losersByEstablished(
+  connections: readonly Connection[],
+  current: Connection,
+  session: NegotiatedSession,
+  context: FsmContext,
+): readonly Connection[] {
+  if ((current.origin === "outgoing") !== isDominant(session, context)) return [];
+  return connections.filter(({ origin, state }) => origin !== current.origin && state.name !== "established");
 }
 
 /** True if connections that we opened win: our identifier is higher or, where both are equal, our AS number. */

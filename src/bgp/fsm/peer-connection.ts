@@ -1,7 +1,7 @@
 import type { OpenMessage } from "../packet/message.ts";
 import type { SessionDownReason } from "../types.ts";
 import { isDamped, nextBackOff } from "./back-off.ts";
-import { losersOfCollision } from "./collision.ts";
+import { losersByEstablished, losersByOpen } from "./collision.ts";
 import { stepConnection } from "./connection.ts";
 import { negotiate } from "./negotiate.ts";
 import { type ActiveState, establishedOf, type Move, memoryOf, withoutConnection } from "./peer-state.ts";
@@ -38,16 +38,26 @@ function onOpen(state: ActiveState, connection: Connection, open: OpenMessage, c
     return apply(state, connection, { type: "message", message: open }, context);
   const result = negotiate(context.config, context.routerId, connectionState.localAddress, open);
   if (!result.ok) return apply(state, connection, { type: "open-rejected", error: result.error }, context);
-  const losers = losersOfCollision(state.connections, connection, result.session, context);
+  const losers = losersByOpen(state.connections, connection, result.session, context);
+  const settled = dump(state, losers, context);
+  if (losers.includes(connection)) return settled;
+  const accepted = apply(settled.state, connection, { type: "open-accepted", session: result.session }, context);
+  return { ...accepted, actions: [...settled.actions, ...accepted.actions] };
+}
+
+/** Ends the losers of a collision. */
+function dump(
+  state: ActiveState,
+  losers: readonly Connection[],
+  context: FsmContext,
+): { readonly state: ActiveState; readonly actions: readonly FsmAction[] } {
   const actions: FsmAction[] = [];
   let survivors = state;
   for (const loser of losers) {
     actions.push(...stepConnection(loser.id, loser.state, { type: "collision-dump" }, context).actions);
     survivors = withoutConnection(survivors, loser);
   }
-  if (losers.includes(connection)) return { state: survivors, actions };
-  const accepted = apply(survivors, connection, { type: "open-accepted", session: result.session }, context);
-  return { ...accepted, actions: [...actions, ...accepted.actions] };
+  return { state: survivors, actions };
 }
 
 /**
@@ -57,10 +67,7 @@ function onOpen(state: ActiveState, connection: Connection, open: OpenMessage, c
  */
 function onConfirmedRival(state: ActiveState, newcomer: Connection, rival: Connection, context: FsmContext): Move {
   const isRestart = establishedOf(state)?.session.gracefulRestart !== undefined;
-  if (!isRestart) {
-    const { actions } = stepConnection(newcomer.id, newcomer.state, { type: "collision-dump" }, context);
-    return { state: withoutConnection(state, newcomer), actions };
-  }
+  if (!isRestart) return dump(state, [newcomer], context);
   const old = apply(state, rival, { type: "superseded" }, context);
   if (old.state.name !== "active") return old;
   const confirmed = apply(old.state, newcomer, { type: "message", message: { type: "keepalive" } }, context);
@@ -81,10 +88,17 @@ function apply(
   const connections = state.connections.map((other) =>
     other.id === connection.id ? { ...connection, state: after } : other,
   );
-  const actions = [...result.actions];
-  if (after.name === "established" && connection.state.name !== "established")
-    actions.push({ type: "established", connection: connection.id, session: after.session });
-  return { state: { ...state, connections }, actions };
+  const next: ActiveState = { ...state, connections };
+  if (after.name !== "established") return { state: next, actions: result.actions };
+  const settled = dump(next, losersByEstablished(connections, connection, after.session, context), context);
+  return {
+    state: settled.state,
+    actions: [
+      ...result.actions,
+      ...settled.actions,
+      { type: "established", connection: connection.id, session: after.session },
+    ],
+  };
 }
 
 /** A connection is over. If it was the last one, its end decides when we try again. */

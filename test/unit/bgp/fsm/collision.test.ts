@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import type { PeerConfig } from "../../../../src/bgp/types.ts";
+import { fsmContext } from "./support.ts";
+import { establishedLinks, exploreAllOrders } from "./two-speakers.ts";
+
+const gracefulRestart = { restartTimeSec: 120 };
+
+const pairs: readonly {
+  readonly title: string;
+  readonly ids: readonly [number, number];
+  readonly configs: readonly [Partial<PeerConfig>, Partial<PeerConfig>];
+}[] = [
+  { title: "the first has the higher identifier", ids: [2, 1], configs: [{}, {}] },
+  { title: "the second has the higher identifier", ids: [1, 2], configs: [{}, {}] },
+  {
+    title: "identifiers are equal and the first has the higher AS",
+    ids: [7, 7],
+    configs: [
+      { localAs: 65002, remoteAs: 65001 },
+      { localAs: 65001, remoteAs: 65002 },
+    ],
+  },
+  {
+    title: "both restart gracefully and the first has the higher identifier",
+    ids: [2, 1],
+    configs: [{ gracefulRestart }, { gracefulRestart }],
+  },
+  {
+    title: "both restart gracefully and the second has the higher identifier",
+    ids: [1, 2],
+    configs: [{ gracefulRestart }, { gracefulRestart }],
+  },
+];
+
+describe("two speakers that dial each other", () => {
+  for (const { title, ids, configs } of pairs)
+    for (const delayOpenMs of [0, 1000])
+      test(`agree on one connection and never lose it, in every order: ${title}, DelayOpen ${delayOpenMs} ms`, () => {
+        const contexts = [0, 1].map((side) =>
+          fsmContext({ routerId: ids[side] ?? 0, config: configs[side] ?? {}, timing: { delayOpenMs } }),
+        );
+        const [first, second] = contexts;
+        if (first === undefined || second === undefined) throw new Error("two contexts are needed");
+        let endings = 0;
+        const worlds = exploreAllOrders([first, second], (world) => {
+          endings++;
+          const [mine, theirs] = establishedLinks(world);
+          const outcome = { mine: mine.length, same: mine[0] === theirs[0], theirs: theirs.length, flaps: world.flaps };
+          expect(outcome, world.history.join("\n")).toEqual({ mine: 1, same: true, theirs: 1, flaps: 0 });
+        });
+        expect(endings).toBeGreaterThan(1);
+        expect(worlds).toBeGreaterThan(100);
+      });
+});
