@@ -116,4 +116,6 @@ export interface CodecContext {
   readonly addPathReceive: readonly Family[];
   /** Families in which we send path identifiers. */
   readonly addPathSend: readonly Family[];
+  /** Both sides sent capability 70 (RFC 7313); decides only how a ROUTE-REFRESH of the wrong length is answered. */
+  readonly enhancedRouteRefresh?: boolean;
 }

@@ -1,0 +1,41 @@
+import type { AsPath, AsPathSegment, LargeCommunity } from "./attributes.ts";
+
+const brackets: Readonly<Record<AsPathSegment["type"], readonly [open: string, separator: string, close: string]>> = {
+  sequence: ["", " ", ""],
+  set: ["{", ",", "}"],
+  "confed-sequence": ["(", " ", ")"],
+  "confed-set": ["[", ",", "]"],
+};
+
+/** IANA "BGP Well-known Communities", by number. */
+const wellKnownCommunities = new Map<number, string>([
+  [0xffff0000, "graceful-shutdown"],
+  [0xffff0001, "accept-own"],
+  [0xffff0006, "llgr-stale"],
+  [0xffff0007, "no-llgr"],
+  [0xffff029a, "blackhole"],
+  [0xffffff01, "no-export"],
+  [0xffffff02, "no-advertise"],
+  [0xffffff03, "no-export-subconfed"],
+  [0xffffff04, "no-peer"],
+]);
+
+/** e.g. `64512 64513 {1,2}`; a confederation's sequence in `()`, its set in `[]`. Empty text for an empty path. */
+export function formatAsPath(path: AsPath): string {
+  return path
+    .map(({ type, asNumbers }) => {
+      const [open, separator, close] = brackets[type];
+      return `${open}${asNumbers.join(separator)}${close}`;
+    })
+    .join(" ");
+}
+
+/** The registered name of a well-known community, e.g. `no-export`, else `65000:100`. */
+export function formatCommunity(community: number): string {
+  return wellKnownCommunities.get(community) ?? `${community >>> 16}:${community & 0xffff}`;
+}
+
+/** e.g. `4200000000:1:2` (RFC 8092 §4.1). */
+export function formatLargeCommunity({ global, local1, local2 }: LargeCommunity): string {
+  return `${global}:${local1}:${local2}`;
+}
