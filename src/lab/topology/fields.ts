@@ -28,7 +28,7 @@ export const topologyFields = table({ used: ["defaults", "kinds", "groups", "nod
 
 /** A node, and equally the defaults, a kind and a group (containerlab manual, "Nodes"). */
 export const nodeFields = table({
-  used: ["kind", "group", "entrypoint", "cmd", "exec", "binds", "env", "labels", "sysctls", "network-mode"],
+  used: ["binds", "cmd", "entrypoint", "env", "exec", "group", "kind", "labels", "network-mode", "sysctls"],
   silent: ["image", "image-pull-policy", "position"],
   ignored: [
     "type",

@@ -1,5 +1,5 @@
+import { nearestName } from "../../core/nearest-name.ts";
 import { endpointFields, linkFields } from "./fields.ts";
-import { nearestName } from "./nearest.ts";
 import type { Field, TopologyReader } from "./reader.ts";
 
 /** One end of a link. */

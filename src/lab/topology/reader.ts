@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { nearestName } from "../../core/nearest-name.ts";
 import type { FieldTable } from "./fields.ts";
-import { nearestName } from "./nearest.ts";
 import type { TopologyRemark } from "./problem.ts";
 
 /** A place in the document: a value together with where it stands. */

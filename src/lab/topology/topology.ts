@@ -1,9 +1,9 @@
+import { nearestName } from "../../core/nearest-name.ts";
 import type { CommandLine } from "./command-line.ts";
 import { type Bind, type NodeDefinition, readDefinition } from "./definition.ts";
 import { fileFields, topologyFields } from "./fields.ts";
 import { type LabLink, readLinks } from "./links.ts";
 import { groupOf, kindOf, type Levels, mergeDefinition } from "./merge.ts";
-import { nearestName } from "./nearest.ts";
 import { TopologyError, type TopologyRemark } from "./problem.ts";
 import { type Field, TopologyReader } from "./reader.ts";
 
