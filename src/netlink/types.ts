@@ -58,7 +58,10 @@ export interface KernelRoute {
   readonly linkDown?: boolean;
 }
 
-/** What identifies a route to the kernel: (table, destination, tos, metric). */
+/**
+ * What identifies a route to the kernel: (table, destination, tos, metric). In a deletion the kernel takes metric 0 of an
+ * IPv4 route for any metric and deletes the lowest one that matches: say whose route it is (`protocol`) as well.
+ */
 export type RouteKey = Pick<KernelRoute, "destination" | "table" | "metric" | "tos">;
 
 export type LinkKind = "veth" | "bridge" | "vxlan" | "ipip" | "tun" | "dummy" | (string & {});
@@ -82,6 +85,29 @@ export interface Link {
   readonly linkIndex?: number;
   /** IFLA_LINK_NETNSID: set if `linkIndex` counts in another namespace. */
   readonly linkNamespaceId?: number;
+  /** What a device of kind vxlan was made with. */
+  readonly vxlan?: VxlanProperties;
+  /** What a device of kind ipip was made with. */
+  readonly ipip?: IpipProperties;
+}
+
+export interface VxlanProperties {
+  readonly vni: number;
+  /** UDP destination port. */
+  readonly port: number;
+  readonly local?: IpAddress;
+  readonly parentIndex?: number;
+  readonly learning: boolean;
+}
+
+export interface IpipProperties {
+  /** Absent: any. */
+  readonly local?: IpAddress;
+  /** Absent: any, as of a tunnel whose routes name the other end. */
+  readonly remote?: IpAddress;
+  /** 0: inherited from the inner packet. */
+  readonly ttl: number;
+  readonly pmtuDiscovery: boolean;
 }
 
 export interface InterfaceAddress {
@@ -89,6 +115,8 @@ export interface InterfaceAddress {
   readonly address: IpAddress;
   readonly prefixLength: number;
   readonly scope: "universe" | "site" | "link" | "host" | "nowhere";
+  /** IFA_F_NODAD: an IPv6 address that is usable at once, without duplicate address detection (RFC 4862 §5.4). */
+  readonly noDuplicateDetection?: boolean;
 }
 
 export interface Neighbour {
@@ -96,6 +124,16 @@ export interface Neighbour {
   readonly address: IpAddress;
   readonly macAddress?: string;
   readonly state: "permanent" | "noarp" | "reachable" | "stale" | "delay" | "probe" | "failed" | "incomplete" | "none";
+}
+
+/** An entry of a VXLAN device's forwarding database: frames to this MAC address go to that tunnel endpoint. */
+export interface ForwardingEntry {
+  readonly interfaceIndex: number;
+  readonly macAddress: string;
+  /** The VTEP's underlay address. */
+  readonly destination: IpAddress;
+  /** False for what the device learned by itself; written entries are permanent. */
+  readonly permanent: boolean;
 }
 
 /** Where a link shall live: a file descriptor of a namespace file, or the process's own namespace. */
@@ -146,6 +184,7 @@ export type LinkSpec =
 export interface LinkChange {
   readonly up?: boolean;
   readonly mtu?: number;
+  /** A new name; the link must then be given by its index. */
   readonly name?: string;
   readonly macAddress?: string;
   /** 0 takes it out of its bridge. */
@@ -160,7 +199,7 @@ export type NetlinkRequest =
   | { readonly op: "route-replace"; readonly route: KernelRoute }
   /** NLM_F_CREATE|NLM_F_EXCL: fails with EEXIST if the key is taken. */
   | { readonly op: "route-add"; readonly route: KernelRoute }
-  /** Deletes the route with this key and, if given, only if it has this protocol and type. */
+  /** Deletes the route with this key and, if given, only if it has this protocol and type (for IPv6 no type counts). */
   | {
       readonly op: "route-delete";
       readonly key: RouteKey;
@@ -173,7 +212,9 @@ export type NetlinkRequest =
   | { readonly op: "address-replace"; readonly address: InterfaceAddress }
   | { readonly op: "address-delete"; readonly address: InterfaceAddress }
   | { readonly op: "neighbour-replace"; readonly neighbour: Neighbour }
-  | { readonly op: "neighbour-delete"; readonly neighbour: Pick<Neighbour, "interfaceIndex" | "address"> };
+  | { readonly op: "neighbour-delete"; readonly neighbour: Pick<Neighbour, "interfaceIndex" | "address"> }
+  | { readonly op: "forwarding-replace"; readonly entry: Omit<ForwardingEntry, "permanent"> }
+  | { readonly op: "forwarding-delete"; readonly entry: Omit<ForwardingEntry, "permanent"> };
 
 /** What the kernel answered to one request. */
 export type NetlinkResult =
@@ -184,7 +225,7 @@ export type NetlinkResult =
       readonly errno: number;
       /** e.g. "EEXIST"; "UNKNOWN" if the acknowledgement was lost (then dump and compare). */
       readonly code: string;
-      /** The kernel's extended-ack text, or the errno's meaning. */
+      /** The kernel's extended-ack text, or the errno's meaning; for EINVAL also which field of the request is wrong. */
       readonly message: string;
     };
 
@@ -228,4 +269,10 @@ export interface Netlink {
     listener: (events: readonly NetlinkEvent[]) => void,
   ): Promise<() => void>;
   close(): Promise<void>;
+}
+
+/** What only VXLAN asks of the kernel besides. */
+export interface ForwardingDatabase {
+  /** The entries of one VXLAN device. */
+  forwardingEntries(interfaceIndex: number): Promise<readonly ForwardingEntry[]>;
 }

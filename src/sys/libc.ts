@@ -21,7 +21,9 @@ const native = {
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   setns: libc.func("int setns(int fd, int type)"),
   unshare: libc.func("int unshare(int flags)"),
-  mount: libc.func("int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)"),
+  mount: libc.func(
+    "int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)",
+  ),
   umount2: libc.func("int umount2(const char *target, int flags)"),
 };
 

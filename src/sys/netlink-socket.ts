@@ -1,14 +1,6 @@
 import { closeSync } from "node:fs";
 import { hostIsLittleEndian } from "./byte-order.ts";
-import {
-  bindSocket,
-  connectSocket,
-  createSocket,
-  receiveDatagram,
-  sendBytes,
-  setSocketOption,
-  SyscallError,
-} from "./libc.ts";
+import { bindSocket, connectSocket, createSocket, SyscallError, setSocketOption } from "./libc.ts";
 
 // linux/socket.h, asm/socket.h, linux/netlink.h
 const AF_NETLINK = 16;
