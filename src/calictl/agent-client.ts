@@ -12,28 +12,28 @@ const retryMs = 100;
 
 /** Talks to one agent through the sockets in its run directory. */
 export class AgentClient {
-  private readonly runDir: string;
-  private readonly waitMs: number;
+  readonly #runDir: string;
+  readonly #waitMs: number;
 
   /** `waitMs`: how long to wait for an agent that is just starting before giving up. */
   constructor(options: { runDir: string; waitMs: number }) {
-    this.runDir = options.runDir;
-    this.waitMs = options.waitMs;
+    this.#runDir = options.runDir;
+    this.#waitMs = options.waitMs;
   }
 
   /** A read on the status socket, which every user may do. */
   get<Answer>(path: string): Promise<Answer> {
-    return this.call<Answer>("status.sock", "GET", path);
+    return this.#call<Answer>("status.sock", "GET", path);
   }
 
   /** A call on the agent socket, which only root may open. */
   admin<Answer>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<Answer> {
-    return this.call<Answer>("agent.sock", method, path, body);
+    return this.#call<Answer>("agent.sock", method, path, body);
   }
 
   /** Server-sent events of the status socket until the connection ends. */
   async *events(path: string): AsyncGenerator<{ event: string; data: unknown }> {
-    const response = await this.open("status.sock", "GET", path);
+    const response = await this.#open("status.sock", "GET", path);
     let pending = "";
     for await (const chunk of response) {
       pending += String(chunk);
@@ -49,8 +49,8 @@ export class AgentClient {
     }
   }
 
-  private async call<Answer>(socket: string, method: string, path: string, body?: unknown): Promise<Answer> {
-    const response = await this.open(socket, method, path, body);
+  async #call<Answer>(socket: string, method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await this.#open(socket, method, path, body);
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString("utf8");
@@ -65,9 +65,9 @@ export class AgentClient {
     throw new AgentClientError("AGENT_REFUSED", error.message, { code: error.code, ...error.details });
   }
 
-  private async open(socket: string, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
-    const socketPath = join(this.runDir, socket);
-    const deadline = performance.now() + this.waitMs;
+  async #open(socket: string, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+    const socketPath = join(this.#runDir, socket);
+    const deadline = performance.now() + this.#waitMs;
     for (;;) {
       try {
         return await send(socketPath, method, path, body);

@@ -62,12 +62,12 @@ const largestBody = 4 * 1024 * 1024;
 
 /** HTTP with JSON bodies on a Unix socket. `mode` is the socket file's permission, e.g. 0o600 for root only. */
 export class UnixApiServer {
-  private readonly server: Server;
-  private readonly path: string;
-  private readonly mode: number;
-  private readonly routes: readonly ApiRoute[];
-  private readonly streams: readonly StreamRoute[];
-  private readonly logger: Logger;
+  readonly #server: Server;
+  readonly #path: string;
+  readonly #mode: number;
+  readonly #routes: readonly ApiRoute[];
+  readonly #streams: readonly StreamRoute[];
+  readonly #logger: Logger;
 
   constructor(options: {
     path: string;
@@ -76,64 +76,69 @@ export class UnixApiServer {
     streams?: readonly StreamRoute[];
     logger: Logger;
   }) {
-    this.path = options.path;
-    this.mode = options.mode;
-    this.routes = options.routes;
-    this.streams = options.streams ?? [];
-    this.logger = options.logger;
-    this.server = createServer((request, response) => void this.serve(request, response));
+    this.#path = options.path;
+    this.#mode = options.mode;
+    this.#routes = options.routes;
+    this.#streams = options.streams ?? [];
+    this.#logger = options.logger;
+    this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
   /** Takes over the socket of an agent that died; throws `AGENT_ALREADY_RUNNING` if one answers on it. */
   async start(): Promise<void> {
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
-    if (await answers(this.path))
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+    if (await answers(this.#path))
       throw new ApiError(
         "AGENT_ALREADY_RUNNING",
-        `another agent serves ${this.path}; stop it first or give this one its own --run-dir`,
-        { path: this.path },
+        `another agent serves ${this.#path}; stop it first or give this one its own --run-dir`,
+        { path: this.#path },
       );
-    rmSync(this.path, { force: true });
+    rmSync(this.#path, { force: true });
     await new Promise<void>((resolve, reject) => {
-      this.server.once("error", (error) =>
+      this.#server.once("error", (error) =>
         reject(
-          new ApiError("SOCKET_FAILED", `cannot listen on ${this.path}: ${error.message}`, { path: this.path }, error),
+          new ApiError(
+            "SOCKET_FAILED",
+            `cannot listen on ${this.#path}: ${error.message}`,
+            { path: this.#path },
+            error,
+          ),
         ),
       );
-      this.server.listen(this.path, resolve);
+      this.#server.listen(this.#path, resolve);
     });
-    chmodSync(this.path, this.mode);
+    chmodSync(this.#path, this.#mode);
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise<void>((resolve) => this.server.close(() => resolve()));
-    rmSync(this.path, { force: true });
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    rmSync(this.#path, { force: true });
   }
 
-  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const url = new URL(request.url ?? "/", "http://agent");
-      const stream = this.streams.find((candidate) => candidate.path === url.pathname);
+      const stream = this.#streams.find((candidate) => candidate.path === url.pathname);
       if (stream !== undefined && request.method === "GET") {
         serveStream(stream, response);
         return;
       }
-      const { route, params } = this.findRoute(request.method ?? "GET", url.pathname);
+      const { route, params } = this.#findRoute(request.method ?? "GET", url.pathname);
       const body = await readBody(request);
       const result = await route.handle({ method: route.method, params, query: url.searchParams, body });
       sendJson(response, 200, result ?? {});
     } catch (error) {
       const view = errorView(error);
       const status = error instanceof ApiError ? error.status : error instanceof CalibirdError ? 422 : 500;
-      if (status === 500) this.logger.error({ err: error, url: request.url }, "request failed");
+      if (status === 500) this.#logger.error({ err: error, url: request.url }, "request failed");
       sendJson(response, status, view);
     }
   }
 
-  private findRoute(method: string, pathname: string): { route: ApiRoute; params: Record<string, string> } {
+  #findRoute(method: string, pathname: string): { route: ApiRoute; params: Record<string, string> } {
     let pathExists = false;
-    for (const route of this.routes) {
+    for (const route of this.#routes) {
       const params = matchPath(route.path, pathname);
       if (params === undefined) continue;
       pathExists = true;

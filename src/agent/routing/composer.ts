@@ -21,52 +21,53 @@ export interface RouteComposerOptions {
  * in proportion to the change. For one prefix a local pod beats an own block, and both beat what BGP says.
  */
 export class RouteComposer {
-  private readonly options: RouteComposerOptions;
-  private readonly pools = new PrefixTrie<RoutingPool>();
-  private poolList: readonly RoutingPool[] = [];
-  private readonly blocks = new PrefixMap<RoutingBlock>();
-  private readonly workloads = new PrefixMap<RoutingWorkload>();
-  private readonly learned = new PrefixMap<readonly Path[]>();
-  private readonly ownBlocks = new PrefixTrie<RoutingBlock>();
+  readonly #options: RouteComposerOptions;
+  readonly #pools = new PrefixTrie<RoutingPool>();
+  #poolList: readonly RoutingPool[] = [];
+  readonly #blocks = new PrefixMap<RoutingBlock>();
+  readonly #workloads = new PrefixMap<RoutingWorkload>();
+  readonly #learned = new PrefixMap<readonly Path[]>();
+  readonly #ownBlocks = new PrefixTrie<RoutingBlock>();
 
   constructor(options: RouteComposerOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** The whole set of pools. Routes inside pools that changed are composed again. */
   setPools(pools: readonly RoutingPool[]): RoutingChanges {
-    const changed = [...pools, ...this.poolList].filter(
-      (pool) => !(contains(pools, pool) && contains(this.poolList, pool)),
+    const changed = [...pools, ...this.#poolList].filter(
+      (pool) => !(contains(pools, pool) && contains(this.#poolList, pool)),
     );
-    for (const pool of this.poolList) this.pools.delete(pool.cidr);
-    for (const pool of pools) this.pools.set(pool.cidr, pool);
-    this.poolList = pools;
+    for (const pool of this.#poolList) this.#pools.delete(pool.cidr);
+    for (const pool of pools) this.#pools.set(pool.cidr, pool);
+    this.#poolList = pools;
     const touched: Prefix[] = [];
     if (changed.length > 0)
-      for (const [prefix] of this.learned) if (changed.some((pool) => pool.cidr.contains(prefix))) touched.push(prefix);
-    return this.changesFor(touched, { announce: [], withdraw: [] });
+      for (const [prefix] of this.#learned)
+        if (changed.some((pool) => pool.cidr.contains(prefix))) touched.push(prefix);
+    return this.#changesFor(touched, { announce: [], withdraw: [] });
   }
 
   /** Blocks whose owner or state changed; `removed` are affinities that are gone. */
   updateBlocks(changed: readonly RoutingBlock[], removed: readonly Prefix[]): RoutingChanges {
     const announce: Prefix[] = [];
     const withdraw: Prefix[] = [];
-    const wasBorrowed = this.borrowedAddresses();
+    const wasBorrowed = this.#borrowedAddresses();
     for (const block of removed) {
-      this.blocks.delete(block);
-      if (this.ownBlocks.delete(block)) withdraw.push(block);
+      this.#blocks.delete(block);
+      if (this.#ownBlocks.delete(block)) withdraw.push(block);
     }
     for (const block of changed) {
-      this.blocks.set(block.block, block);
-      const own = block.confirmed && block.node === this.options.nodeName;
-      if (own && this.ownBlocks.get(block.block) === undefined) announce.push(block.block);
-      if (own) this.ownBlocks.set(block.block, block);
-      else if (this.ownBlocks.delete(block.block)) withdraw.push(block.block);
+      this.#blocks.set(block.block, block);
+      const own = block.confirmed && block.node === this.#options.nodeName;
+      if (own && this.#ownBlocks.get(block.block) === undefined) announce.push(block.block);
+      if (own) this.#ownBlocks.set(block.block, block);
+      else if (this.#ownBlocks.delete(block.block)) withdraw.push(block.block);
     }
-    const isBorrowed = this.borrowedAddresses();
+    const isBorrowed = this.#borrowedAddresses();
     announce.push(...isBorrowed.filter((address) => !wasBorrowed.some((other) => other.equals(address))));
     withdraw.push(...wasBorrowed.filter((address) => !isBorrowed.some((other) => other.equals(address))));
-    return this.changesFor([...changed.map((block) => block.block), ...removed, ...announce, ...withdraw], {
+    return this.#changesFor([...changed.map((block) => block.block), ...removed, ...announce, ...withdraw], {
       announce,
       withdraw,
     });
@@ -74,12 +75,12 @@ export class RouteComposer {
 
   /** Pods of this node that came or went. */
   updateWorkloads(added: readonly RoutingWorkload[], removed: readonly Prefix[]): RoutingChanges {
-    for (const address of removed) this.workloads.delete(address);
-    for (const workload of added) this.workloads.set(workload.address, workload);
-    const announce = added.map((workload) => workload.address).filter((address) => this.isBorrowed(address));
-    return this.changesFor([...removed, ...added.map((workload) => workload.address)], {
+    for (const address of removed) this.#workloads.delete(address);
+    for (const workload of added) this.#workloads.set(workload.address, workload);
+    const announce = added.map((workload) => workload.address).filter((address) => this.#isBorrowed(address));
+    return this.#changesFor([...removed, ...added.map((workload) => workload.address)], {
       announce,
-      withdraw: removed.filter((address) => this.isBorrowed(address)),
+      withdraw: removed.filter((address) => this.#isBorrowed(address)),
     });
   }
 
@@ -87,45 +88,45 @@ export class RouteComposer {
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
     for (const { prefix, paths } of changes) {
       const fromPeers = paths.filter((path) => path.source.kind === "peer");
-      if (fromPeers.length === 0) this.learned.delete(prefix);
-      else this.learned.set(prefix, fromPeers);
+      if (fromPeers.length === 0) this.#learned.delete(prefix);
+      else this.#learned.set(prefix, fromPeers);
     }
-    return this.changesFor(
+    return this.#changesFor(
       changes.map((change) => change.prefix),
       { announce: [], withdraw: [] },
     );
   }
 
   poolOf(prefix: Prefix): RoutingPool | undefined {
-    return this.pools.longestMatchPrefix(prefix)?.[1];
+    return this.#pools.longestMatchPrefix(prefix)?.[1];
   }
 
   blockOf(prefix: Prefix): RoutingBlock | undefined {
-    for (const [, block] of this.blocks) if (block.block.contains(prefix)) return block;
+    for (const [, block] of this.#blocks) if (block.block.contains(prefix)) return block;
     return undefined;
   }
 
   ownedBlocks(): RoutingBlock[] {
-    return [...this.blocks].map(([, block]) => block).filter((block) => block.node === this.options.nodeName);
+    return [...this.#blocks].map(([, block]) => block).filter((block) => block.node === this.#options.nodeName);
   }
 
   workloadOf(address: Prefix): RoutingWorkload | undefined {
-    return this.workloads.get(address);
+    return this.#workloads.get(address);
   }
 
   /** The paths behind a route that was learned by BGP, best first; empty if it was not. */
   learnedPaths(prefix: Prefix): readonly Path[] {
-    return this.learned.get(prefix) ?? [];
+    return this.#learned.get(prefix) ?? [];
   }
 
-  private changesFor(
+  #changesFor(
     touched: readonly Prefix[],
     originate: { announce: readonly Prefix[]; withdraw: readonly Prefix[] },
   ): RoutingChanges {
     const set: DesiredRoute[] = [];
     const remove: Prefix[] = [];
     for (const prefix of new PrefixSet(touched)) {
-      const route = this.compose(prefix);
+      const route = this.#compose(prefix);
       if (route === undefined) remove.push(prefix);
       else set.push(route);
     }
@@ -138,61 +139,61 @@ export class RouteComposer {
     };
   }
 
-  private compose(prefix: Prefix): DesiredRoute | undefined {
-    const workload = this.workloads.get(prefix);
+  #compose(prefix: Prefix): DesiredRoute | undefined {
+    const workload = this.#workloads.get(prefix);
     if (workload !== undefined)
       return {
         prefix,
         kind: "workload",
         forwarding: { mode: "device", device: workload.device },
-        metric: this.options.metric,
-        node: this.options.nodeName,
+        metric: this.#options.metric,
+        node: this.#options.nodeName,
         reason: `pod ${workload.pod} on this node`,
       };
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
-    const own = this.ownBlocks.get(prefix);
+    const own = this.#ownBlocks.get(prefix);
     if (own !== undefined && !prefix.isHost)
       return {
         prefix,
         kind: "local-block",
         forwarding: { mode: "blackhole" },
         metric: 0,
-        node: this.options.nodeName,
-        reason: `own block${this.poolText(prefix)}; addresses without a pod end here`,
+        node: this.#options.nodeName,
+        reason: `own block${this.#poolText(prefix)}; addresses without a pod end here`,
       };
-    const paths = this.learned.get(prefix);
-    return paths === undefined ? undefined : this.composeLearned(prefix, paths);
+    const paths = this.#learned.get(prefix);
+    return paths === undefined ? undefined : this.#composeLearned(prefix, paths);
   }
 
-  private composeLearned(prefix: Prefix, paths: readonly Path[]): DesiredRoute | undefined {
+  #composeLearned(prefix: Prefix, paths: readonly Path[]): DesiredRoute | undefined {
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
     const pool = this.poolOf(prefix);
     const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
-    const node = this.ownerOf(prefix, best, kind);
+    const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
     return {
       prefix,
       kind,
-      forwarding: this.forwardingOf(paths, pool),
-      metric: this.options.metric,
+      forwarding: this.#forwardingOf(paths, pool),
+      metric: this.#options.metric,
       ...(node === undefined ? {} : { node }),
       ...(stale ? { stale } : {}),
       reason:
         unsupportedMode(pool) ??
-        `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.poolText(prefix)}`,
+        `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`,
     };
   }
 
-  private ownerOf(prefix: Prefix, best: Path, kind: DesiredRoute["kind"]): string | undefined {
+  #ownerOf(prefix: Prefix, best: Path, kind: DesiredRoute["kind"]): string | undefined {
     if (kind === "remote-block") {
-      const block = this.blocks.get(prefix);
+      const block = this.#blocks.get(prefix);
       if (block !== undefined) return block.node;
     }
-    return best.nextHop === undefined ? undefined : this.options.nodeOfAddress(best.nextHop.address);
+    return best.nextHop === undefined ? undefined : this.#options.nodeOfAddress(best.nextHop.address);
   }
 
-  private forwardingOf(paths: readonly Path[], pool: RoutingPool | undefined): DesiredForwarding {
+  #forwardingOf(paths: readonly Path[], pool: RoutingPool | undefined): DesiredForwarding {
     const gateways = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
     const [first] = gateways;
     if (first === undefined) return { mode: "none", state: "unresolved", intended: "direct" };
@@ -203,17 +204,17 @@ export class RouteComposer {
     return { mode: "direct", nextHops: gateways.map((gateway) => ({ gateway })) };
   }
 
-  private poolText(prefix: Prefix): string {
+  #poolText(prefix: Prefix): string {
     const pool = this.poolOf(prefix);
     return pool === undefined ? "" : ` in pool ${pool.name}`;
   }
 
-  private isBorrowed(address: Prefix): boolean {
-    return this.ownBlocks.longestMatchPrefix(address) === undefined;
+  #isBorrowed(address: Prefix): boolean {
+    return this.#ownBlocks.longestMatchPrefix(address) === undefined;
   }
 
-  private borrowedAddresses(): Prefix[] {
-    return [...this.workloads].map(([address]) => address).filter((address) => this.isBorrowed(address));
+  #borrowedAddresses(): Prefix[] {
+    return [...this.#workloads].map(([address]) => address).filter((address) => this.#isBorrowed(address));
   }
 }
 

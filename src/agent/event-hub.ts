@@ -1,0 +1,20 @@
+/** What `GET /v1/events` sends: the event's name and its data. */
+export type Subscriber = (event: string, data: unknown) => void;
+
+/** Hands changes to whoever watches, and costs nothing while nobody does. */
+export class EventHub {
+  readonly #subscribers = new Set<Subscriber>();
+
+  /** Returns what ends the subscription. */
+  subscribe(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** `data` is only computed if somebody watches. */
+  publish(event: string, data: () => unknown): void {
+    if (this.#subscribers.size === 0) return;
+    const value = data();
+    for (const subscriber of this.#subscribers) subscriber(event, value);
+  }
+}
