@@ -2,7 +2,9 @@ import { CalibirdError } from "../core/errors.ts";
 
 export type BgpErrorCode =
   /** A listening socket could not be opened; `details` holds `address`, `port` and `errno`. */
-  "LISTEN_FAILED";
+  | "LISTEN_FAILED"
+  /** Two configured peers have the same name or address; `details` holds `name` and `other`. */
+  | "DUPLICATE_PEER";
 
 /** What the speaker can't do for its owner. Trouble with a peer is never thrown: it is a `SessionDownReason`. */
 export class BgpError extends CalibirdError<BgpErrorCode> {}

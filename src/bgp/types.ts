@@ -176,10 +176,15 @@ export interface BgpSpeaker {
    * `shutdown`: Cease 6/2 to everyone, flushed before the close.
    */
   stop(mode: "restart" | "shutdown"): Promise<void>;
-  /** The whole wanted set; sessions whose configuration did not change are not touched. */
+  /**
+   * The whole wanted set; sessions whose configuration did not change are not touched. Throws a `BgpError` with code
+   * `DUPLICATE_PEER`, and changes nothing, if two have the same name or address.
+   */
   setPeers(peers: readonly PeerConfig[]): void;
   /** Changes of the originated routes; an announced prefix replaces itself. */
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void;
+  /** The answers of the next hop resolver may have changed: look at the paths that they concern again. */
+  nextHopsChanged(): void;
   peers(): readonly PeerStatus[];
   /** The Loc-RIB's choice for one prefix; empty if none. */
   bestPaths(prefix: Prefix): readonly Path[];

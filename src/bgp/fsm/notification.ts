@@ -17,6 +17,7 @@ export const CeaseSubcode = {
   administrativeShutdown: 2,
   peerDeconfigured: 3,
   connectionRejected: 5,
+  otherConfigurationChange: 6,
   collision: 7,
   outOfResources: 8,
   hardReset: 9,

@@ -1,20 +1,11 @@
 import type { Prefix } from "../../net/prefix.ts";
-import type { PathAttributes } from "../packet/attributes.ts";
+import { BgpPacketError } from "../packet/errors.ts";
 import { type Family, families } from "../packet/family.ts";
-import type { Announcement, CodecContext, Nlri, Withdrawal } from "../packet/message.ts";
+import type { CodecContext, Nlri } from "../packet/message.ts";
+import { encodeUpdates } from "../packet/update-encode.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
 import { type Bucket, recipientKeys } from "./bucket.ts";
 import type { GroupMember } from "./lane.ts";
-
-/** The codec's encoder: UPDATE messages, as many as needed, for routes that share attributes. */
-export type UpdateEncoder = (
-  update: {
-    readonly withdrawals: readonly Withdrawal[];
-    readonly announcements: readonly Announcement[];
-    readonly attributes?: PathAttributes;
-  },
-  context: CodecContext,
-) => Uint8Array[];
 
 /** We announce one path per prefix; where ADD-PATH wants an identifier it is always this one (RFC 7911 §3). */
 const announcedPathId = 1;
@@ -31,15 +22,13 @@ interface Range {
  */
 export class UpdateBatch {
   readonly #context: CodecContext;
-  readonly #encode: UpdateEncoder;
   readonly #withdrawn: Prefix[] = [];
   readonly #announced = new Map<Bucket, Prefix[]>();
   /** Withdrawals for single members, which may no longer hear of a route that others keep. */
   readonly #withdrawnFrom = new Map<GroupMember, Prefix[]>();
 
-  constructor(context: CodecContext, encode: UpdateEncoder) {
+  constructor(context: CodecContext) {
     this.#context = context;
-    this.#encode = encode;
   }
 
   announce(prefix: Prefix, bucket: Bucket): void {
@@ -59,21 +48,20 @@ export class UpdateBatch {
   }
 
   /**
-   * Encodes and sends to all `members`; those that asked to stop. Withdrawals go first. Routes whose attributes do not fit
-   * into a message are withdrawn instead and handed to `onOversized`, since the peers must not keep what they knew before.
+   * Encodes and sends to all `members`; those that asked to stop. Withdrawals go first. Routes that no message can carry
+   * are withdrawn instead and handed to `onUnencodable`, since the peers must not keep what they knew before.
    */
   send(
     members: Iterable<GroupMember>,
-    onOversized: (bucket: Bucket, prefixes: readonly Prefix[]) => void,
+    onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void,
   ): GroupMember[] {
     const announcements: { bucket: Bucket; messages: Uint8Array[] }[] = [];
     for (const [bucket, prefixes] of this.#announced) {
       const messages = this.#encodeBucket(bucket, prefixes);
-      if (messages.length > 0) announcements.push({ bucket, messages });
-      else {
+      if (messages instanceof BgpPacketError) {
         this.#withdrawn.push(...prefixes);
-        onOversized(bucket, prefixes);
-      }
+        onUnencodable(prefixes, messages);
+      } else announcements.push({ bucket, messages });
     }
     const run = new Run();
     run.add(this.#encodeWithdrawals(this.#withdrawn), []);
@@ -89,15 +77,19 @@ export class UpdateBatch {
     });
   }
 
-  #encodeBucket(bucket: Bucket, prefixes: readonly Prefix[]): Uint8Array[] {
-    const { attributes, nextHop } = bucket;
+  #encodeBucket({ attributes, nextHop }: Bucket, prefixes: readonly Prefix[]): Uint8Array[] | BgpPacketError {
     const announcements = this.#byFamily(prefixes).map(({ family, nlri }) => ({ family, nextHop, nlri }));
-    return this.#encode({ withdrawals: [], announcements, attributes }, this.#context);
+    try {
+      return encodeUpdates({ withdrawals: [], announcements, attributes }, this.#context);
+    } catch (error) {
+      if (error instanceof BgpPacketError) return error;
+      throw error;
+    }
   }
 
   #encodeWithdrawals(prefixes: readonly Prefix[]): Uint8Array[] {
     if (prefixes.length === 0) return [];
-    return this.#encode({ withdrawals: this.#byFamily(prefixes), announcements: [] }, this.#context);
+    return encodeUpdates({ withdrawals: this.#byFamily(prefixes), announcements: [] }, this.#context);
   }
 
   #byFamily(prefixes: readonly Prefix[]): { readonly family: Family; readonly nlri: readonly Nlri[] }[] {

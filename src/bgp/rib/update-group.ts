@@ -1,12 +1,15 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
+import type { BgpPacketError } from "../packet/errors.ts";
 import type { Family } from "../packet/family.ts";
+import { encodeEndOfRib } from "../packet/update-encode.ts";
 import type { Path } from "../types.ts";
+import { familyOfPrefix } from "./adj-rib-in.ts";
 import { type Bucket, BucketTable, bucketsEqual, isExcluded, type Recipient } from "./bucket.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { type GroupMember, Lane } from "./lane.ts";
 import type { Destination, Rib } from "./rib.ts";
-import { UpdateBatch, type UpdateEncoder } from "./update-batch.ts";
+import { UpdateBatch } from "./update-batch.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
 const laggardGraceMs = 100;
@@ -15,14 +18,12 @@ const laggardGraceMs = 100;
 export interface GroupEnvironment {
   readonly rib: Rib;
   readonly clock: Clock;
-  readonly encodeUpdates: UpdateEncoder;
-  readonly encodeEndOfRib: (family: Family) => Uint8Array;
   /** There is something to do: call `work` in the next turn of the event loop. */
   readonly wake: () => void;
   /** While true only routes of our own go out and no End-of-RIB (RFC 4724 §4.1). */
   readonly learnedHeld: () => boolean;
-  /** Routes were withdrawn because their attributes fit into no message. */
-  readonly onOversized: (prefixes: readonly Prefix[]) => void;
+  /** Routes were withdrawn because no message can carry them. */
+  readonly onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void;
 }
 
 /** Members on their way from one group to another, with what they have been told so far. */
@@ -126,13 +127,14 @@ export class UpdateGroup {
     for (const member of transfer.endOfRibDue) lane.endOfRibDue.add(member);
   }
 
-  /** Announces everything to this member once more (RFC 2918). Requests during an answer make one more pass at most. */
-  refresh(member: GroupMember): void {
+  /** Announces all routes of a family to this member once more (RFC 2918). Requests during an answer make one more pass at most. */
+  refresh(member: GroupMember, family: Family): void {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
     const pending = new Map<Destination, Bucket | undefined>(own.pending);
-    for (const [destination, bucket] of this.#out) if (!pending.has(destination)) pending.set(destination, bucket);
+    for (const [destination, bucket] of this.#out)
+      if (familyOfPrefix(destination.prefix) === family && !pending.has(destination)) pending.set(destination, bucket);
     const resend = new Lane(own.members, pending, { resend: true, transferred: own.transferred });
     for (const other of own.blocked) resend.blocked.add(other);
     for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
@@ -208,7 +210,7 @@ export class UpdateGroup {
 
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
-    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.encodeUpdates);
+    const batch = new UpdateBatch(this.rules.profile.context);
     let count = 0;
     for (const [destination, told] of lane.pending) {
       if (count++ === limit) break;
@@ -224,7 +226,7 @@ export class UpdateGroup {
       for (const member of lane.members)
         if (isExcluded(wanted, member) && !isExcluded(told, member)) batch.withdrawFrom(member, destination.prefix);
     }
-    const blocked = batch.send(lane.members, (_, prefixes) => this.#environment.onOversized(prefixes));
+    const blocked = batch.send(lane.members, this.#environment.onUnencodable);
     for (const member of blocked) lane.blocked.add(member);
   }
 
@@ -232,7 +234,7 @@ export class UpdateGroup {
   #sendEndOfRib(lane: Lane): void {
     if (lane.endOfRibDue.size === 0 || this.#unread !== undefined || this.#environment.learnedHeld()) return;
     lane.fresh = false;
-    const markers = this.rules.profile.context.families.map((family) => this.#environment.encodeEndOfRib(family));
+    const markers = this.rules.profile.context.families.map(encodeEndOfRib);
     for (const member of lane.endOfRibDue)
       for (const marker of markers) if (!member.send(marker)) lane.blocked.add(member);
     lane.endOfRibDue.clear();
@@ -256,9 +258,9 @@ export class UpdateGroup {
 
   /** After a member left or can be written to: drop an empty lane, or let those who can go on without the others. */
   #settleLane(lane: Lane): void {
-    if (lane.members.size === 0) return this.#forget(lane);
-    if (lane.blocked.size === 0) return this.#stopWaiting(lane);
-    if (lane.blocked.size === lane.members.size || this.#laggardTimers.has(lane)) return;
+    if (lane.members.size === 0) this.#forget(lane);
+    if (lane.blocked.size === 0) this.#stopWaiting(lane);
+    if (lane.blocked.size === 0 || lane.blocked.size === lane.members.size || this.#laggardTimers.has(lane)) return;
     const goOn = () => {
       this.#laggardTimers.delete(lane);
       if (lane.blocked.size === 0 || lane.blocked.size === lane.members.size) return;

@@ -1,0 +1,289 @@
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { GracefulRestartState } from "./fsm/negotiate.ts";
+import { CeaseSubcode, notification as createNotification } from "./fsm/notification.ts";
+import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
+import type { PathAttributes } from "./packet/attributes.ts";
+import { ErrorCode } from "./packet/constants.ts";
+import { type Family, familyOf } from "./packet/family.ts";
+import type { NotificationMessage, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import { comparePeerConfigs } from "./peer-config.ts";
+import { PolicyRunner } from "./policy/apply.ts";
+import { AdjRibIn, type ImportRules, isOf } from "./rib/adj-rib-in.ts";
+import type { ExportProfile } from "./rib/export-rules.ts";
+import type { GroupTable } from "./rib/group-table.ts";
+import { createImportRules } from "./rib/import-rules.ts";
+import type { GroupMember } from "./rib/lane.ts";
+import type { Rib } from "./rib/rib.ts";
+import type {
+  ExplainedPath,
+  NegotiatedSession,
+  Path,
+  PathSource,
+  PeerConfig,
+  PeerStatus,
+  SessionDownReason,
+  SessionListener,
+  SessionStatus,
+} from "./types.ts";
+
+/** The session below a peer, as far as the peer uses it. */
+export interface Session {
+  start(): void;
+  /** Without a notification TCP just closes, as in a graceful restart. Resolves when the connection is closed. */
+  stop(notification?: NotificationMessage): Promise<void>;
+  /** Queues octets of whole messages; false asks to stop until `onWritable`. */
+  send(bytes: Uint8Array): boolean;
+  status(): SessionStatus;
+}
+
+/** What all peers of a speaker share. */
+export interface PeerEnvironment {
+  readonly rib: Rib;
+  readonly groups: GroupTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly routerId: number;
+  readonly clusterId: number;
+  readonly retention: RetentionLimits;
+  readonly intern: (attributes: PathAttributes) => PathAttributes;
+  readonly isOwnAddress: (address: IpAddress) => boolean;
+  /** Next hop self for a family other than that of the session's addresses. */
+  readonly ownNextHops: Readonly<Partial<Record<Family, IpAddress>>>;
+  /** R and F bits after a restart of the whole speaker; read for every OPEN. */
+  readonly restart: () => { readonly restarting: boolean; readonly forwardingPreserved: boolean };
+  readonly createSession: (
+    config: PeerConfig,
+    listener: SessionListener,
+    restartState: () => GracefulRestartState,
+  ) => Session;
+  /** Something in the RIB or the peer changed that has to be worked on. */
+  readonly wake: () => void;
+}
+
+/** One neighbour: its session, what it told us, and what it is to be told. */
+export class Peer implements SessionListener, GroupMember {
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly session: Session;
+  readonly #environment: PeerEnvironment;
+  readonly #table: AdjRibIn;
+  readonly #keeper: StaleRouteKeeper;
+  readonly #endOfRib = new Set<Family>();
+  #config: PeerConfig;
+  #negotiated: NegotiatedSession | undefined;
+  #hasBeenEstablished = false;
+  #closed = false;
+
+  constructor(config: PeerConfig, environment: PeerEnvironment) {
+    this.name = config.name;
+    this.address = config.address;
+    this.#config = config;
+    this.#environment = environment;
+    const { rib } = environment;
+    const table = new AdjRibIn(sourceOf(config, 0), this.#rules(config));
+    this.#table = table;
+    this.#keeper = new StaleRouteKeeper(environment.clock, environment.retention, {
+      get count() {
+        return table.stale;
+      },
+      mark: (families) => table.markStale(families),
+      sweep: (families) => {
+        rib.removeWhere(table, (path) => path.stale && (families === undefined || isOf(path, families)));
+        environment.wake();
+      },
+      keepOnly: (families) => {
+        rib.removeWhere(table, (path) => !isOf(path, families));
+        environment.wake();
+      },
+    });
+    this.session = environment.createSession(config, this, () => this.#restartState());
+  }
+
+  get config(): PeerConfig {
+    return this.#config;
+  }
+
+  get negotiated(): NegotiatedSession | undefined {
+    return this.#negotiated;
+  }
+
+  get endOfRibReceived(): ReadonlySet<Family> {
+    return this.#endOfRib;
+  }
+
+  /** Brings a configuration into force that differs in nothing that belongs to the session. */
+  reconfigure(config: PeerConfig): void {
+    const change = comparePeerConfigs(this.#config, config);
+    this.#config = config;
+    if (!change.import) return;
+    this.#table.rules = this.#rules(config);
+    this.#table.source = this.#renewedSource();
+    this.#environment.rib.reevaluate(this.#table);
+    this.#environment.wake();
+  }
+
+  /** How the peer's routes have to be exported now; undefined without a session. */
+  get exportProfile(): ExportProfile | undefined {
+    const session = this.#negotiated;
+    if (session === undefined) return undefined;
+    const { exportPolicy, localAs, routeReflectorClient, nextHopMode } = this.#config;
+    const ownFamily: Family = session.localAddress.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
+    return {
+      policy: exportPolicy,
+      localAs,
+      routeReflectorClient,
+      nextHopMode,
+      selfAddresses: { ...this.#environment.ownNextHops, [ownFamily]: session.localAddress },
+      context: {
+        peerType: session.peerType,
+        fourOctetAs: session.fourOctetAs,
+        maxMessageLength: session.maxMessageLength,
+        families: session.families,
+        addPathSend: session.addPathSend,
+        // What the peer sends has no influence on what it is sent, and must not split groups.
+        addPathReceive: [],
+      },
+    };
+  }
+
+  send(bytes: Uint8Array): boolean {
+    return this.session.send(bytes);
+  }
+
+  /** Ends the session and forgets what the peer told us. */
+  async remove(notification: NotificationMessage): Promise<void> {
+    this.#closed = true;
+    this.#keeper.stop();
+    this.#environment.groups.leave(this);
+    this.#environment.rib.removeWhere(this.#table, () => true);
+    this.#environment.wake();
+    await this.session.stop(this.#forGood(notification));
+  }
+
+  /** Ends the session because the speaker stops. Without a notification the peer keeps our routes (RFC 4724). */
+  async close(notification: NotificationMessage | undefined): Promise<void> {
+    this.#closed = true;
+    this.#keeper.stop();
+    await this.session.stop(notification === undefined ? undefined : this.#forGood(notification));
+  }
+
+  status(): PeerStatus {
+    return {
+      ...this.session.status(),
+      config: this.#config,
+      received: this.#table.paths.size,
+      accepted: this.#table.accepted,
+      stale: this.#table.stale,
+      advertised: this.#environment.groups.countFor(this),
+      endOfRibReceived: [...this.#endOfRib],
+    };
+  }
+
+  received(): readonly ExplainedPath[] {
+    return this.#environment.rib.explainTable(this.#table);
+  }
+
+  advertised(): readonly Path[] {
+    return this.#environment.groups.pathsFor(this);
+  }
+
+  onEstablished(session: NegotiatedSession): void {
+    if (this.#closed) return;
+    this.#negotiated = session;
+    this.#hasBeenEstablished = true;
+    this.#endOfRib.clear();
+    this.#keeper.onEstablished(session);
+    this.#table.source = this.#renewedSource();
+    this.#table.rules = this.#rules(this.#config);
+    this.#environment.rib.reevaluate(this.#table);
+    const profile = this.exportProfile;
+    if (profile !== undefined) this.#environment.groups.join(this, profile);
+    this.#environment.wake();
+  }
+
+  onUpdate(update: UpdateMessage): void {
+    if (this.#closed) return;
+    const { rib, intern, logger } = this.#environment;
+    for (const problem of update.problems) logger.warn({ peer: this.name, ...problem }, "attribute error in an UPDATE");
+    for (const { nlri } of update.withdrawals)
+      for (const { prefix, pathId } of nlri) rib.withdraw(this.#table, prefix, pathId);
+    if (update.attributes !== undefined) {
+      const attributes = intern(update.attributes);
+      for (const { nextHop, nlri } of update.announcements)
+        for (const { prefix, pathId } of nlri) rib.update(this.#table, prefix, pathId, attributes, nextHop);
+    }
+    if (update.endOfRib !== undefined) {
+      this.#endOfRib.add(update.endOfRib);
+      this.#keeper.onEndOfRib(update.endOfRib);
+    }
+    this.#environment.wake();
+  }
+
+  onRouteRefresh(message: RouteRefreshMessage): void {
+    const family = familyOf(message);
+    if (this.#closed || family === undefined || message.subtype !== 0) return;
+    if (this.#negotiated?.families.includes(family)) this.#environment.groups.refresh(this, family);
+  }
+
+  onDown(reason: SessionDownReason): void {
+    const session = this.#negotiated;
+    if (this.#closed || session === undefined) return;
+    this.#negotiated = undefined;
+    this.#environment.groups.leave(this);
+    this.#keeper.onDown(reason, session);
+    this.#environment.wake();
+  }
+
+  onWritable(): void {
+    this.#environment.groups.onWritable(this);
+  }
+
+  /** The F bit also holds after a mere loss of the session: our kernel routes were there all the time. */
+  #restartState(): GracefulRestartState {
+    const { restarting, forwardingPreserved } = this.#environment.restart();
+    const preserved = forwardingPreserved || this.#hasBeenEstablished;
+    return { restarting, preservedFamilies: preserved ? this.#config.families : [] };
+  }
+
+  /** The same object while nothing in it changes, so that paths announced again are recognised as the same. */
+  #renewedSource(): PathSource {
+    const { source } = this.#table;
+    const known = source.kind === "peer" ? source.identifier : 0;
+    const renewed = sourceOf(this.#config, this.#negotiated?.remoteIdentifier ?? known);
+    return JSON.stringify(renewed) === JSON.stringify(source) ? source : renewed;
+  }
+
+  #rules(config: PeerConfig): ImportRules {
+    const { intern, routerId, clusterId, isOwnAddress } = this.#environment;
+    return createImportRules({
+      peerType: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
+      localAs: config.localAs,
+      allowLocalAs: config.allowLocalAs,
+      routerId,
+      clusterId,
+      isOwnAddress: (address) => this.#negotiated?.localAddress.equals(address) === true || isOwnAddress(address),
+      policy: new PolicyRunner(config.importPolicy, intern),
+    });
+  }
+
+  /** RFC 8538 §3.1: a peer that keeps routes over NOTIFICATIONs must hear that this one is meant to end everything. */
+  #forGood(notification: NotificationMessage): NotificationMessage {
+    if (this.#negotiated?.gracefulRestart?.notification !== true) return notification;
+    const { code, subcode, data } = notification;
+    return createNotification(ErrorCode.cease, CeaseSubcode.hardReset, Uint8Array.from([code, subcode, ...data]));
+  }
+}
+
+function sourceOf(config: PeerConfig, identifier: number): PathSource {
+  return {
+    kind: "peer",
+    peer: config.name,
+    address: config.address,
+    type: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
+    remoteAs: config.remoteAs,
+    identifier,
+    routeReflectorClient: config.routeReflectorClient,
+  };
+}
