@@ -188,7 +188,8 @@ function load(path: string, fd: number): Loaded {
     const snapshotAt = headerEnd + 1;
     const linesAt = snapshotAt + header.snapshotBytes;
     const snapshot = decodeSnapshot(bytes.subarray(snapshotAt, linesAt - 1));
-    if (snapshot === undefined) throw corrupt(path, snapshotAt, "the snapshot does not match its checksum");
+    if (snapshot === undefined || bytes[linesAt - 1] !== NEWLINE)
+      throw corrupt(path, 0, "the snapshot does not match its checksum");
     const state = new StoreState(snapshot);
     let end = linesAt;
     replay(path, bytes.subarray(linesAt), linesAt, state, (lineEnd) => {
@@ -248,10 +249,13 @@ async function replaceFile(path: string, parts: readonly Buffer[]): Promise<void
 }
 
 function corrupt(path: string, offset: number, what: string): DatastoreError {
+  const wayOut =
+    offset > 0
+      ? `cut it off there (truncate -s ${offset} ${path}) to go on with what was committed before, or restore a backup`
+      : "restore a backup, or move it away to start with an empty store";
   return new DatastoreError(
     "CORRUPT_JOURNAL",
-    `${path} is damaged at byte ${offset}: ${what}. Stop all processes that use it, keep a copy, and cut it off there ` +
-      `(truncate -s ${offset} ${path}) to go on with what was committed before, or restore a backup`,
+    `${path} is damaged at byte ${offset}: ${what}. Stop all processes that use it, keep a copy, and ${wayOut}`,
     { file: path, offset },
   );
 }

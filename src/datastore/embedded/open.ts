@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import { type Logger, silentLogger } from "../../core/logger.ts";
@@ -63,15 +63,30 @@ export async function openEmbeddedDatastore(options: EmbeddedOptions): Promise<D
 function prepareDirectory(directory: string): void {
   if (directory === "") throw invalidPath(directory, "it is empty");
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const isFile = statSync(directory, { throwIfNoEntry: false })?.isFile() === true;
-    throw invalidPath(directory, isFile ? "it is a file, not a directory" : errorMessage(error), error);
+    throw invalidPath(directory, errorMessage(error), error);
   }
   const network = NETWORK_FILE_SYSTEMS.get(statfsSync(directory).type);
   if (network !== undefined)
     throw invalidPath(directory, `it is on ${network}, where the locks of several processes can't be trusted`);
+}
+
+/**
+ * Makes the directory and its parents. Node's own recursive mkdir spins for ever where a directory exists and yet takes
+ * no entries, as in /proc.
+ */
+function makeDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }
 
 function invalidPath(path: string, reason: string, cause?: unknown): DatastoreError {
