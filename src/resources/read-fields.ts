@@ -115,6 +115,18 @@ export class FieldReader {
   }
 }
 
+/** `next` with the fields of `stored` that the schema doesn't know, at every level of objects (not inside lists). */
+export function keepUnknownFields(schema: AnyObjectSchema, stored: JsonObject, next: JsonObject): JsonObject {
+  const unknown = Object.entries(stored).filter(([name]) => !Object.hasOwn(schema.fields, name));
+  const merged = Object.entries(next).map(([name, value]): [string, unknown] => {
+    const field = schema.fields[name];
+    const before = stored[name];
+    const nested = field?.type === "object" && isObject(value) && isObject(before);
+    return [name, nested ? keepUnknownFields(field, before, value) : value];
+  });
+  return Object.fromEntries([...unknown, ...merged]);
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,7 +5,7 @@ import type { KindDefinition } from "./kind-definition.ts";
 import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKind } from "./kinds.ts";
 import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
 import { didYouMean } from "./nearest-name.ts";
-import { FieldReader, isObject, type JsonObject } from "./read-fields.ts";
+import { FieldReader, isObject, type JsonObject, keepUnknownFields } from "./read-fields.ts";
 import { parseResourceKey } from "./resource-keys.ts";
 import type { AnyFieldSchema, AnyObjectSchema } from "./schema.ts";
 
@@ -56,22 +56,38 @@ export function readResource(value: unknown, options: ReadOptions): ReadResult {
   return problems.length > 0 ? { problems } : { resource, problems: [] };
 }
 
-/** As `readResource` for what is about to be written; throws `INVALID_RESOURCE` with every problem. */
-export function validateResource<Kind extends ResourceKind>(resource: Resource<Kind>): Resource<Kind> {
+/**
+ * As `readResource` for what is about to be written, with the defaults that Calico stores filled in; throws
+ * `INVALID_RESOURCE` with every problem.
+ */
+export function validateResource<R extends AnyResource>(resource: R): R {
   const result = readResource(resource, { unknownFields: "keep", rules: true });
   if (!("resource" in result)) throw invalidResource(resource.kind, result.problems);
-  return result.resource as unknown as Resource<Kind>;
+  return { ...result.resource, spec: kinds[resource.kind].withDefaults(result.resource.spec) } as R;
 }
 
 /**
- * The text that is stored: compact, fields in Calico's order, `<`, `>` and `&` escaped as Go does, defaults filled in,
- * without `resourceVersion`. `resource` must be valid.
+ * What applying a file to a stored object makes of it: the file's spec, labels and annotations; of the stored object the
+ * rest of its metadata, its status, and the fields that we don't know and a file therefore can't set.
+ */
+export function applyToStored<R extends AnyResource>(file: R, stored: AnyResource): R {
+  const { labels: _labels, annotations: _annotations, ...kept } = stored.metadata;
+  const { labels, annotations } = file.metadata;
+  return {
+    ...stored,
+    ...file,
+    metadata: { ...kept, ...(labels && { labels }), ...(annotations && { annotations }) },
+    spec: keepUnknownFields(kinds[file.kind].spec, stored.spec as JsonObject, file.spec as JsonObject),
+  };
+}
+
+/**
+ * The text that is stored: compact, fields in Calico's order, `<`, `>` and `&` escaped as Go does, without
+ * `resourceVersion`. `resource` must have passed `validateResource`.
  */
 export function encodeResource(resource: Resource): string {
-  const definition: KindDefinition = kinds[resource.kind];
   const { resourceVersion: _, ...metadata } = resource.metadata;
-  const spec = definition.withDefaults(resource.spec);
-  const ordered = new FieldReader("keep").readObject(schemaOf(definition), { ...resource, metadata, spec }, []);
+  const ordered = new FieldReader("keep").readObject(schemaOf(kinds[resource.kind]), { ...resource, metadata }, []);
   return JSON.stringify(ordered).replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -1,0 +1,71 @@
+import { Prefix } from "../net/prefix.ts";
+import { invalidResource } from "../resources/errors.ts";
+import type { FieldProblem } from "../resources/field-problem.ts";
+import { checkPoolChange, effectivePool, type IpPoolSpec } from "../resources/ip-pool.ts";
+import { specProblem } from "../resources/kind-definition.ts";
+import { type AnyResource, describeResource, type Resource } from "../resources/resource.ts";
+import type { Datastore } from "./datastore.ts";
+import { listResources } from "./stored-resources.ts";
+
+const FILTER_PREFIX = "/calico/resources/v3/projectcalico.org/bgpfilters/";
+
+/** Rules between objects for one that is new. Throws `INVALID_RESOURCE`. */
+export async function admitCreate(datastore: Datastore, resource: AnyResource): Promise<void> {
+  const problems: FieldProblem[] = [];
+  if (resource.kind === "IPPool") {
+    problems.push(...(await findPoolOverlaps(datastore, resource)));
+    problems.push(...(await findBlockSizeClash(datastore, resource.spec)));
+  } else if (resource.kind === "BGPPeer") problems.push(...(await findMissingFilters(datastore, resource)));
+  if (problems.length > 0) throw invalidResource(resource.kind, problems);
+}
+
+/** Rules between objects, and between an object and what it was. Throws `INVALID_RESOURCE`. */
+export async function admitUpdate(datastore: Datastore, before: AnyResource, after: AnyResource): Promise<void> {
+  const problems: FieldProblem[] = [];
+  if (before.kind === "IPPool" && after.kind === "IPPool") problems.push(...checkPoolChange(before.spec, after.spec));
+  else if (after.kind === "BGPPeer") problems.push(...(await findMissingFilters(datastore, after)));
+  if (problems.length > 0) throw invalidResource(after.kind, problems);
+}
+
+/**
+ * Pools that share addresses with this one. With `olderThan` (a revision) only those that were created before: of two
+ * that are created at the same moment, the second finds the first and gives way.
+ */
+export async function findPoolOverlaps(
+  datastore: Datastore,
+  pool: Resource<"IPPool">,
+  olderThan?: bigint,
+): Promise<FieldProblem[]> {
+  const { cidr } = effectivePool(pool.spec);
+  const { items } = await listResources(datastore, "IPPool");
+  return items
+    .filter(({ resource }) => resource.metadata.name !== pool.metadata.name)
+    .filter(({ createRevision }) => olderThan === undefined || createRevision < olderThan)
+    .filter(({ resource }) => effectivePool(resource.spec).cidr.overlaps(cidr))
+    .map(({ resource }) =>
+      specProblem("cidr", pool.spec.cidr, `overlaps ${resource.spec.cidr} of ${describeResource(resource)}`),
+    );
+}
+
+/** Blocks that are left in the range of a new pool must have its block size. */
+async function findBlockSizeClash(datastore: Datastore, spec: IpPoolSpec): Promise<FieldProblem[]> {
+  const { cidr, blockSize } = effectivePool(spec);
+  const prefix = `/calico/ipam/v2/assignment/ipv${cidr.family}/block/`;
+  const { items } = await datastore.list(prefix);
+  const clash = items
+    .map(({ key }) => Prefix.tryParse(key.slice(prefix.length).replace(/-(\d+)$/, "/$1")))
+    .find((block) => block?.overlaps(cidr) === true && block.length !== blockSize);
+  return clash === undefined
+    ? []
+    : [specProblem("blockSize", blockSize, `must be ${clash.length}, because the block ${clash} is still there`)];
+}
+
+async function findMissingFilters(datastore: Datastore, peer: Resource<"BGPPeer">): Promise<FieldProblem[]> {
+  const names = peer.spec.filters ?? [];
+  const stored = await Promise.all(names.map((name) => datastore.get(`${FILTER_PREFIX}${name}`)));
+  return names.flatMap((name, index) =>
+    stored[index]?.item === undefined
+      ? [specProblem(`filters.${index}`, name, "must be the name of a BGPFilter that exists")]
+      : [],
+  );
+}
