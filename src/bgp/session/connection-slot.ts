@@ -1,0 +1,93 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../../core/clock.ts";
+import type { ConnectionEvent, ConnectionTimer } from "../fsm/types.ts";
+import type { PeerConfig } from "../types.ts";
+import type { Dial } from "./dial.ts";
+import { PeerConnection } from "./peer-connection.ts";
+import { socketAddress } from "./socket-address.ts";
+import { describeTcpError } from "./tcp-error.ts";
+import { TimerTable } from "./timer-table.ts";
+
+/** More time for a peer whose octets were waiting for us when its hold timer expired. */
+const unreadGraceMs = 10_000;
+
+interface ConnectionSlotHandler {
+  onEvent(event: ConnectionEvent): void;
+  onWritable(): void;
+}
+
+/** One connection of the state machine: its dial or socket, and its timers. */
+export class ConnectionSlot {
+  readonly timers: TimerTable<ConnectionTimer>;
+  readonly #clock: Clock;
+  readonly #handler: ConnectionSlotHandler;
+  readonly #dial = new AbortController();
+  #connection: PeerConnection | undefined;
+  #isClosed = false;
+
+  constructor(clock: Clock, handler: ConnectionSlotHandler) {
+    this.#clock = clock;
+    this.#handler = handler;
+    this.timers = new TimerTable(clock, (timer) =>
+      timer === "hold" ? this.#onHoldExpired() : handler.onEvent({ type: "timer-expired", timer }),
+    );
+  }
+
+  /** Undefined while the dial is under way. */
+  get connection(): PeerConnection | undefined {
+    return this.#connection;
+  }
+
+  dial(dial: Dial, peer: PeerConfig): void {
+    dial(peer, this.#dial.signal).then(
+      (socket) => this.#onDialled(socket),
+      (error: unknown) => {
+        if (!this.#isClosed) this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: describeTcpError(error) });
+      },
+    );
+  }
+
+  /** Carries BGP over a connected socket from now on. */
+  take(socket: Socket): void {
+    this.#connection = new PeerConnection(socket, this.#clock, {
+      onMessage: (message) => this.#handler.onEvent({ type: "message", message }),
+      onMalformed: (error, messageType) => this.#handler.onEvent({ type: "malformed", error, messageType }),
+      onLost: (kind, text) => this.#handler.onEvent({ type: "lost", kind, text }),
+      onWriteState: (type) => this.#handler.onEvent({ type }),
+      onWritable: () => this.#handler.onWritable(),
+    });
+  }
+
+  /** Gives up a dial, or flushes `lastWords` and closes. Resolves when the socket is gone. */
+  async close(lastWords: Uint8Array | undefined): Promise<void> {
+    this.#isClosed = true;
+    this.timers.cancelAll();
+    this.#dial.abort();
+    await this.#connection?.close(lastWords);
+  }
+
+  #onDialled(socket: Socket): void {
+    const localAddress = socketAddress(socket.localAddress);
+    if (this.#isClosed) socket.destroy();
+    else if (socket.destroyed || localAddress === undefined)
+      this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: "the connection failed at once" });
+    else {
+      this.take(socket);
+      this.#handler.onEvent({ type: "connected", localAddress });
+    }
+  }
+
+  /**
+   * A late event loop runs timers before it reads sockets, so what keeps the session alive may lie unread in the kernel.
+   * `setImmediate` comes after the sockets; only then is silence the peer's.
+   */
+  #onHoldExpired(): void {
+    const heard = this.#connection?.octetsReceived;
+    setImmediate(() => {
+      if (this.#isClosed || this.timers.isArmed("hold")) return;
+      if (this.#connection?.hasBacklog === true || this.#connection?.octetsReceived !== heard)
+        this.timers.arm("hold", unreadGraceMs);
+      else this.#handler.onEvent({ type: "timer-expired", timer: "hold" });
+    });
+  }
+}

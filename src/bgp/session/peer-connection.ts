@@ -1,0 +1,188 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../../core/clock.ts";
+import { decodeMessage } from "../packet/decode.ts";
+import { MessageFramer } from "../packet/framer.ts";
+import type { BgpMessage, CodecContext, SessionError } from "../packet/message.ts";
+import { closeGently } from "./close-gently.ts";
+import { describeTcpError } from "./tcp-error.ts";
+
+/** Unsent octets above which the owner should stop sending, and below which it may go on. */
+const highWaterOctets = 256 * 1024;
+const lowWaterOctets = 64 * 1024;
+
+/** How much one turn of the event loop may spend on one peer before the others' timers and sockets get theirs. */
+const sliceMessages = 64;
+const sliceMs = 10;
+
+const headerTypeOffset = 18;
+
+export interface PeerConnectionHandler {
+  onMessage(message: BgpMessage): void;
+  /** The stream is broken; nothing more will come. `messageType` is undefined if the header itself is bad. */
+  onMalformed(error: SessionError, messageType: number | undefined): void;
+  /** TCP is gone without our doing. At most once, and the last call. */
+  onLost(kind: "tcp-closed" | "tcp-failed", text: string): void;
+  /** Octets wait for the peer to read; some of them went out; none wait any more. */
+  onWriteState(state: "write-blocked" | "write-progress" | "write-drained"): void;
+  /** The queue is short again after it was too long. */
+  onWritable(): void;
+}
+
+/**
+ * A TCP connection that carries BGP messages: frames and decodes what comes in, in slices, and coalesces what goes out.
+ * While messages wait to be handled the socket is paused, so that at most one chunk is buffered and TCP slows the peer down.
+ */
+export class PeerConnection {
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #handler: PeerConnectionHandler;
+  readonly #framer = new MessageFramer();
+  #context: CodecContext | undefined;
+  #octetsReceived = 0;
+  /** Another slice is scheduled. */
+  #hasBacklog = false;
+  /** How TCP ended, if it did while messages were still waiting. */
+  #pendingLoss: readonly ["tcp-closed" | "tcp-failed", string] | undefined;
+  /** No call to the handler any more. */
+  #isOver = false;
+  #isCorked = false;
+  #isBlocked = false;
+  #isCongested = false;
+
+  /** `socket` is connected. The connection owns it from here on. */
+  constructor(socket: Socket, clock: Clock, handler: PeerConnectionHandler) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#handler = handler;
+    socket.setNoDelay(true);
+    socket.on("data", this.#onData);
+    socket.on("end", this.#onEnd);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onEnd);
+  }
+
+  /** How to read the messages that follow. */
+  useContext(context: CodecContext): void {
+    this.#context = context;
+  }
+
+  get octetsReceived(): number {
+    return this.#octetsReceived;
+  }
+
+  /** True while received octets wait for their turn. */
+  get hasBacklog(): boolean {
+    return this.#hasBacklog;
+  }
+
+  /** True from the high-water mark until the queue is below the low one. */
+  get isCongested(): boolean {
+    return this.#isCongested;
+  }
+
+  /** Queues octets. Those of one turn of the event loop go out together. */
+  write(octets: Uint8Array): void {
+    if (this.#isOver || !this.#socket.writable) return;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#socket.cork();
+      process.nextTick(this.#flush);
+    }
+    this.#socket.write(octets, this.#onWritten);
+    if (this.#socket.writableLength >= highWaterOctets) this.#isCongested = true;
+  }
+
+  /** Sends what is queued and `lastWords`, then closes. Resolves when the socket is gone. The handler hears nothing more. */
+  close(lastWords: Uint8Array | undefined): Promise<void> {
+    this.#isOver = true;
+    this.#socket.off("data", this.#onData);
+    this.#socket.off("end", this.#onEnd);
+    this.#socket.off("close", this.#onEnd);
+    const closed = closeGently(this.#socket, lastWords, this.#clock);
+    this.#socket.off("error", this.#onError);
+    return closed;
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    this.#octetsReceived += chunk.length;
+    this.#framer.push(chunk);
+    if (!this.#hasBacklog) this.#handleSlice();
+  };
+
+  readonly #handleSlice = (): void => {
+    const endMs = this.#clock.monotonicMs() + sliceMs;
+    for (let count = 0; count < sliceMessages && this.#clock.monotonicMs() < endMs; count++) {
+      if (this.#isOver) return;
+      if (!this.#handleNext()) {
+        this.#endBacklog();
+        return;
+      }
+    }
+    this.#hasBacklog = true;
+    this.#socket.pause();
+    setImmediate(this.#handleSlice);
+  };
+
+  /** Handles one message; false if there is no whole one. */
+  #handleNext(): boolean {
+    const framed = this.#framer.next();
+    if (framed === undefined) return false;
+    if (!framed.ok) {
+      this.#breakOff(framed.error, undefined);
+      return true;
+    }
+    const decoded = decodeMessage(framed.bytes, this.#context);
+    if (decoded.ok) this.#handler.onMessage(decoded.message);
+    else this.#breakOff(decoded.error, framed.bytes[headerTypeOffset]);
+    return true;
+  }
+
+  #breakOff(error: SessionError, messageType: number | undefined): void {
+    this.#isOver = true;
+    this.#handler.onMalformed(error, messageType);
+  }
+
+  #endBacklog(): void {
+    if (!this.#hasBacklog) return;
+    this.#hasBacklog = false;
+    this.#socket.resume();
+    if (this.#pendingLoss !== undefined) this.#lose(...this.#pendingLoss);
+  }
+
+  readonly #onEnd = (): void => this.#lose("tcp-closed", "the peer closed the connection");
+
+  readonly #onError = (error: Error): void => this.#lose("tcp-failed", describeTcpError(error));
+
+  /** What the peer said before it went, such as a NOTIFICATION, comes first. */
+  #lose(kind: "tcp-closed" | "tcp-failed", text: string): void {
+    if (this.#isOver) return;
+    if (this.#hasBacklog) {
+      this.#pendingLoss ??= [kind, text];
+      return;
+    }
+    this.#isOver = true;
+    this.#handler.onLost(kind, text);
+  }
+
+  readonly #flush = (): void => {
+    this.#isCorked = false;
+    this.#socket.uncork();
+    if (this.#isOver || this.#isBlocked || this.#socket.writableLength === 0) return;
+    this.#isBlocked = true;
+    this.#handler.onWriteState("write-blocked");
+  };
+
+  /** After each chunk that the kernel took. */
+  readonly #onWritten = (error?: Error | null): void => {
+    if (this.#isOver || (error !== undefined && error !== null)) return;
+    const waiting = this.#socket.writableLength;
+    if (this.#isBlocked) {
+      this.#isBlocked = waiting > 0;
+      this.#handler.onWriteState(waiting > 0 ? "write-progress" : "write-drained");
+    }
+    if (!this.#isOver && this.#isCongested && waiting <= lowWaterOctets) {
+      this.#isCongested = false;
+      this.#handler.onWritable();
+    }
+  };
+}
