@@ -1,11 +1,9 @@
 /**
- * Fires at the first Ctrl-C, SIGTERM or hang-up. A second one is left to the default action, for whoever cannot wait for
- * the clean-up.
+ * Fires at the first Ctrl-C, SIGTERM or hang-up. Further ones change nothing: whoever started something by then is removing
+ * it, and must not be ended half-way.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(name, () => controller.abort(name));
-  }
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort(name));
   return controller.signal;
 }

@@ -82,8 +82,6 @@ export class Lab {
    */
   static async up(options: LabUpOptions): Promise<Lab> {
     const report = options.report ?? (() => {});
-    if (process.getuid?.() !== 0)
-      throw new LabError("LAB_UNSUPPORTED", "a lab makes network namespaces, which takes root: run it with sudo");
     const plan = readPlan(options, report);
     const existing = readState(plan.name);
     if (existing !== undefined && options.reconfigure !== true) throw alreadyUp(existing);

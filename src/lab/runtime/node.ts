@@ -82,7 +82,7 @@ function becomesReady(child: ChildProcess): Promise<boolean> {
 }
 
 /** The first process of the node that has this network namespace; undefined if it is not running. */
-export function firstProcess(namespace: string): number | undefined {
+function firstProcess(namespace: string): number | undefined {
   const candidates = processesInNamespace(namespacePath(namespace));
   return candidates.find((candidate) => candidate.depth > 0 && candidate.innerPid === 1)?.pid;
 }

@@ -28,14 +28,25 @@ export interface LabPlan {
   readonly skipped: readonly { readonly node: string; readonly program: string }[];
 }
 
+/** What a lab itself runs, by the Debian package that has it. */
+const neededPrograms = { ip: "iproute2", nsenter: "util-linux", unshare: "util-linux", mount: "mount" };
+
 /** Label of a node that only makes sense if a program is installed. */
 const requiresLabel = "calibird.requires";
 
 /**
- * Resolves a topology on this machine, without changing anything. Throws LAB_START_FAILED with a line for every file that
- * is missing.
+ * Resolves a topology on this machine, without changing anything. Throws LAB_UNSUPPORTED if the machine cannot run labs, and
+ * LAB_START_FAILED with a line for every file that is missing.
  */
 export function planLab(topology: LabTopology, file: string, name: string): LabPlan {
+  if (process.getuid?.() !== 0)
+    throw new LabError("LAB_UNSUPPORTED", "a lab makes network namespaces, which takes root: run it with sudo");
+  const lacking = Object.entries(neededPrograms).filter(([program]) => !isInstalled(program));
+  if (lacking.length > 0)
+    throw new LabError(
+      "LAB_UNSUPPORTED",
+      `a lab needs ${lacking.map(([program, source]) => `${program} (Debian package ${source})`).join(", ")}`,
+    );
   const skipped = topology.nodes.flatMap((node) => {
     const program = node.labels.get(requiresLabel);
     return program === undefined || isInstalled(program) ? [] : [{ node: node.name, program }];

@@ -12,7 +12,7 @@ export interface RunningProcess {
 }
 
 /** Identity of a namespace file; undefined if the file or its process is gone. */
-export function namespaceIdentity(path: string): string | undefined {
+function namespaceIdentity(path: string): string | undefined {
   const status = statSync(path, { throwIfNoEntry: false, bigint: true });
   return status === undefined ? undefined : `${status.dev}:${status.ino}`;
 }

@@ -85,7 +85,7 @@ export async function runOrFail(argv: readonly string[], options: RunOptions = {
 }
 
 /** Starts the first word of the list with the others as arguments. */
-export function spawnProgram(argv: readonly string[], options: SpawnOptions): ChildProcess {
+function spawnProgram(argv: readonly string[], options: SpawnOptions): ChildProcess {
   const [program, ...args] = argv;
   if (program === undefined) throw new TypeError("a program needs a name");
   return spawn(program, args, options);
