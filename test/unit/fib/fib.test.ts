@@ -213,6 +213,34 @@ describe("routes of others", () => {
     expect(heldAt("10.65.1.0/26")).toEqual([foreign]);
   });
 
+  test("a foreign write in the moment between ours and the kernel's answer is noticed", async () => {
+    fib = makeFib();
+    await fib.start();
+    kernel.beforeAnswer = () => kernel.write(foreign);
+    await set(desired("10.65.1.0/26", via("10.1.0.6")));
+    expect(stateOf("10.65.1.0/26")).toBe("conflict");
+    expect(heldAt("10.65.1.0/26")).toEqual([foreign]);
+  });
+
+  test("a foreign deletion in the moment between ours and the kernel's answer is made good", async () => {
+    fib = makeFib();
+    await fib.start();
+    kernel.beforeAnswer = () => {
+      for (const held of heldAt("10.65.1.0/26")) kernel.delete(held);
+    };
+    await set(desired("10.65.1.0/26", via("10.1.0.6")));
+    expect(heldAt("10.65.1.0/26")).toHaveLength(1);
+  });
+
+  test("a foreign write while ours is being refused is seen without waiting for the next try", async () => {
+    fib = makeFib();
+    await fib.start();
+    kernel.forcedAnswers.push({ ok: false, errno: 105, code: "ENOBUFS", message: "no room" });
+    kernel.beforeAnswer = () => kernel.write(foreign);
+    await set(desired("10.65.1.0/26", via("10.1.0.6")));
+    expect(stateOf("10.65.1.0/26")).toBe("conflict");
+  });
+
   test("a route of a protocol to take over is replaced", async () => {
     kernel.routesHeld.push(kernelRoute("10.65.1.0/26", { type: "blackhole", protocol: 12 }));
     fib = makeFib({ takeover: [12, 80] });

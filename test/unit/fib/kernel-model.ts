@@ -31,16 +31,21 @@ export class KernelModel implements Netlink {
   holdEvents = false;
   /** Answers of the next requests instead of the model's own. */
   readonly forcedAnswers: NetlinkResult[] = [];
-  dumps = 0;
+  /** Called once when requests have been applied and before they are answered. */
+  beforeAnswer: (() => void) | undefined;
   #pending: NetlinkEvent[] = [];
   #listeners = new Set<(events: readonly NetlinkEvent[]) => void>();
 
   async execute(requests: readonly NetlinkRequest[]): Promise<readonly NetlinkResult[]> {
     await Promise.resolve();
-    return requests.map((request) => {
+    const answers = requests.map((request) => {
       this.requests.push(request);
       return this.forcedAnswers.shift() ?? this.#apply(request);
     });
+    const between = this.beforeAnswer;
+    this.beforeAnswer = undefined;
+    between?.();
+    return answers;
   }
 
   #apply(request: NetlinkRequest): NetlinkResult {
@@ -109,7 +114,6 @@ export class KernelModel implements Netlink {
   }
 
   async routes(): Promise<readonly KernelRoute[]> {
-    this.dumps++;
     return this.routesHeld.filter(({ table }) => table === mainTable);
   }
 
