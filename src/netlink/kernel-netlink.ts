@@ -1,0 +1,240 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Logger } from "../core/logger.ts";
+import type { IpAddress } from "../net/address.ts";
+import { errnoName, errnoText } from "../sys/errno.ts";
+import { decodeAddress, encodeAddressDump } from "./codec/address.ts";
+import { messageFlag, messageType } from "./codec/constants.ts";
+import { decodeLink } from "./codec/link-decoder.ts";
+import { encodeLinkDump } from "./codec/link-encoder.ts";
+import { isControl, readMessages } from "./codec/message.ts";
+import {
+  decodeForwardingEntry,
+  decodeNeighbour,
+  encodeForwardingDump,
+  encodeNeighbourDump,
+} from "./codec/neighbour.ts";
+import type { ByteReader } from "./codec/reader.ts";
+import { decodeRoute } from "./codec/route-decoder.ts";
+import { encodeRouteDump, encodeRouteLookup } from "./codec/route-encoder.ts";
+import { MessageWriter } from "./codec/writer.ts";
+import { NetlinkError } from "./errors.ts";
+import { encodeSlice, SLICE_REQUESTS, type Slice, sliceResults } from "./slices.ts";
+import { multicastGroupNumbers, type Subscriptions } from "./subscriptions.ts";
+import {
+  type ForwardingDatabase,
+  type ForwardingEntry,
+  type InterfaceAddress,
+  type KernelRoute,
+  type Link,
+  mainTable,
+  type Neighbour,
+  type Netlink,
+  type NetlinkEvent,
+  type NetlinkEventGroup,
+  type NetlinkRequest,
+  type NetlinkResult,
+  type RouteFilter,
+} from "./types.ts";
+import type { WorkerLink } from "./worker-link.ts";
+
+/** Slices on their way to the kernel: the worker must not starve, and memory must not grow with the batch. */
+const MAX_SLICES_IN_FLIGHT = 4;
+/** Under steady change of a table every dump may be interrupted; whoever asked can try again later. */
+const MAX_DUMPS = 10;
+
+const ENOENT = 2;
+/** What a look-up fails with where packets would not be sent: a throw, prohibit, blackhole or no route. */
+const NO_ROUTE: readonly number[] = [11, 13, 22, 101, 113];
+
+/** How a query is put to the kernel and what its answers are. */
+interface Query<Item> {
+  readonly what: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly encode: (writer: MessageWriter) => void;
+  readonly decode: (payload: ByteReader) => Item | undefined;
+}
+
+/** The Netlink of a real kernel: bytes are made and read here, the sockets are the worker's. */
+export class KernelNetlink implements Netlink, ForwardingDatabase {
+  readonly #link: WorkerLink;
+  readonly #subscriptions: Subscriptions;
+  readonly #logger: Logger;
+  #nextSequence = 1;
+
+  constructor(link: WorkerLink, subscriptions: Subscriptions, logger: Logger) {
+    this.#link = link;
+    this.#subscriptions = subscriptions;
+    this.#logger = logger;
+  }
+
+  async execute(requests: readonly NetlinkRequest[]): Promise<readonly NetlinkResult[]> {
+    const results: NetlinkResult[] = [];
+    const inFlight: Promise<NetlinkResult[]>[] = [];
+    const collect = async (): Promise<void> => {
+      for (const result of (await inFlight.shift()) ?? []) results.push(result);
+    };
+    for (let start = 0; start < requests.length; ) {
+      const slice = encodeSlice(requests, start, this.#takeSequences(SLICE_REQUESTS));
+      start += slice.count;
+      const sent = this.#send(slice);
+      // The loop may stop at an earlier slice's failure, and then nobody else looks at this one's.
+      sent.catch(() => {});
+      inFlight.push(sent);
+      if (inFlight.length >= MAX_SLICES_IN_FLIGHT) await collect();
+      // Timers and sockets come first: a keepalive must not wait for a full table.
+      if (start < requests.length) await nextTurn();
+    }
+    while (inFlight.length > 0) await collect();
+    return results;
+  }
+
+  async routes(filter: RouteFilter = {}): Promise<readonly KernelRoute[]> {
+    const { table = mainTable, protocol } = filter;
+    const routes: KernelRoute[] = [];
+    for (const family of filter.family === undefined ? ([4, 6] as const) : [filter.family]) {
+      // Kernels without strict checking (before 4.20) send everything.
+      const matches = (route: KernelRoute): boolean =>
+        route.table === table &&
+        route.destination.family === family &&
+        (protocol === undefined || route.protocol === protocol);
+      const query: Query<KernelRoute> = {
+        what: `IPv${family} routes of table ${table}`,
+        type: messageType.getRoute,
+        flags: messageFlag.dump,
+        encode: (writer) => encodeRouteDump(writer, { ...filter, family, table }),
+        decode: decodeRoute,
+      };
+      const answer = await this.#ask(query);
+      // A table is only made with its first route.
+      if (!answer.ok && answer.errno !== ENOENT) throw answer.error;
+      if (answer.ok) for (const route of answer.items) if (matches(route)) routes.push(route);
+    }
+    return routes;
+  }
+
+  async routeTo(address: IpAddress): Promise<KernelRoute | undefined> {
+    const answer = await this.#ask({
+      what: `the route to ${address}`,
+      type: messageType.getRoute,
+      flags: messageFlag.acknowledge,
+      encode: (writer) => encodeRouteLookup(writer, address),
+      decode: (payload) => decodeRoute(payload, true),
+    });
+    if (!answer.ok && !NO_ROUTE.includes(answer.errno)) throw answer.error;
+    const route = answer.ok ? answer.items[0] : undefined;
+    // IPv6 answers with the unreachable entry itself.
+    return route === undefined || route.nextHops.length === 0 ? undefined : route;
+  }
+
+  links(): Promise<readonly Link[]> {
+    return this.#dump<Link>("links", messageType.getLink, encodeLinkDump, decodeLink);
+  }
+
+  addresses(): Promise<readonly InterfaceAddress[]> {
+    return this.#dump<InterfaceAddress>("addresses", messageType.getAddress, encodeAddressDump, decodeAddress);
+  }
+
+  neighbours(): Promise<readonly Neighbour[]> {
+    return this.#dump<Neighbour>("neighbours", messageType.getNeighbour, encodeNeighbourDump, decodeNeighbour);
+  }
+
+  async forwardingEntries(interfaceIndex: number): Promise<readonly ForwardingEntry[]> {
+    const entries = await this.#dump<ForwardingEntry>(
+      `forwarding entries of interface ${interfaceIndex}`,
+      messageType.getNeighbour,
+      (writer) => encodeForwardingDump(writer, interfaceIndex),
+      decodeForwardingEntry,
+    );
+    return entries.filter((entry) => entry.interfaceIndex === interfaceIndex);
+  }
+
+  async subscribe(
+    groups: readonly NetlinkEventGroup[],
+    listener: (events: readonly NetlinkEvent[]) => void,
+  ): Promise<() => void> {
+    const subscription = this.#subscriptions.add(groups, listener);
+    try {
+      await this.#link.setMembership(multicastGroupNumbers(groups), true);
+    } catch (error) {
+      this.#subscriptions.remove(subscription);
+      throw error;
+    }
+    return () => {
+      const unwanted = this.#subscriptions.remove(subscription);
+      if (unwanted.length === 0) return;
+      this.#link.setMembership(unwanted, false).catch((error: NetlinkError) => {
+        this.#logger.debug({ code: error.code }, "multicast groups were not left, since the worker is gone");
+      });
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  async #send(slice: Slice): Promise<NetlinkResult[]> {
+    if (slice.bytes.length === 0) return sliceResults(slice, undefined);
+    return sliceResults(slice, await this.#link.exchange(slice.bytes, slice.lastSequence));
+  }
+
+  async #dump<Item>(
+    what: string,
+    type: number,
+    encode: Query<Item>["encode"],
+    decode: Query<Item>["decode"],
+  ): Promise<readonly Item[]> {
+    const answer = await this.#ask({ what, type, flags: messageFlag.dump, encode, decode });
+    if (!answer.ok) throw answer.error;
+    return answer.items;
+  }
+
+  /** Puts a query until its answer is whole. Rejects with `DUMP_INTERRUPTED`, `MALFORMED_MESSAGE` or the worker's error. */
+  async #ask<Item>(
+    query: Query<Item>,
+  ): Promise<{ ok: true; items: Item[] } | { ok: false; errno: number; error: NetlinkError }> {
+    for (let attempt = 0; attempt < MAX_DUMPS; attempt++) {
+      const writer = new MessageWriter(64);
+      const sequence = this.#takeSequences(1);
+      writer.message(query.type, query.flags, sequence, () => query.encode(writer));
+      const outcome = await this.#link.query(writer.finish(), sequence);
+      if (outcome.kind === "answered")
+        return { ok: true, items: await decodeAll(outcome.chunks, sequence, query.decode) };
+      if (outcome.kind === "refused") {
+        const { errno, text } = outcome.answer;
+        const name = errnoName(errno);
+        const message = `the kernel does not give ${query.what}: ${name}: ${text ?? errnoText(errno)}`;
+        return { ok: false, errno, error: new NetlinkError("KERNEL_REFUSED", message, { errno, errnoName: name }) };
+      }
+    }
+    throw new NetlinkError("DUMP_INTERRUPTED", `${query.what} changed during each of ${MAX_DUMPS} dumps; try again`, {
+      what: query.what,
+    });
+  }
+
+  /** The first of `count` numbers in a row, none of which is 0: that is what unasked messages have. */
+  #takeSequences(count: number): number {
+    if (this.#nextSequence + count > 0xffffffff) this.#nextSequence = 1;
+    const first = this.#nextSequence;
+    this.#nextSequence += count;
+    return first;
+  }
+}
+
+/** Decodes one datagram (up to 32 KiB, some 500 routes) per turn of the event loop. */
+async function decodeAll<Item>(
+  chunks: readonly Uint8Array[],
+  sequence: number,
+  decode: (payload: ByteReader) => Item | undefined,
+): Promise<Item[]> {
+  const items: Item[] = [];
+  for (const [index, chunk] of chunks.entries()) {
+    if (index > 0) await nextTurn();
+    for (const message of readMessages(chunk)) {
+      if (message.sequence !== sequence || isControl(message.type)) continue;
+      const item = decode(message.payload);
+      if (item !== undefined) items.push(item);
+    }
+  }
+  return items;
+}

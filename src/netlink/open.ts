@@ -1,0 +1,83 @@
+import { closeSync, existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { type Logger, silentLogger } from "../core/logger.ts";
+import { createEventFd } from "../sys/libc.ts";
+import { enableNetlinkOption, netlinkOption, openRouteSocket } from "../sys/netlink-socket.ts";
+import { NetlinkError } from "./errors.ts";
+import { KernelNetlink } from "./kernel-netlink.ts";
+import { withNamespaceSync } from "./namespace.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import type { ForwardingDatabase, Netlink } from "./types.ts";
+import { WorkerLink } from "./worker-link.ts";
+import type { WorkerSetup } from "./worker-messages.ts";
+
+export interface NetlinkOptions {
+  /** Default: the namespace that the calling thread is in. */
+  readonly namespace?: { readonly path: string };
+  readonly logger?: Logger;
+  /** What the kernel may hold for us on each socket, in octets. Default: 16 MiB. */
+  readonly receiveBufferBytes?: number;
+  /** Called once if the worker ends by itself: this Netlink is of no use any more, and its events have stopped. */
+  readonly onFailure?: (error: NetlinkError) => void;
+}
+
+const DEFAULT_RECEIVE_BUFFER_BYTES = 16 * 2 ** 20;
+
+/**
+ * Opens the kernel's network state in one network namespace and starts the thread that talks to it. The result must be
+ * closed. Throws SyscallError, or NetlinkError with `WORKER_MISSING`, `WORKER_FAILED`, `NAMESPACE_NOT_FOUND` or
+ * `NAMESPACE_FAILED`.
+ */
+export async function openNetlink(options: NetlinkOptions = {}): Promise<Netlink & ForwardingDatabase> {
+  const { namespace, logger = silentLogger, receiveBufferBytes = DEFAULT_RECEIVE_BUFFER_BYTES } = options;
+  const entryPoint = findWorker();
+  // Sockets stay in the namespace that they were made in, so nothing else has to be done inside.
+  const open = (): WorkerSetup => openDescriptors(receiveBufferBytes);
+  const setup = namespace === undefined ? open() : withNamespaceSync(namespace.path, open);
+  const subscriptions = new Subscriptions(logger);
+  // Without execArgv a loader of the main thread would have to work in the worker too.
+  const worker = new Worker(entryPoint, { name: "netlink", workerData: setup, execArgv: [] });
+  const link: WorkerLink = await WorkerLink.start(worker, setup, {
+    events(bytes) {
+      try {
+        subscriptions.deliver(bytes);
+      } finally {
+        link.eventsConsumed();
+      }
+    },
+    overrun: () => subscriptions.overrun(),
+    failed(error) {
+      logger.error({ code: error.code, ...namespace }, error.message);
+      options.onFailure?.(error);
+    },
+  });
+  return new KernelNetlink(link, subscriptions, logger);
+}
+
+function openDescriptors(receiveBufferBytes: number): WorkerSetup {
+  const opened: number[] = [];
+  const keep = (fd: number): number => {
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    const requestFd = keep(openRouteSocket(receiveBufferBytes));
+    for (const option of Object.values(netlinkOption)) enableNetlinkOption(requestFd, option);
+    return { requestFd, monitorFd: keep(openRouteSocket(receiveBufferBytes)), wakeFd: keep(createEventFd()) };
+  } catch (error) {
+    for (const fd of opened) closeSync(fd);
+    throw error;
+  }
+}
+
+/** A worker cannot start from a .ts file on node 20, so running from source needs the build's output. */
+function findWorker(): URL {
+  const isSource = import.meta.url.endsWith(".ts");
+  const url = new URL(isSource ? "../../dist/netlink/worker.js" : "./worker.js", import.meta.url);
+  if (!existsSync(url))
+    throw new NetlinkError("WORKER_MISSING", `${fileURLToPath(url)} does not exist: run "npm run build" first`, {
+      path: fileURLToPath(url),
+    });
+  return url;
+}
