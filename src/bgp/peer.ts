@@ -1,13 +1,14 @@
+import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { GracefulRestartState } from "./fsm/negotiate.ts";
-import { CeaseSubcode, notification as createNotification } from "./fsm/notification.ts";
+import { CeaseSubcode } from "./fsm/notification.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
 import { ErrorCode } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
-import type { NotificationMessage, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { PolicyRunner } from "./policy/apply.ts";
 import { AdjRibIn, type ImportRules, isOf } from "./rib/adj-rib-in.ts";
@@ -16,7 +17,9 @@ import type { GroupTable } from "./rib/group-table.ts";
 import { createImportRules } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import type { Rib } from "./rib/rib.ts";
+import type { StopMode } from "./session/peer-session.ts";
 import type {
+  BgpSpeakerListener,
   ExplainedPath,
   NegotiatedSession,
   Path,
@@ -28,11 +31,13 @@ import type {
   SessionStatus,
 } from "./types.ts";
 
-/** The session below a peer, as far as the peer uses it. */
+/** The session below a peer, as far as the speaker uses it. */
 export interface Session {
   start(): void;
-  /** Without a notification TCP just closes, as in a graceful restart. Resolves when the connection is closed. */
-  stop(notification?: NotificationMessage): Promise<void>;
+  /** Resolves when the connections are closed. */
+  stop(mode: StopMode): Promise<void>;
+  /** Takes a connection that the peer has opened. */
+  accept(socket: Socket): void;
   /** Queues octets of whole messages; false asks to stop until `onWritable`. */
   send(bytes: Uint8Array): boolean;
   status(): SessionStatus;
@@ -58,9 +63,13 @@ export interface PeerEnvironment {
     listener: SessionListener,
     restartState: () => GracefulRestartState,
   ) => Session;
+  /** The session came up or went down. */
+  readonly onStateChange: BgpSpeakerListener["onPeerStateChange"];
   /** Something in the RIB or the peer changed that has to be worked on. */
   readonly wake: () => void;
 }
+
+type Notification = Exclude<StopMode, "restart">;
 
 /** One neighbour: its session, what it told us, and what it is to be told. */
 export class Peer implements SessionListener, GroupMember {
@@ -153,7 +162,7 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   /** Ends the session and forgets what the peer told us. */
-  async remove(notification: NotificationMessage): Promise<void> {
+  async remove(notification: Notification): Promise<void> {
     this.#closed = true;
     this.#keeper.stop();
     this.#environment.groups.leave(this);
@@ -162,11 +171,11 @@ export class Peer implements SessionListener, GroupMember {
     await this.session.stop(this.#forGood(notification));
   }
 
-  /** Ends the session because the speaker stops. Without a notification the peer keeps our routes (RFC 4724). */
-  async close(notification: NotificationMessage | undefined): Promise<void> {
+  /** Ends the session because the speaker stops; after `restart` the peer keeps our routes (RFC 4724). */
+  async close(mode: StopMode): Promise<void> {
     this.#closed = true;
     this.#keeper.stop();
-    await this.session.stop(notification === undefined ? undefined : this.#forGood(notification));
+    await this.session.stop(mode === "restart" ? mode : this.#forGood(mode));
   }
 
   status(): PeerStatus {
@@ -201,6 +210,7 @@ export class Peer implements SessionListener, GroupMember {
     const profile = this.exportProfile;
     if (profile !== undefined) this.#environment.groups.join(this, profile);
     this.#environment.wake();
+    this.#environment.onStateChange(this.name, "Established", undefined);
   }
 
   onUpdate(update: UpdateMessage): void {
@@ -234,6 +244,9 @@ export class Peer implements SessionListener, GroupMember {
     this.#environment.groups.leave(this);
     this.#keeper.onDown(reason, session);
     this.#environment.wake();
+    const { state } = this.session.status();
+    // Where the session comes right back, being Established again is reported by itself.
+    this.#environment.onStateChange(this.name, state === "Established" ? "Idle" : state, reason);
   }
 
   onWritable(): void {
@@ -269,10 +282,10 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   /** RFC 8538 §3.1: a peer that keeps routes over NOTIFICATIONs must hear that this one is meant to end everything. */
-  #forGood(notification: NotificationMessage): NotificationMessage {
+  #forGood(notification: Notification): Notification {
     if (this.#negotiated?.gracefulRestart?.notification !== true) return notification;
     const { code, subcode, data } = notification;
-    return createNotification(ErrorCode.cease, CeaseSubcode.hardReset, Uint8Array.from([code, subcode, ...data]));
+    return { code: ErrorCode.cease, subcode: CeaseSubcode.hardReset, data: Uint8Array.from([code, subcode, ...data]) };
   }
 }
 

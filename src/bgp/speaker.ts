@@ -1,302 +1,76 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
-import type { Prefix } from "../net/prefix.ts";
-import { BgpError } from "./errors.ts";
-import { CeaseSubcode, notification } from "./fsm/notification.ts";
-import { InitialConvergence } from "./initial-convergence.ts";
-import { ErrorCode } from "./packet/constants.ts";
-import type { Family } from "./packet/family.ts";
-import { Peer, type PeerEnvironment } from "./peer.ts";
-import { comparePeerConfigs } from "./peer-config.ts";
-import { AdjRibIn } from "./rib/adj-rib-in.ts";
-import { AttributeStore } from "./rib/attribute-store.ts";
-import type { ExportProfile } from "./rib/export-rules.ts";
-import { GroupTable } from "./rib/group-table.ts";
-import { acceptAll } from "./rib/import-rules.ts";
-import type { GroupMember } from "./rib/lane.ts";
-import type { NextHopResolver } from "./rib/next-hop-table.ts";
-import { Rib } from "./rib/rib.ts";
-import type {
-  BgpSpeaker,
-  BgpSpeakerListener,
-  ExplainedPath,
-  LocRibChange,
-  OriginatedRoute,
-  Path,
-  PeerConfig,
-  PeerStatus,
-} from "./types.ts";
+import { dialTcp } from "./session/dial.ts";
+import { BgpListener } from "./session/listener.ts";
+import { PeerSession } from "./session/peer-session.ts";
+import { SpeakerCore, type SpeakerOptions } from "./speaker-core.ts";
+import type { BgpSpeaker, BgpSpeakerListener } from "./types.ts";
 
-/** Prefixes that one turn of the event loop chooses for, and that each lane of peers is told of. */
-const prefixesPerTurn = 4096;
-
-/** What can be adjusted; everything has a default. */
-export interface SpeakerOptions {
-  /** RFC 4456; the router id if absent. Unsigned 32-bit number. */
-  readonly clusterId?: number;
-  /** Largest number of equal paths used at once; 16 if absent. */
-  readonly multipathLimit?: number;
-  /** Also balance over paths whose AS_PATHs differ but are equally long (as BIRD does); false if absent. */
-  readonly multipathRelaxed?: boolean;
-  /** This process takes over from an earlier one whose routes peers may still hold (RFC 4724 §4.1). */
-  readonly restarting?: { readonly forwardingPreserved: boolean; readonly deferralSec: number };
-  /** How long initial convergence may take when not restarting; 120 if absent. */
-  readonly convergenceSec?: number;
-  /** Upper limit of a restarting peer's own Restart Time; 600 if absent. */
-  readonly longestRestartSec?: number;
-  /** How long a peer that is back may take to announce its routes again; 360 if absent. */
-  readonly stalePathSec?: number;
-  /** All next hops are reachable at cost 0 if absent. */
-  readonly resolveNextHop?: NextHopResolver;
-  /** Further addresses of this machine, which are refused as next hops. */
-  readonly isOwnAddress?: (address: IpAddress) => boolean;
-  /** Next hop self for the family that is not the session's own, e.g. IPv6 routes over an IPv4 session. */
-  readonly ownNextHops?: Readonly<Partial<Record<Family, IpAddress>>>;
-}
-
-/** Everything a speaker is made of. */
-export interface SpeakerSettings {
+/** What `createSpeaker` needs. */
+export interface CreateSpeaker {
   /** BGP identifier, an unsigned 32-bit number other than 0. */
   readonly routerId: number;
+  /** No address means every address of this host. */
+  readonly listen: { readonly addresses: readonly IpAddress[]; readonly port: number };
   readonly listener: BgpSpeakerListener;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Uniform in [0, 1), for jitter. */
+  readonly random: () => number;
   readonly options?: SpeakerOptions;
 }
 
-/** How the speaker reaches the network. */
-export interface SpeakerTransport {
-  readonly createSession: PeerEnvironment["createSession"];
-  /** Opens the listening sockets. Rejects with a `BgpError` of code `LISTEN_FAILED`. */
-  listen(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/**
- * The speaker without its sockets: peers, RIB and update groups, and the turn that moves changes through them.
- *
- * ```
- *  sessions ──update──► Adj-RIB-In ─► Rib (marks prefixes) ─┐        one turn, at most one per event loop round:
- *  updateOriginated ──────────────────────────────────────────┤        settle: choose once per marked prefix
- *                                                             └─wake─►  listener.onLocRibChanges, groups.apply
- *  sessions ◄──octets── lanes ◄── update groups ◄───────────────────   groups.work: encode once per group, write
- * ```
- */
-export class Speaker implements BgpSpeaker {
-  readonly #settings: SpeakerSettings;
-  readonly #transport: SpeakerTransport;
-  readonly #rib: Rib;
-  readonly #groups: GroupTable;
-  readonly #attributes = new AttributeStore();
-  readonly #originated = new AdjRibIn({ kind: "local" }, acceptAll);
-  readonly #peers = new Map<string, Peer>();
-  readonly #environment: PeerEnvironment;
-  #convergence: InitialConvergence | undefined;
-  #convergenceTold = false;
-  #state: "new" | "started" | "stopped" = "new";
-  #peersKnown = false;
-  #awake = false;
-
-  constructor(settings: SpeakerSettings, transport: SpeakerTransport) {
-    const { routerId, clock, logger, options = {} } = settings;
-    this.#settings = settings;
-    this.#transport = transport;
-    const intern = this.#attributes.intern.bind(this.#attributes);
-    const clusterId = options.clusterId ?? routerId;
-    const wake = this.#wake.bind(this);
-    this.#rib = new Rib(
-      { multipathLimit: options.multipathLimit ?? 16, multipathRelaxed: options.multipathRelaxed ?? false },
-      options.resolveNextHop ?? (() => ({ metric: 0 })),
-    );
-    this.#groups = new GroupTable(
-      {
-        rib: this.#rib,
-        clock,
-        wake,
-        learnedHeld: () => this.#restarts,
-        onUnencodable: (prefixes, error) =>
-          logger.error(
-            { code: error.code, reason: error.message, prefixes: prefixes.length },
-            "routes fit into no UPDATE",
-          ),
-      },
-      { clusterId, intern },
-    );
-    this.#environment = {
-      rib: this.#rib,
-      groups: this.#groups,
+/** A BGP speaker on TCP sockets. Nothing happens before `start`, but peers and routes may be given before. */
+export function createSpeaker({
+  routerId,
+  listen,
+  listener,
+  clock,
+  logger,
+  random,
+  options = {},
+}: CreateSpeaker): BgpSpeaker {
+  const { isOwnAddress } = options;
+  const sockets = new BgpListener({
+    ...listen,
+    clock,
+    logger,
+    onConnection: (remote, socket) => {
+      const peer = core.peerAt(remote);
+      peer?.session.accept(socket);
+      return peer !== undefined;
+    },
+  });
+  const core = new SpeakerCore(
+    {
+      routerId,
+      listener,
       clock,
       logger,
-      routerId,
-      clusterId,
-      intern,
-      wake,
-      retention: { longestRestartSec: options.longestRestartSec ?? 600, stalePathSec: options.stalePathSec ?? 360 },
-      isOwnAddress: options.isOwnAddress ?? (() => false),
-      ownNextHops: options.ownNextHops ?? {},
-      restart: () => ({
-        restarting: this.#restarts,
-        forwardingPreserved: options.restarting?.forwardingPreserved ?? false,
-      }),
-      createSession: transport.createSession,
-    };
-  }
-
-  async start(): Promise<void> {
-    await this.#transport.listen();
-    const { clock, options = {} } = this.#settings;
-    this.#state = "started";
-    this.#convergence = new InitialConvergence(
-      clock,
-      {
-        restarting: options.restarting !== undefined,
-        deferralSec: options.restarting?.deferralSec ?? options.convergenceSec ?? 120,
+      defer: setImmediate,
+      options: {
+        ...options,
+        isOwnAddress: (address) =>
+          listen.addresses.some((own) => own.equals(address)) || isOwnAddress?.(address) === true,
       },
-      () => this.#wake(),
-    );
-    for (const peer of this.#peers.values()) peer.session.start();
-    this.#wake();
-  }
-
-  async stop(mode: "restart" | "shutdown"): Promise<void> {
-    this.#state = "stopped";
-    this.#convergence?.stop();
-    const farewell =
-      mode === "restart" ? undefined : notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown);
-    await Promise.all([...this.#peers.values()].map((peer) => peer.close(farewell)));
-    await this.#transport.close();
-  }
-
-  setPeers(peers: readonly PeerConfig[]): void {
-    checkPeers(peers);
-    const wanted = new Map(peers.map((config) => [config.name, config]));
-    for (const [name, peer] of this.#peers)
-      if (!wanted.has(name)) this.#removePeer(peer, CeaseSubcode.peerDeconfigured);
-    for (const [name, config] of wanted) {
-      const peer = this.#peers.get(name);
-      if (peer !== undefined && !comparePeerConfigs(peer.config, config).session) {
-        peer.reconfigure(config);
-        continue;
-      }
-      if (peer !== undefined) this.#removePeer(peer, CeaseSubcode.otherConfigurationChange);
-      this.#addPeer(config);
-    }
-    this.#regroup();
-    this.#peersKnown = true;
-    this.#wake();
-  }
-
-  updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void {
-    for (const prefix of withdraw) this.#rib.withdraw(this.#originated, prefix, 0);
-    for (const { prefix, attributes, nextHop } of announce)
-      this.#rib.update(this.#originated, prefix, 0, this.#attributes.intern(attributes), nextHop);
-    this.#wake();
-  }
-
-  nextHopsChanged(): void {
-    this.#rib.nextHopsChanged();
-    this.#wake();
-  }
-
-  peers(): readonly PeerStatus[] {
-    return [...this.#peers.values()].map((peer) => peer.status());
-  }
-
-  bestPaths(prefix: Prefix): readonly Path[] {
-    return this.#rib.get(prefix)?.selected ?? [];
-  }
-
-  *locRib(): IterableIterator<LocRibChange> {
-    for (const { prefix, selected } of this.#rib.destinations())
-      if (selected.length > 0) yield { prefix, paths: selected };
-  }
-
-  explain(prefix: Prefix): readonly ExplainedPath[] {
-    return this.#rib.explain(prefix);
-  }
-
-  received(peer: string): readonly ExplainedPath[] {
-    return this.#peers.get(peer)?.received() ?? [];
-  }
-
-  advertised(peer: string): readonly Path[] {
-    return this.#peers.get(peer)?.advertised() ?? [];
-  }
-
-  /** The peer that may connect from this address. */
-  peerAt(address: IpAddress): Peer | undefined {
-    for (const peer of this.#peers.values()) if (peer.address.equals(address)) return peer;
-    return undefined;
-  }
-
-  get #restarts(): boolean {
-    return this.#settings.options?.restarting !== undefined && !this.#convergenceTold;
-  }
-
-  #addPeer(config: PeerConfig): void {
-    const peer = new Peer(config, this.#environment);
-    this.#peers.set(config.name, peer);
-    if (this.#state === "started") peer.session.start();
-  }
-
-  #removePeer(peer: Peer, subcode: number): void {
-    this.#peers.delete(peer.name);
-    peer.remove(notification(ErrorCode.cease, subcode)).catch((error: unknown) => {
-      this.#settings.logger.error({ peer: peer.name, error }, "could not close a removed session");
-    });
-  }
-
-  #regroup(): void {
-    const profiles = new Map<GroupMember, ExportProfile>();
-    for (const peer of this.#peers.values()) {
-      const profile = peer.exportProfile;
-      if (profile !== undefined) profiles.set(peer, profile);
-    }
-    this.#groups.regroup(profiles);
-  }
-
-  #wake(): void {
-    if (this.#awake || this.#state === "stopped") return;
-    this.#awake = true;
-    setImmediate(() => {
-      this.#awake = false;
-      if (this.#state !== "stopped") this.#turn();
-    });
-  }
-
-  /** Moves a bounded part of what has changed from the tables to the listener and to the peers. */
-  #turn(): void {
-    const { listener } = this.#settings;
-    const changed = this.#rib.settle(prefixesPerTurn);
-    if (changed.length > 0) {
-      this.#groups.apply(changed);
-      listener.onLocRibChanges(changed.map(({ prefix, selected }) => ({ prefix, paths: selected })));
-    }
-    if (!this.#rib.pending) this.#checkConvergence();
-    const left = this.#groups.work(prefixesPerTurn);
-    if (this.#groups.idle) this.#rib.purge();
-    if (left || this.#rib.pending) this.#wake();
-  }
-
-  /** After the listener has all routes, since it may drop what it has not heard of when it is told. */
-  #checkConvergence(): void {
-    if (this.#convergenceTold || this.#convergence === undefined || !this.#peersKnown) return;
-    if (!this.#convergence.reached && !this.#convergence.evaluate(this.#peers.values())) return;
-    this.#convergenceTold = true;
-    if (this.#settings.options?.restarting !== undefined) this.#groups.reload();
-    this.#settings.listener.onInitialConvergence();
-  }
-}
-
-/** Throws `DUPLICATE_PEER` for two peers of one name or address: an incoming connection could not be told apart. */
-function checkPeers(peers: readonly PeerConfig[]): void {
-  const seen = new Map<string, string>();
-  for (const { name, address } of peers)
-    for (const key of [`name ${name}`, `address ${address}`]) {
-      const other = seen.get(key);
-      if (other !== undefined)
-        throw new BgpError("DUPLICATE_PEER", `peers ${other} and ${name} have the same ${key}`, { name, other });
-      seen.set(key, name);
-    }
+    },
+    {
+      listen: () => sockets.listen(),
+      close: () => sockets.close(),
+      createSession: (config, sessionListener, gracefulRestartState) =>
+        new PeerSession({
+          config,
+          routerId,
+          clock,
+          logger,
+          random,
+          dial: dialTcp,
+          listener: sessionListener,
+          gracefulRestartState,
+          ...(options.timing === undefined ? {} : { timing: options.timing }),
+        }),
+    },
+  );
+  return core;
 }
