@@ -47,7 +47,8 @@ export class FieldReader {
     const absent = given === undefined || given === null || (zero === "omit" && isZero(given));
     if (!absent) return this.#read(schema, given, path);
     if (schema.required === true) return this.report(path, given, "is required");
-    return zero === "fill" ? zeroOf(schema) : undefined;
+    if (zero !== "fill") return undefined;
+    return schema.type === "object" ? this.readObject(schema, {}, path) : zeroOf(schema);
   }
 
   #read(schema: AnyFieldSchema, value: unknown, path: FieldPath): unknown {
