@@ -2,7 +2,7 @@ import { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import { type KernelRoute, type Link, mainTable, type NetlinkRequest, type RouteNextHop } from "../netlink/types.ts";
 import { EndpointError } from "./errors.ts";
-import { hasFamily, hostSysctls, type Sysctl } from "./sysctls.ts";
+import { hasFamily, hostSysctls, type Sysctl, sysctlName } from "./sysctls.ts";
 import { type EndpointSpec, hostMacAddress, type ObservedEndpoint } from "./types.ts";
 
 /** One change that brings an endpoint nearer to what it shall be. `what` names it for people. */
@@ -74,10 +74,10 @@ export function planEndpoint(spec: EndpointSpec, observed: ObservedEndpoint): re
 function planHostSettings(spec: EndpointSpec, observed: ObservedEndpoint): readonly Step[] {
   return hostSysctls(spec.hostInterfaceName, spec.addresses)
     .filter(({ path, value, optional }) => {
-      const present = observed.hostSysctls.get(path);
+      const present = observed.hostSysctls.get(sysctlName(path));
       return present !== value && !(present === undefined && optional);
     })
-    .map((sysctl) => ({ side: "host", what: `${sysctl.path}=${sysctl.value}`, sysctl }));
+    .map((sysctl) => ({ side: "host", what: `${sysctlName(sysctl.path)}=${sysctl.value}`, sysctl }));
 }
 
 /** The MAC address and MTU are set before the link goes up. */

@@ -2,8 +2,8 @@ import type { AddressFamily, IpAddress } from "../net/address.ts";
 
 /** A kernel setting and its value. */
 export interface Sysctl {
-  /** Path below /proc/sys, e.g. `net/ipv4/ip_forward`. */
-  readonly path: string;
+  /** Below /proc/sys, e.g. `["net", "ipv4", "ip_forward"]`; a list, since interface names may hold dots. */
+  readonly path: readonly string[];
   readonly value: string;
   /** A kernel without it can do without it, too. */
   readonly optional: boolean;
@@ -17,12 +17,12 @@ export interface Sysctl {
 export function hostSysctls(interfaceName: string, addresses: readonly IpAddress[]): readonly Sysctl[] {
   const optional6 = !hasFamily(addresses, 6);
   const v4 = (kind: string, key: string, value: string, optional = false): Sysctl => ({
-    path: `net/ipv4/${kind}/${interfaceName}/${key}`,
+    path: ["net", "ipv4", kind, interfaceName, key],
     value,
     optional,
   });
   const v6 = (key: string, value: string, optional = optional6): Sysctl => ({
-    path: `net/ipv6/conf/${interfaceName}/${key}`,
+    path: ["net", "ipv6", "conf", interfaceName, key],
     value,
     optional,
   });
@@ -47,12 +47,12 @@ export function podSysctls(
 ): readonly Sysctl[] {
   const forwarding = allowForwarding ? "1" : "0";
   const common: readonly Sysctl[] = [
-    { path: "net/ipv4/ip_forward", value: forwarding, optional: false },
-    { path: "net/ipv6/conf/all/forwarding", value: forwarding, optional: true },
+    { path: ["net", "ipv4", "ip_forward"], value: forwarding, optional: false },
+    { path: ["net", "ipv6", "conf", "all", "forwarding"], value: forwarding, optional: true },
   ];
   if (!hasFamily(addresses, 6)) return common;
   const v6 = (scope: string, key: string, value: string): Sysctl => ({
-    path: `net/ipv6/conf/${scope}/${key}`,
+    path: ["net", "ipv6", "conf", scope, key],
     value,
     optional: false,
   });
@@ -62,6 +62,11 @@ export function podSysctls(
     // The address is ours alone; it shall work at once.
     v6(interfaceName, "accept_dad", "0"),
   ];
+}
+
+/** `net/ipv4/ip_forward`: a path as text. */
+export function sysctlName(path: readonly string[]): string {
+  return path.join("/");
 }
 
 export function hasFamily(addresses: readonly IpAddress[], family: AddressFamily): boolean {

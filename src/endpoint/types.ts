@@ -6,6 +6,8 @@ export const hostMacAddress = "ee:ee:ee:ee:ee:ee";
 
 /** How a pod shall be wired. */
 export interface EndpointSpec {
+  /** File of the pod's network namespace, e.g. `/run/netns/cni-…`. */
+  readonly namespacePath: string;
   /** Interface in the pod, e.g. `eth0`. */
   readonly containerInterfaceName: string;
   /** Interface on the host, e.g. `cali` and 11 hex digits; see `podInterfaceName`. */
@@ -32,12 +34,22 @@ export interface WiredEndpoint {
   readonly created: boolean;
 }
 
+/** What `inspect` found of an endpoint. */
+export interface EndpointInspection {
+  /** `absent`: there is no veth between the two; `differs`: there is, but not all is as it shall be. */
+  readonly state: "wired" | "differs" | "absent";
+  /** For people: what is missing or in the way. */
+  readonly differences: readonly string[];
+  readonly host?: Link;
+  readonly container?: Link;
+}
+
 /** Everything of an endpoint that the kernel shows. */
 export interface ObservedEndpoint {
   readonly hostLink?: Link;
   /** The link-local IPv6 address of the host end, the pod's IPv6 gateway. */
   readonly hostLinkLocal?: IpAddress;
-  /** Present values of the host interface's settings; undefined for one that does not exist. */
+  /** Present values of the host interface's settings by `sysctlName`; undefined for one that does not exist. */
   readonly hostSysctls: ReadonlyMap<string, string | undefined>;
   readonly podLink?: Link;
   readonly podLoopback?: Link;

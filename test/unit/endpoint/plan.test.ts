@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { planEndpoint, planVeth, type Step } from "../../../src/endpoint/plan.ts";
-import { hostSysctls, podSysctls } from "../../../src/endpoint/sysctls.ts";
+import { hostSysctls, podSysctls, sysctlName } from "../../../src/endpoint/sysctls.ts";
 import { type EndpointSpec, hostMacAddress, type ObservedEndpoint } from "../../../src/endpoint/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";
@@ -12,6 +12,7 @@ const linkLocal = IpAddress.parse("fe80::ecee:eeff:feee:eeee");
 const gateway4 = IpAddress.parse("169.254.1.1");
 
 const spec: EndpointSpec = {
+  namespacePath: "/run/netns/pod",
   containerInterfaceName: "eth0",
   hostInterfaceName: "calic440f455693",
   addresses: [address4, address6],
@@ -55,7 +56,9 @@ const wired: ObservedEndpoint = {
     linkNamespaceId: 0,
   }),
   hostLinkLocal: linkLocal,
-  hostSysctls: new Map(hostSysctls(spec.hostInterfaceName, spec.addresses).map(({ path, value }) => [path, value])),
+  hostSysctls: new Map(
+    hostSysctls(spec.hostInterfaceName, spec.addresses).map(({ path, value }) => [sysctlName(path), value]),
+  ),
   podLink: link({ index: 2, name: "eth0", kind: "veth", macAddress: "02:00:00:00:00:01", linkIndex: 9 }),
   podLoopback: link({ loopback: true }),
   podAddresses: [address4, address6].map((address) => ({
@@ -186,7 +189,7 @@ describe("names that are taken", () => {
 
 test("a pod may forward packets only if it is allowed to", () => {
   const forwarding = (allow: boolean) =>
-    podSysctls("eth0", [address4], allow).map(({ path, value }) => `${path}=${value}`);
+    podSysctls("eth0", [address4], allow).map(({ path, value }) => `${sysctlName(path)}=${value}`);
   expect(forwarding(false)).toEqual(["net/ipv4/ip_forward=0", "net/ipv6/conf/all/forwarding=0"]);
   expect(forwarding(true)).toEqual(["net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1"]);
 });

@@ -405,6 +405,16 @@ describe("links and next hops", () => {
     expect(heldAt("10.65.1.0/26")[0]?.nextHops[0]?.gateway).toEqual(address("10.1.0.2"));
   });
 
+  test("a next hop that moves often is no fight", async () => {
+    await set(desired("10.65.1.0/26", via("172.18.0.7")));
+    for (let round = 1; round < 10; round++) {
+      const leg = { gateway: address(`10.1.0.${round}`), interfaceIndex: 2, onlink: false, weight: 1 };
+      kernel.write(kernelRoute("0.0.0.0/0", { protocol: 3, nextHops: [leg] }));
+      await settle();
+      expect(heldAt("10.65.1.0/26")[0]?.nextHops).toEqual([leg]);
+    }
+  });
+
   test("our own routes never resolve a next hop", async () => {
     await set(desired("10.9.0.0/24", via("10.1.0.6")), desired("10.65.1.0/26", via("10.9.0.6")));
     expect(stateOf("10.65.1.0/26")).toBe("unresolved");
