@@ -11,7 +11,7 @@ export interface FieldProblem {
 }
 
 /** `IPPool.spec.communities[0].value` */
-export function formatPath(kind: string, path: FieldPath): string {
+function formatPath(kind: string, path: FieldPath): string {
   return path.reduce<string>((text, step) => text + (typeof step === "number" ? `[${step}]` : `.${step}`), kind);
 }
 
