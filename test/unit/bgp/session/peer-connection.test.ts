@@ -1,0 +1,105 @@
+import { Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { encodeKeepalive } from "../../../../src/bgp/packet/keepalive.ts";
+import type { BgpMessage } from "../../../../src/bgp/packet/message.ts";
+import { encodeNotification } from "../../../../src/bgp/packet/notification.ts";
+import { encodeEndOfRib } from "../../../../src/bgp/packet/update-encode.ts";
+import { PeerConnection } from "../../../../src/bgp/session/peer-connection.ts";
+import { TimerTable } from "../../../../src/bgp/session/timer-table.ts";
+import { systemClock } from "../../../../src/core/clock.ts";
+import { FakeClock } from "../../fib/fake-clock.ts";
+import { until } from "./harness.ts";
+
+function makeConnection(clock = systemClock) {
+  const heard: string[] = [];
+  const socket = new Socket();
+  const connection = new PeerConnection(socket, clock, {
+    onMessage: (message: BgpMessage) => heard.push(message.type),
+    onMalformed: (error) => heard.push(`malformed ${error.code}/${error.subcode}`),
+    onLost: (kind) => heard.push(kind),
+    onWriteState: () => {},
+    onWritable: () => {},
+  });
+  return { heard, socket, connection };
+}
+
+describe("PeerConnection", () => {
+  test("hears the same messages however TCP cuts the octets in two", () => {
+    const stream = Buffer.concat([
+      encodeKeepalive(),
+      encodeEndOfRib("ipv6-unicast"),
+      encodeNotification({ code: 6, subcode: 2, data: new Uint8Array(30) }),
+    ]);
+    for (let cut = 0; cut <= stream.length; cut++) {
+      const { heard, socket } = makeConnection();
+      socket.emit("data", stream.subarray(0, cut));
+      socket.emit("data", stream.subarray(cut));
+      expect(heard).toEqual(["keepalive", "update", "notification"]);
+    }
+  });
+
+  test("lets other work in between the messages of one big chunk, and reads no more meanwhile", async () => {
+    const { heard, socket, connection } = makeConnection();
+    const total = 3_000;
+    socket.emit("data", Buffer.concat(Array.from({ length: total }, () => encodeKeepalive())));
+    expect(heard.length).toBeLessThanOrEqual(64);
+    expect(socket.isPaused()).toBe(true);
+    expect(connection.hasBacklog).toBe(true);
+    let turns = 0;
+    for (; heard.length < total; turns++) await new Promise((resolve) => setImmediate(resolve));
+    expect(turns).toBeGreaterThan(20);
+    await until(() => !socket.isPaused(), "reading again");
+    expect(connection.hasBacklog).toBe(false);
+  });
+
+  test("says what the peer said before it says that the peer is gone", async () => {
+    const { heard, socket } = makeConnection();
+    socket.emit("data", Buffer.concat(Array.from({ length: 500 }, () => encodeKeepalive())));
+    socket.emit("error", new Error("reset"));
+    expect(heard).not.toContain("tcp-failed");
+    await until(() => heard.length === 501, "all messages and the loss");
+    expect(heard.at(-1)).toBe("tcp-failed");
+  });
+
+  test("says nothing after a broken message, nor after it was closed", async () => {
+    const broken = makeConnection();
+    broken.socket.emit("data", Buffer.concat([new Uint8Array(19), encodeKeepalive()]));
+    broken.socket.emit("close");
+    expect(broken.heard).toEqual(["malformed 1/1"]);
+    const closed = makeConnection();
+    closed.socket.emit("data", Buffer.concat(Array.from({ length: 100 }, () => encodeKeepalive())));
+    const before = closed.heard.length;
+    await closed.connection.close(undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(closed.heard).toHaveLength(before);
+  });
+});
+
+describe("TimerTable", () => {
+  test("fires at the last time it was armed for, earlier or later than before", () => {
+    const clock = new FakeClock();
+    const fired: string[] = [];
+    const timers = new TimerTable<"hold" | "keepalive">(clock, (name) => fired.push(`${name} ${clock.monotonicMs()}`));
+    timers.arm("hold", 100);
+    clock.advance(60);
+    timers.arm("hold", 100);
+    timers.arm("keepalive", 90);
+    timers.arm("keepalive", 10);
+    clock.advance(99);
+    expect(fired).toEqual(["keepalive 70"]);
+    expect(timers.isArmed("hold")).toBe(true);
+    clock.advance(1);
+    expect(fired).toEqual(["keepalive 70", "hold 160"]);
+    expect(timers.isArmed("hold")).toBe(false);
+  });
+
+  test("never fires what was cancelled", () => {
+    const clock = new FakeClock();
+    const timers = new TimerTable<"hold" | "keepalive">(clock, () => expect.unreachable());
+    timers.arm("hold", 10);
+    timers.arm("keepalive", 10);
+    timers.cancel("hold");
+    timers.cancelAll();
+    clock.advance(100);
+  });
+});
