@@ -54,7 +54,7 @@ export interface PeerEnvironment {
   readonly retention: RetentionLimits;
   readonly intern: (attributes: PathAttributes) => PathAttributes;
   readonly isOwnAddress: (address: IpAddress) => boolean;
-  /** Next hop self for a family other than that of the session's addresses. */
+  /** Next hop self per family; for one without it the session's own address, if that is of the family. */
   readonly ownNextHops: Readonly<Partial<Record<Family, IpAddress>>>;
   /** R and F bits after a restart of the whole speaker; read for every OPEN. */
   readonly restart: () => { readonly restarting: boolean; readonly forwardingPreserved: boolean };
@@ -144,7 +144,7 @@ export class Peer implements SessionListener, GroupMember {
       localAs,
       routeReflectorClient,
       nextHopMode,
-      selfAddresses: { ...this.#environment.ownNextHops, [ownFamily]: session.localAddress },
+      selfAddresses: { [ownFamily]: session.localAddress, ...this.#environment.ownNextHops },
       context: {
         peerType: session.peerType,
         fourOctetAs: session.fourOctetAs,

@@ -55,7 +55,7 @@ export interface SpeakerOptions {
   readonly resolveNextHop?: NextHopResolver;
   /** Further addresses of this machine, which are refused as next hops. */
   readonly isOwnAddress?: (address: IpAddress) => boolean;
-  /** Next hop self for the family that is not the session's own, e.g. IPv6 routes over an IPv4 session. */
+  /** Next hop self per family, e.g. for IPv6 routes over an IPv4 session. A family without one takes the session's own address. */
   readonly ownNextHops?: Readonly<Partial<Record<Family, IpAddress>>>;
 }
 
@@ -110,6 +110,7 @@ export class SpeakerCore implements BgpSpeaker {
     this.#transport = transport;
     const intern = this.#attributes.intern.bind(this.#attributes);
     const clusterId = options.clusterId ?? routerId;
+    const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
     this.#rib = new Rib(
       { multipathLimit: options.multipathLimit ?? 16, multipathRelaxed: options.multipathRelaxed ?? false },
@@ -139,8 +140,9 @@ export class SpeakerCore implements BgpSpeaker {
       intern,
       wake,
       retention: { longestRestartSec: options.longestRestartSec ?? 600, stalePathSec: options.stalePathSec ?? 360 },
-      isOwnAddress: options.isOwnAddress ?? (() => false),
-      ownNextHops: options.ownNextHops ?? {},
+      isOwnAddress: (address) =>
+        Object.values(ownNextHops).some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
+      ownNextHops,
       restart: () => ({
         restarting: this.#restarts,
         forwardingPreserved: options.restarting?.forwardingPreserved ?? false,
@@ -169,8 +171,8 @@ export class SpeakerCore implements BgpSpeaker {
   async stop(mode: "restart" | "shutdown"): Promise<void> {
     this.#state = "stopped";
     this.#convergence?.stop();
-    const farewell =
-      mode === "restart" ? undefined : notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown);
+    const farewell: StopMode =
+      mode === "restart" ? mode : notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown);
     await Promise.all([...this.#peers.values()].map((peer) => peer.close(farewell)));
     await this.#transport.close();
   }
