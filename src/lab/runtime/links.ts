@@ -21,7 +21,7 @@ export async function connectNodes(
     for (const { name } of nodes) {
       const path = namespacePath(namespaceName(lab, name));
       descriptors.set(name, openSync(path, "r"));
-      open.set(name, await openNetlink({ namespacePath: path }));
+      open.set(name, await openNetlink({ namespace: { path } }));
     }
     for (const node of nodes) {
       await apply(open, node.name, `devices of node ${node.name}`, [

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { Readable } from "node:stream";
 import { LabError } from "../errors.ts";
 import { namespacePath, nodePaths } from "./paths.ts";
 import { nearestFolder, type PlannedNode } from "./plan.ts";
 import { isInNamespace, processesInNamespace, type RunningProcess, signalProcess, waitUntil } from "./processes.ts";
-import { mainScript, setupScript } from "./setup-script.ts";
+import { mainScript, type NodeSetup, setupScript } from "./setup-script.ts";
 import type { NodeState } from "./state.ts";
 
 /** How a node's main process is. */
@@ -26,10 +26,17 @@ const startTimeoutMs = 10_000;
  */
 export async function startNode(lab: string, node: PlannedNode, namespace: string): Promise<number> {
   const paths = nodePaths(lab, node.name);
-  const script = setupScript(
-    { hostName: node.name, workDirectory: paths.mount, mounts: node.mounts, sysctls: node.sysctls },
-    nearestFolder,
-  );
+  const setup: NodeSetup = {
+    hostName: node.name,
+    workDirectory: paths.mount,
+    mounts: node.mounts,
+    sysctls: node.sysctls,
+    hostNamespaces: ["mnt", "uts", "ipc", "pid", "net"].map((kind) => ({
+      kind,
+      identity: readlinkSync(`/proc/self/ns/${kind}`),
+    })),
+  };
+  const script = setupScript(setup, nearestFolder);
   const log = openSync(paths.setupLog, "w");
   let child: ChildProcess;
   try {

@@ -18,6 +18,8 @@ export interface NodeSetup {
   readonly workDirectory: string;
   readonly mounts: readonly Mount[];
   readonly sysctls: ReadonlyMap<string, string>;
+  /** The namespaces that the node must not share with the machine: `uts` and `uts:[4026531838]`. */
+  readonly hostNamespaces: readonly { readonly kind: string; readonly identity: string }[];
 }
 
 /** The nearest folder above a path that exists on the host; "/" always does. */
@@ -34,6 +36,11 @@ export function setupScript(setup: NodeSetup, existing: ExistingFolder): string 
   const work = setup.workDirectory;
   const lines = [
     "set -e",
+    // What follows would change the machine itself if a namespace were missing.
+    ...setup.hostNamespaces.map(
+      ({ kind, identity }) =>
+        `[ "$(readlink /proc/self/ns/${kind})" != ${quote(identity)} ] || { echo "no ${kind} namespace of its own"; exit 1; }`,
+    ),
     `echo ${quote(setup.hostName)} > /proc/sys/kernel/hostname`,
     "mount -n -t proc proc /proc",
     "mount -n -t sysfs sysfs /sys",

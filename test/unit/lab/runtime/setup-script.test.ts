@@ -10,6 +10,7 @@ function lines(...mounts: (Partial<Mount> & Pick<Mount, "target">)[]): string[] 
       hostName: "n1",
       workDirectory: "/w",
       mounts: mounts.map((mount) => ({ source: "/from", isDirectory: true, readOnly: false, ...mount })),
+      hostNamespaces: [{ kind: "uts", identity: "uts:[1]" }],
       sysctls: new Map([["net.ipv4.conf.eth1/5.rp_filter", "0"]]),
     },
     (path) => {
@@ -24,6 +25,14 @@ function lines(...mounts: (Partial<Mount> & Pick<Mount, "target">)[]): string[] 
 const indexOf = (all: readonly string[], part: string) => all.findIndex((line) => line.includes(part));
 
 describe("the set-up of a node", () => {
+  it("ends before it changes anything if it shares a namespace with the machine", () => {
+    const all = lines();
+    const guard = indexOf(all, `[ "$(readlink /proc/self/ns/uts)" != 'uts:[1]' ] || {`);
+    expect(all[guard]).toContain("exit 1");
+    expect(indexOf(all, "/proc/sys/kernel/hostname")).toBeGreaterThan(guard);
+    expect(indexOf(all, "mount")).toBeGreaterThan(guard);
+  });
+
   it("binds over what the host has, without a layer", () => {
     const all = lines({ target: "/etc/hosts", isDirectory: false });
     expect(all).toContain("mount -n --bind '/from' '/etc/hosts'");
