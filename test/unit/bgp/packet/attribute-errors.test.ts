@@ -47,6 +47,7 @@ const errors: readonly (readonly [name: string, hex: string, ebgp: Outcome, ibgp
   ["AIGP of two octets (CVE-2023-41359)", attribute("801a", "0100"), "discarded", "discarded"],
   ["AIGP with a first TLV of the wrong length", attribute("801a", "010004 00"), "discarded", "discarded"],
   ["AIGP with a TLV cut off", attribute("801a", "0200ff 00"), "discarded", "discarded"],
+  ["Prefix-SID marked non-transitive", attribute("8028", "0100070000000000aabb"), "withdrawn", "withdrawn"],
   ["BGP-LS with a TLV cut off", attribute("801d", "040000ff 00"), "discarded", "discarded"],
   ["Prefix-SID with a TLV cut off (CVE-2023-31490)", attribute("c028", "0100ff000000"), "discarded", "discarded"],
   ["Prefix-SID with a short label index", attribute("c028", "010003000000"), "discarded", "discarded"],
@@ -164,6 +165,14 @@ describe("RFC 7606, wherever the malformed attribute stands", () => {
     expect(result.message.attributes?.unknown.map(({ code, flags }) => [code, flags])).toEqual(
       [23, 25, 35, 40, 254].map((code) => [code, 0xe0]),
     );
+  });
+});
+
+describe("AIGP and BGP-LS", () => {
+  test("go no further than here, however well formed", () => {
+    const both = attribute("801a", "01000b 0000000000000064") + attribute("801d", "0400 0001 aa");
+    const result = decodeMessage(updateOf({ attributes: origin + asPath + nextHop + both, nlri }), session());
+    expect(result).toMatchObject({ ok: true, message: { problems: [], attributes: { unknown: [] } } });
   });
 });
 

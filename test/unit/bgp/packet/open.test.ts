@@ -98,6 +98,7 @@ describe("OPEN", () => {
     ["an RFC 9072 header cut in its length is refused (CVE-2022-40318)", `${head} ff ff 00`, "2/0"],
     ["an RFC 9072 parameter with half a length is refused (CVE-2022-40302)", `${head} ff ff 0002 02 00`, "2/0"],
     ["octets behind the parameters are refused", `${head} 00 00`, "2/0"],
+    ["length 0 is never the form of RFC 9072", `${head} 00 ff 0000`, "2/0"],
     ["a capability beyond its parameter is refused", `${head} 06 02 04 01 ff 0001`, "2/0"],
   ])("%s", (_, body, error) => {
     expect(errorOf(body)).toBe(error);

@@ -124,6 +124,7 @@ describe("End-of-RIB", () => {
     ["attributes without routes", mandatory, undefined],
     ["an empty MP_UNREACH_NLRI beside attributes", `800f03 0002 01 ${mandatory}`, undefined],
     ["an MP_REACH_NLRI without routes, as old speakers mark it", `800e15 ${ipv6Head}`, undefined],
+    ["the same with no next hop to speak of", `800e15 0002 01 10 ${"00".repeat(16)} 00`, undefined],
   ])("%s: %#", (_, attributes, family) => {
     const update = decode(updateOf({ attributes }), ebgp);
     expect(update.endOfRib).toBe(family);

@@ -243,6 +243,12 @@ describe("many routes", () => {
     expect(announce(ipv4(...prefixes), {}, extended).map((bytes) => bytes.length)).toEqual([43 + 4 * 5000]);
   });
 
+  test("fill a message to its last octet", () => {
+    const withdrawals = [{ family: "ipv4-unicast", nlri: nlri(...prefixes.slice(0, 1018), "0.0.0.0/0") } as const];
+    const messages = encodeUpdates({ withdrawals, announcements: [] }, session());
+    expect(messages.map((bytes) => bytes.length)).toEqual([4096]);
+  });
+
   test("carry path identifiers where we send them", () => {
     const addPath = session({ addPathSend: ["ipv4-unicast"], addPathReceive: ["ipv4-unicast"] });
     const routes = prefixes.map((text, pathId) => ({ prefix: Prefix.parse(text), pathId }));
