@@ -18,11 +18,15 @@ export async function connectNodes(
   const open = new Map<string, Netlink>();
   const descriptors = new Map<string, number>();
   try {
-    for (const { name } of nodes) {
-      const path = namespacePath(namespaceName(lab, name));
-      descriptors.set(name, openSync(path, "r"));
-      open.set(name, await openNetlink({ namespace: { path } }));
-    }
+    // Opened at the same time, because each starts a thread; those that succeed are closed even if another fails.
+    const attempts = await Promise.allSettled(
+      nodes.map(async ({ name }) => {
+        const path = namespacePath(namespaceName(lab, name));
+        descriptors.set(name, openSync(path, "r"));
+        open.set(name, await openNetlink({ namespace: { path } }));
+      }),
+    );
+    for (const attempt of attempts) if (attempt.status === "rejected") throw attempt.reason;
     for (const node of nodes) {
       await apply(open, node.name, `devices of node ${node.name}`, [
         { op: "link-set", link: "lo", change: { up: true } },
