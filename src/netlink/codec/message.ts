@@ -39,7 +39,7 @@ export interface KernelAnswer {
  */
 export function decodeAnswer(message: ReceivedMessage): KernelAnswer {
   const { payload, flags } = message;
-  const errno = -payload.i32();
+  const errno = Math.abs(payload.i32());
   if ((flags & messageFlag.explained) === 0) return { errno };
   const requestBytes = payload.u32();
   payload.skip(headerBytes - 4);
@@ -53,7 +53,7 @@ export function decodeAnswer(message: ReceivedMessage): KernelAnswer {
 /** Reads the payload of an NLMSG_DONE: 0 or the negative errno that ended the dump, then explaining attributes. */
 export function decodeDone(message: ReceivedMessage): KernelAnswer {
   const { payload, flags } = message;
-  const errno = payload.remaining >= 4 ? -payload.i32() : 0;
+  const errno = payload.remaining >= 4 ? Math.abs(payload.i32()) : 0;
   return (flags & messageFlag.explained) === 0 ? { errno } : withText(errno, payload);
 }
 

@@ -62,15 +62,18 @@ export class MessageWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), checked(value, 0xff));
+    const start = this.#grow(1);
+    this.#view.setUint8(start, checked(value, 0xff));
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), checked(value, 0xffff), hostIsLittleEndian);
+    const start = this.#grow(2);
+    this.#view.setUint16(start, checked(value, 0xffff), hostIsLittleEndian);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), checked(value, 0xffffffff), hostIsLittleEndian);
+    const start = this.#grow(4);
+    this.#view.setUint32(start, checked(value, 0xffffffff), hostIsLittleEndian);
   }
 
   octets(values: Iterable<number> & { readonly length: number }): void {
@@ -121,7 +124,10 @@ export class MessageWriter {
 
   /** In network byte order. */
   u16beAttribute(type: number, value: number): void {
-    this.attribute(type, () => this.#view.setUint16(this.#grow(2), checked(value, 0xffff), false));
+    this.attribute(type, () => {
+      const start = this.#grow(2);
+      this.#view.setUint16(start, checked(value, 0xffff), false);
+    });
   }
 
   addressAttribute(type: number, address: IpAddress): void {
@@ -137,7 +143,7 @@ export class MessageWriter {
     this.#grow(-this.#length & 3);
   }
 
-  /** Makes room, clears it, and says where it starts. */
+  /** Makes room, clears it, and says where it starts. May replace the view, so call it before that is looked at. */
   #grow(octets: number): number {
     const start = this.#length;
     const end = start + octets;
