@@ -4,10 +4,9 @@ import type { FieldProblem } from "../resources/field-problem.ts";
 import { checkPoolChange, effectivePool, type IpPoolSpec } from "../resources/ip-pool.ts";
 import { specProblem } from "../resources/kind-definition.ts";
 import { type AnyResource, describeResource, type Resource } from "../resources/resource.ts";
+import { resourceKey } from "../resources/resource-keys.ts";
 import type { Datastore } from "./datastore.ts";
 import { listResources } from "./stored-resources.ts";
-
-const FILTER_PREFIX = "/calico/resources/v3/projectcalico.org/bgpfilters/";
 
 /** Rules between objects for one that is new. Throws `INVALID_RESOURCE`. */
 export async function admitCreate(datastore: Datastore, resource: AnyResource): Promise<void> {
@@ -62,7 +61,7 @@ async function findBlockSizeClash(datastore: Datastore, spec: IpPoolSpec): Promi
 
 async function findMissingFilters(datastore: Datastore, peer: Resource<"BGPPeer">): Promise<FieldProblem[]> {
   const names = peer.spec.filters ?? [];
-  const stored = await Promise.all(names.map((name) => datastore.get(`${FILTER_PREFIX}${name}`)));
+  const stored = await Promise.all(names.map((name) => datastore.get(resourceKey("BGPFilter", name))));
   return names.flatMap((name, index) =>
     stored[index]?.item === undefined
       ? [specProblem(`filters.${index}`, name, "must be the name of a BGPFilter that exists")]

@@ -1,4 +1,5 @@
 import { type BgpConfigurationSpec, bgpConfigurationKind } from "./bgp-configuration.ts";
+import { type BgpFilterSpec, bgpFilterKind } from "./bgp-filter.ts";
 import { type BgpPeerSpec, bgpPeerKind } from "./bgp-peer.ts";
 import { ResourceError } from "./errors.ts";
 import { type IpPoolSpec, ipPoolKind } from "./ip-pool.ts";
@@ -10,6 +11,7 @@ import { type WorkloadEndpointSpec, workloadEndpointKind } from "./workload-endp
 /** The spec of every kind that we know. */
 export interface SpecByKind {
   readonly BGPConfiguration: BgpConfigurationSpec;
+  readonly BGPFilter: BgpFilterSpec;
   readonly BGPPeer: BgpPeerSpec;
   readonly IPPool: IpPoolSpec;
   readonly Node: NodeSpec;
@@ -21,6 +23,7 @@ export type ResourceKind = keyof SpecByKind;
 /** The table of kinds. */
 export const kinds: { readonly [Kind in ResourceKind]: KindDefinition } = {
   BGPConfiguration: bgpConfigurationKind,
+  BGPFilter: bgpFilterKind,
   BGPPeer: bgpPeerKind,
   IPPool: ipPoolKind,
   Node: nodeKind,

@@ -1,4 +1,4 @@
-import type { Document, LineCounter } from "yaml";
+import type { CST, Document, LineCounter } from "yaml";
 import { errorMessage } from "../core/errors.ts";
 import { ResourceError } from "./errors.ts";
 import { type FieldPath, type FieldProblem, formatProblem } from "./field-problem.ts";
@@ -31,17 +31,24 @@ export interface ManifestOptions {
   readonly defaultNamespace: string;
 }
 
+/** The parser keeps its own stack, but all that follows it recurses, and a full stack can end the whole process. */
+const MAX_DEPTH = 100;
+
 /**
  * Reads YAML or JSON with any number of documents, each an object, a list of objects, or a `List`/`<Kind>List` with
  * `items`. Throws `INVALID_MANIFEST` with every mistake of every document, so that nothing of a bad file is applied.
  */
 export async function parseManifest(text: string, options: ManifestOptions): Promise<readonly ManifestEntry[]> {
-  const { LineCounter, parseAllDocuments } = await import("yaml");
+  const { Composer, LineCounter, Parser } = await import("yaml");
   const lines = new LineCounter();
   const reader = new ManifestReader(options, lines);
   try {
-    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-    for (const [index, document] of [...documents].entries()) reader.readDocument(document, index + 1);
+    const tokens = [...new Parser(lines.addNewLine).parse(text)];
+    if (isTooDeep(tokens)) reader.report(1, 0, `it is nested more than ${MAX_DEPTH} levels deep`);
+    else {
+      const documents = new Composer({ lineCounter: lines, prettyErrors: false }).compose(tokens);
+      for (const [index, document] of [...documents].entries()) reader.readDocument(document, index + 1);
+    }
   } catch (error) {
     reader.report(1, 0, `it can't be read as YAML: ${errorMessage(error)}`);
   }
@@ -136,4 +143,19 @@ function offsetOf(document: Document.Parsed, path: FieldPath): number {
     if (isObject(node) && Array.isArray(node.range)) return Number(node.range[0]);
   }
   return document.contents?.range[0] ?? document.range[0];
+}
+
+/** Whether anything in the syntax tree lies below more than `MAX_DEPTH` collections. Not recursive. */
+function isTooDeep(tokens: readonly CST.Token[]): boolean {
+  const stack = tokens.map((token) => ({ token, depth: 0 }));
+  for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
+    const { token, depth } = entry;
+    if (depth > MAX_DEPTH) return true;
+    if (token.type === "document" && token.value !== undefined) stack.push({ token: token.value, depth });
+    if (!("items" in token)) continue;
+    for (const item of token.items)
+      for (const child of [item.key, item.value])
+        if (child !== null && child !== undefined) stack.push({ token: child, depth: depth + 1 });
+  }
+  return false;
 }

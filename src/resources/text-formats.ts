@@ -85,6 +85,12 @@ export const macAddress = pattern(
   "must be a MAC address such as 66:8f:aa:01:02:03",
 );
 
+/** The name of a device, or a glob with "*". */
+export const interfacePattern = pattern(
+  /^[A-Za-z0-9_.*-]{1,15}$/,
+  'must be a device name or pattern of at most 15 letters, digits, "_", ".", "-" and "*"',
+);
+
 /** A selector that picks nodes, namespaces or endpoints; `global()` makes no sense there. */
 export const selector: TextFormat = (text) => {
   try {

@@ -16,6 +16,10 @@ const stored: readonly (readonly [key: string, value: string])[] = [
     `{"kind":"BGPPeer","apiVersion":"projectcalico.org/v3","metadata":{"name":"tor-rack3","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"nodeSelector":"rack == 'r3'","peerIP":"172.16.3.1","asNumber":64520,"maxRestartTime":"2m0s","filters":["no-default"]}}`,
   ],
   [
+    "/calico/resources/v3/projectcalico.org/bgpfilters/no-default",
+    `{"kind":"BGPFilter","apiVersion":"projectcalico.org/v3","metadata":{"name":"no-default","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"importV4":[{"cidr":"0.0.0.0/0","matchOperator":"Equal","action":"Reject"}]}}`,
+  ],
+  [
     "/calico/resources/v3/projectcalico.org/bgpconfigurations/default",
     `{"kind":"BGPConfiguration","apiVersion":"projectcalico.org/v3","metadata":{"name":"default","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"logSeverityScreen":"Info","nodeToNodeMeshEnabled":true,"asNumber":64512,"serviceClusterIPs":[{"cidr":"10.96.0.0/12"}],"listenPort":179}}`,
   ],

@@ -14,6 +14,11 @@ async function messageOf(text: string): Promise<string> {
   return "";
 }
 
+/** Nine to the power of nine items when written out. */
+const aliasBomb = [..."abcdefghij"]
+  .map((name, index, names) => `${name}: &${name} [${Array(9).fill(index === 0 ? "x" : `*${names[index - 1]}`)}]`)
+  .join("\n");
+
 const pool = (name: string, cidr: string) =>
   `{"apiVersion":"projectcalico.org/v3","kind":"IPPool","metadata":{"name":"${name}"},"spec":{"cidr":"${cidr}"}}`;
 
@@ -86,20 +91,20 @@ spec:
   });
 
   test.each([
-    ["", "line 1: there is no resource in it"],
-    ["# only a comment", "there is no resource in it"],
-    ["kind: List\nitems: []", "there is no resource in it"],
-    ["a: [", "document 1, line 1"],
-    ["a: 1\na: 2", "document 1, line 2: Map keys must be unique"],
-    ["&a [*a]", "document 1, line 1"],
-    ["*nowhere", "document 1, line 1"],
-    ["text", "must be an object"],
-    [`${"[".repeat(50_000)}`, "pools.yaml: document 1"],
-    [
-      `a: &a [x,x,x,x,x,x,x,x,x]\n${[..."bcdefghij"].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${"abcdefghi"[i]}`)}]`).join("\n")}`,
-      "document 1",
-    ],
-  ])("refuses %j without falling over", async (text, message) => {
+    ["an empty file", "", "line 1: there is no resource in it"],
+    ["a comment", "# only a comment", "there is no resource in it"],
+    ["an empty list", "kind: List\nitems: []", "there is no resource in it"],
+    ["a bracket that is left open", "a: [", "document 1, line 1"],
+    ["a key twice", "a: 1\na: 2", "document 1, line 2: Map keys must be unique"],
+    ["an alias to what contains it", "&a [*a]", "document 1, line 1"],
+    ["an alias to nothing", "*nowhere", "document 1, line 1"],
+    ["a mere text", "text", "must be an object"],
+    ["deep brackets", "[".repeat(10_000), "nested more than 100 levels deep"],
+    ["deep sequences", "- ".repeat(10_000), "nested more than 100 levels deep"],
+    ["deep maps", "[{a: ".repeat(10_000), "nested more than 100 levels deep"],
+    ["fairly deep brackets", `a: ${"[".repeat(99)}${"]".repeat(99)}`, "must be projectcalico.org/v3"],
+    ["aliases that multiply", aliasBomb, "document 1"],
+  ])("refuses %s without falling over", async (_what, text, message) => {
     expect(await messageOf(text)).toContain(message);
   });
 

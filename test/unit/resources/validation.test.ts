@@ -192,6 +192,63 @@ describe("BGPPeer", () => {
   });
 });
 
+describe("BGPFilter", () => {
+  const rule = { cidr: "10.0.0.0/8", matchOperator: "In", action: "Accept" };
+
+  test.each([
+    [
+      { importV4: [{ cidr: "10.0.0.0/8", action: "Accept" }] },
+      "importV4[0].matchOperator = '' (is required with cidr)",
+    ],
+    [
+      { importV4: [{ matchOperator: "In", action: "Accept" }] },
+      "importV4[0].cidr = '' (is required with matchOperator)",
+    ],
+    [{ exportV6: [rule] }, "BGPFilter.spec.exportV6[0].cidr = '10.0.0.0/8' (must be an IPv6 prefix here)"],
+    [{ importV4: [{ ...rule, prefixLength: { max: 33 } }] }, "must be from 0 to 32 for IPv4"],
+    [{ importV4: [{ ...rule, prefixLength: { min: 25, max: 24 } }] }, "must be at most max, which is 24"],
+    [{ importV4: [{ action: "Accept", prefixLength: { min: 1 } }] }, "is required with prefixLength"],
+    [{ importV4: [{}] }, "BGPFilter.spec.importV4[0].action = '' (is required)"],
+    [{ importV4: [{ ...rule, communities: { values: ["1:1", "1:2"] } }] }, "must have exactly one value"],
+    [
+      { importV4: [{ ...rule, action: "Reject", operations: [{ setPriority: { value: 1 } }] }] },
+      "needs the action Accept",
+    ],
+    [
+      { importV4: [{ ...rule, operations: [{}] }] },
+      "must have exactly one of addCommunity, prependASPath, setPriority",
+    ],
+    [
+      { importV4: [{ ...rule, operations: [{ prependASPath: { prefix: Array(11).fill(1) } }] }] },
+      "at most 10 AS numbers",
+    ],
+    [{ importV4: [{ ...rule, operations: Array(11).fill({ setPriority: { value: 1 } }) }] }, "must be at most 10"],
+    [{ importV4: [{ ...rule, interface: "eth 0" }] }, "must be a device name or pattern"],
+    [{ importV4: [{ ...rule, priority: 2147483647 }] }, "from 1 to 2147483646"],
+  ])("refuses %j", (spec, message) => {
+    expect(problemsOf("BGPFilter", spec)).toEqual([expect.stringContaining(message)]);
+  });
+
+  test("accepts every matcher and operation together", () => {
+    const full = {
+      ...rule,
+      prefixLength: { min: 0, max: 24 },
+      source: "RemotePeers",
+      interface: "*.calico",
+      peerType: "eBGP",
+      communities: { values: ["1:2:3"] },
+      asPathPrefix: [64512, "1.10"],
+      priority: 512,
+      operations: [
+        { addCommunity: { value: "1:2" } },
+        { prependASPath: { prefix: [1] } },
+        { setPriority: { value: 1 } },
+      ],
+    };
+    expect(problemsOf("BGPFilter", { importV4: [full], exportV4: [full] })).toEqual([]);
+  });
+});
+
 describe("WorkloadEndpoint", () => {
   const spec = { node: "ip-10-0-1-17", orchestrator: "k8s", pod: "web-0", endpoint: "eth0" };
   const name = "ip--10--0--1--17-k8s-web--0-eth0";
@@ -252,7 +309,9 @@ describe("findKind", () => {
 
   test("names the nearest kind of one that is unknown", () => {
     expect(() => findKind("ipool")).toThrow('unknown kind "ipool"; did you mean "ippool"?');
-    expect(() => findKind("profile")).toThrow("known are BGPConfiguration, BGPPeer, IPPool, Node, WorkloadEndpoint");
+    expect(() => findKind("profile")).toThrow(
+      "known are BGPConfiguration, BGPFilter, BGPPeer, IPPool, Node, WorkloadEndpoint",
+    );
     expect(() => findKind("x")).toThrow(ResourceError);
   });
 });
