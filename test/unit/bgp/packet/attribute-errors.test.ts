@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { attributeRules } from "../../../../src/bgp/packet/attribute-table.ts";
 import { decodeMessage } from "../../../../src/bgp/packet/decode.ts";
-import { attribute, session, updateOf } from "./sessions.ts";
+import { attribute, fromHex, session, updateOf } from "./sessions.ts";
 
 const origin = "400101 00";
 const asPath = "400206 0201 0000fde9";
@@ -165,6 +165,19 @@ describe("RFC 7606, wherever the malformed attribute stands", () => {
     expect(result.message.attributes?.unknown.map(({ code, flags }) => [code, flags])).toEqual(
       [23, 25, 35, 40, 254].map((code) => [code, 0xe0]),
     );
+  });
+});
+
+describe("messages that have crashed another speaker, on a session with ADD-PATH", () => {
+  test.each([
+    ["CVE-2023-46753", "003c0200000014ff1f001000040146464646460004464646464646664646f50d05800100010200ffff000000"],
+    ["CVE-2023-47235", "002b0200000003c0ff00010100eb00ac100b0b001ad908ac100b0b"],
+  ])("%s withdraws its routes", (_, hex) => {
+    const addPath = session({ addPathReceive: ["ipv4-unicast"] });
+    const result = decodeMessage(fromHex("ff".repeat(16) + hex), addPath);
+    if (!result.ok || result.message.type !== "update") throw new Error("no UPDATE");
+    expect(result.message.announcements).toEqual([]);
+    expect(result.message.withdrawals.flatMap(({ nlri: routes }) => routes).length).toBe(3);
   });
 });
 
