@@ -1,23 +1,19 @@
+import type { IpamPool } from "../ipam/pool-selection.ts";
 import type { IpAddress } from "../net/address.ts";
 import { type BgpConfigurationSpec, effectiveBgpConfiguration } from "../resources/bgp-configuration.ts";
 import { type BgpPeerSpec, effectiveBgpPeer } from "../resources/bgp-peer.ts";
-import { effectivePool, type IpPoolSpec } from "../resources/ip-pool.ts";
-import type { ResourceMetadata } from "../resources/metadata.ts";
-import { type NodeSpec, nodeAddress } from "../resources/node.ts";
+import { effectivePool } from "../resources/ip-pool.ts";
+import { nodeAddress } from "../resources/node.ts";
+import type { Resource } from "../resources/resource.ts";
 import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
 import type { RoutingPool } from "./routing/sources.ts";
 
-interface Named<Spec> {
-  readonly metadata: ResourceMetadata;
-  readonly spec: Spec;
-}
-
 /** The resources that routing and peering depend on, as they stand in the datastore. */
 export interface ClusterResources {
-  readonly pools: readonly Named<IpPoolSpec>[];
-  readonly nodes: readonly Named<NodeSpec>[];
-  readonly peers: readonly Named<BgpPeerSpec>[];
-  readonly configurations: readonly Named<BgpConfigurationSpec>[];
+  readonly pools: readonly Resource<"IPPool">[];
+  readonly nodes: readonly Resource<"Node">[];
+  readonly peers: readonly Resource<"BGPPeer">[];
+  readonly configurations: readonly Resource<"BGPConfiguration">[];
 }
 
 export function routingPools(resources: ClusterResources): RoutingPool[] {
@@ -31,6 +27,14 @@ export function routingPools(resources: ClusterResources): RoutingPool[] {
       disableBgpExport: pool.disableBgpExport,
     };
   });
+}
+
+export function ipamPools(resources: ClusterResources): IpamPool[] {
+  return resources.pools.map(({ metadata, spec }) => ({ name: metadata.name, ...effectivePool(spec) }));
+}
+
+export function labelsOf(resources: ClusterResources, nodeName: string): Readonly<Record<string, string>> {
+  return resources.nodes.find(({ metadata }) => metadata.name === nodeName)?.metadata.labels ?? {};
 }
 
 export function peeringNodes(resources: ClusterResources): PeeringNode[] {
@@ -61,6 +65,11 @@ export function clusterBgp(resources: ClusterResources): ClusterBgp {
     meshRestartTimeSec: Math.round(effective.nodeMeshMaxRestartTimeMs / 1000),
     listenPort: effective.listenPort,
   };
+}
+
+/** The port that a node listens on and its peers dial. */
+export function listenPortOf(resources: ClusterResources, nodeName: string): number {
+  return configuration(resources, `node.${nodeName}`)?.listenPort ?? clusterBgp(resources).listenPort;
 }
 
 function configuration(resources: ClusterResources, name: string): BgpConfigurationSpec | undefined {

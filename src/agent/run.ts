@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { systemClock } from "../core/clock.ts";
 import { CalibirdError, errorMessage } from "../core/errors.ts";
 import { version } from "../core/version.ts";
-import { Agent } from "./agent.ts";
+import { type RunningAgent, startAgent } from "./agent.ts";
 import { type ConfigSources, resolveConfig } from "./config/resolve.ts";
 import type { AgentConfig } from "./config/settings.ts";
 
@@ -23,12 +23,19 @@ export async function runAgent(sources: ConfigSources): Promise<number> {
   }
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
   warnOfOldNode((message) => logger.warn({ node: process.versions.node }, message));
-  const agent = new Agent({ config, logger, clock: systemClock, random: Math.random });
-  const stopSignal = signalReceived();
+  // Nothing else may hold the process while the first parts start.
+  const alive = setInterval(() => {}, 2 ** 30);
+  let agent: RunningAgent | undefined;
   try {
-    await Promise.race([agent.start(), stopSignal]);
-    logger.info({ version, runDir: config.runDir }, "calibird is running");
-    const signal = await Promise.race([stopSignal, agent.failed]);
+    let fail: (error: Error) => void = () => {};
+    const failed = new Promise<never>((_resolve, reject) => {
+      fail = reject;
+    });
+    const stopped = signalReceived();
+    const started = startAgent({ config, logger, clock: systemClock, random: Math.random, onFailure: fail });
+    agent = await Promise.race([started, failed, stopped.then(() => undefined)]);
+    if (agent !== undefined) logger.info({ version, runDir: config.runDir }, "calibird is running");
+    const signal = await Promise.race([stopped, failed]);
     logger.info({ signal }, "stopping; routes and devices stay in the kernel");
     return 0;
   } catch (error) {
@@ -36,11 +43,12 @@ export async function runAgent(sources: ConfigSources): Promise<number> {
     logger.error(known ? { code: error.code, details: error.details } : { err: error }, errorMessage(error));
     return 1;
   } finally {
-    await stopInTime(agent);
+    if (agent !== undefined) await stopInTime(agent);
+    clearInterval(alive);
   }
 }
 
-async function stopInTime(agent: Agent): Promise<void> {
+async function stopInTime(agent: RunningAgent): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, stopTimeoutMs);

@@ -52,6 +52,13 @@ const columnsByKind: { readonly [Kind in ResourceKind]: { normal: Columns<Kind>;
     },
     { title: "ASNUMBER", value: ({ spec }) => number(spec.asNumber) },
   ]),
+  BGPFilter: both([
+    name,
+    { title: "NUMEXPORTV4", value: ({ spec }) => String(spec.exportV4?.length ?? 0), align: "right" },
+    { title: "NUMIMPORTV4", value: ({ spec }) => String(spec.importV4?.length ?? 0), align: "right" },
+    { title: "NUMEXPORTV6", value: ({ spec }) => String(spec.exportV6?.length ?? 0), align: "right" },
+    { title: "NUMIMPORTV6", value: ({ spec }) => String(spec.importV6?.length ?? 0), align: "right" },
+  ]),
   WorkloadEndpoint: {
     normal: workloadColumns([]),
     wide: workloadColumns([name]),

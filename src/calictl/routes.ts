@@ -1,4 +1,4 @@
-import type { RouteView } from "../agent/api/views.ts";
+import type { RouteChangeView, RouteView } from "../agent/api/views.ts";
 import { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import type { AgentClient } from "./agent-client.ts";
@@ -35,13 +35,12 @@ async function watchRoutes(
 ): Promise<void> {
   for await (const { event, data } of client.events("/v1/events")) {
     if (event !== "route") continue;
-    const change = data as { action: "set" | "remove"; route: RouteView };
-    if (wanted !== undefined && !matches(change.route, wanted)) continue;
+    const change = data as RouteChangeView;
+    if (wanted !== undefined && !matches(change, wanted)) continue;
     if (format === "json") writeLine(context, JSON.stringify(change));
     else {
-      const { prefix, state, reason } = change.route;
-      const what = change.action === "remove" ? "removed" : state;
-      writeLine(context, `${new Date(context.nowMs()).toISOString()}  ${prefix}  ${what}  ${reason}`);
+      const what = change.route === null ? "removed" : `${change.route.state}  ${change.route.reason}`;
+      writeLine(context, `${new Date(context.nowMs()).toISOString()}  ${change.prefix}  ${what}`);
     }
   }
 }
@@ -55,7 +54,7 @@ function parseTarget(text: string): Prefix {
   throw new UsageError(`"${text}" is neither an address such as 10.0.0.1 nor a prefix such as 10.0.0.0/26`);
 }
 
-function matches(route: RouteView, wanted: Prefix): boolean {
+function matches(route: Pick<RouteView, "prefix">, wanted: Prefix): boolean {
   return Prefix.parse(route.prefix).overlaps(wanted);
 }
 

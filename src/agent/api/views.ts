@@ -25,6 +25,14 @@ export interface RouteView {
   since: string;
 }
 
+/** Data of a `route` event. */
+export interface RouteChangeView {
+  action: "set" | "remove";
+  prefix: string;
+  /** The route as it is now; null once it is gone. */
+  route: RouteView | null;
+}
+
 export interface BgpRouteView {
   peer: string;
   asPath: string;

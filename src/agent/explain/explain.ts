@@ -75,10 +75,14 @@ function blockSteps(target: Prefix, block: RoutingBlock | undefined, sources: Ex
     return [{ stage: "block", verdict: "problem", text: `no node has claimed a block that holds ${target}` }];
   const blockStep: ExplainStep = { stage: "block", verdict: "ok", text: `block ${block.block}` };
   const where = block.node === sources.nodeName ? "this node" : `node ${block.node}`;
-  if (!block.confirmed)
+  if (block.state !== "confirmed")
     return [
       blockStep,
-      { stage: "owner", verdict: "problem", text: `${where} is about to claim or to release it: not confirmed` },
+      {
+        stage: "owner",
+        verdict: "problem",
+        text: `${where} is about to ${block.state === "pending" ? "claim" : "release"} it`,
+      },
     ];
   return [blockStep, { stage: "owner", verdict: "ok", text: `${where} owns it` }];
 }

@@ -24,10 +24,11 @@ export class RouteComposer {
   readonly #options: RouteComposerOptions;
   readonly #pools = new PrefixTrie<RoutingPool>();
   #poolList: readonly RoutingPool[] = [];
-  readonly #blocks = new PrefixMap<RoutingBlock>();
+  /** Of every block the nodes that have something to do with it. */
+  readonly #blocks = new PrefixMap<Map<string, RoutingBlock>>();
   readonly #workloads = new PrefixMap<RoutingWorkload>();
   readonly #learned = new PrefixMap<readonly Path[]>();
-  readonly #ownBlocks = new PrefixTrie<RoutingBlock>();
+  readonly #ownBlocks = new PrefixSet();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -48,29 +49,25 @@ export class RouteComposer {
     return this.#changesFor(touched, { announce: [], withdraw: [] });
   }
 
-  /** Blocks whose owner or state changed; `removed` are affinities that are gone. */
-  updateBlocks(changed: readonly RoutingBlock[], removed: readonly Prefix[]): RoutingChanges {
+  /** Changes between nodes and blocks. */
+  updateBlocks(changes: readonly RoutingBlock[]): RoutingChanges {
+    const wasBorrowed = new PrefixSet(this.#borrowedAddresses());
     const announce: Prefix[] = [];
     const withdraw: Prefix[] = [];
-    const wasBorrowed = this.#borrowedAddresses();
-    for (const block of removed) {
-      this.#blocks.delete(block);
-      if (this.#ownBlocks.delete(block)) withdraw.push(block);
+    for (const change of changes) {
+      this.#remember(change);
+      if (change.node !== this.#options.nodeName) continue;
+      const own = change.state === "confirmed";
+      if (own && !this.#ownBlocks.has(change.block)) announce.push(change.block);
+      if (!own && this.#ownBlocks.has(change.block)) withdraw.push(change.block);
+      if (own) this.#ownBlocks.add(change.block);
+      else this.#ownBlocks.delete(change.block);
     }
-    for (const block of changed) {
-      this.#blocks.set(block.block, block);
-      const own = block.confirmed && block.node === this.#options.nodeName;
-      if (own && this.#ownBlocks.get(block.block) === undefined) announce.push(block.block);
-      if (own) this.#ownBlocks.set(block.block, block);
-      else if (this.#ownBlocks.delete(block.block)) withdraw.push(block.block);
-    }
-    const isBorrowed = this.#borrowedAddresses();
-    announce.push(...isBorrowed.filter((address) => !wasBorrowed.some((other) => other.equals(address))));
-    withdraw.push(...wasBorrowed.filter((address) => !isBorrowed.some((other) => other.equals(address))));
-    return this.#changesFor([...changed.map((block) => block.block), ...removed, ...announce, ...withdraw], {
-      announce,
-      withdraw,
-    });
+    const isBorrowed = new PrefixSet(this.#borrowedAddresses());
+    for (const address of isBorrowed) if (!wasBorrowed.has(address)) announce.push(address);
+    for (const address of wasBorrowed) if (!isBorrowed.has(address)) withdraw.push(address);
+    const touched = [...changes.map((change) => change.block), ...announce, ...withdraw];
+    return this.#changesFor(touched, { announce, withdraw });
   }
 
   /** Pods of this node that came or went. */
@@ -97,17 +94,31 @@ export class RouteComposer {
     );
   }
 
+  #remember(change: RoutingBlock): void {
+    const claims = this.#blocks.get(change.block) ?? new Map<string, RoutingBlock>();
+    if (change.state === "released") claims.delete(change.node);
+    else claims.set(change.node, change);
+    if (claims.size === 0) this.#blocks.delete(change.block);
+    else this.#blocks.set(change.block, claims);
+  }
+
+  /** The owner of a block, or without one somebody who would like to be or was. */
+  #claimOn(block: Prefix): RoutingBlock | undefined {
+    const claims = [...(this.#blocks.get(block)?.values() ?? [])];
+    return claims.find((claim) => claim.state === "confirmed") ?? claims[0];
+  }
+
   poolOf(prefix: Prefix): RoutingPool | undefined {
     return this.#pools.longestMatchPrefix(prefix)?.[1];
   }
 
   blockOf(prefix: Prefix): RoutingBlock | undefined {
-    for (const [, block] of this.#blocks) if (block.block.contains(prefix)) return block;
+    for (const [block] of this.#blocks) if (block.contains(prefix)) return this.#claimOn(block);
     return undefined;
   }
 
   ownedBlocks(): RoutingBlock[] {
-    return [...this.#blocks].map(([, block]) => block).filter((block) => block.node === this.#options.nodeName);
+    return [...this.#blocks.values()].flatMap((claims) => claims.get(this.#options.nodeName) ?? []);
   }
 
   workloadOf(address: Prefix): RoutingWorkload | undefined {
@@ -151,8 +162,7 @@ export class RouteComposer {
         reason: `pod ${workload.pod} on this node`,
       };
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
-    const own = this.#ownBlocks.get(prefix);
-    if (own !== undefined && !prefix.isHost)
+    if (this.#ownBlocks.has(prefix) && !prefix.isHost)
       return {
         prefix,
         kind: "local-block",
@@ -187,8 +197,8 @@ export class RouteComposer {
 
   #ownerOf(prefix: Prefix, best: Path, kind: DesiredRoute["kind"]): string | undefined {
     if (kind === "remote-block") {
-      const block = this.#blocks.get(prefix);
-      if (block !== undefined) return block.node;
+      const owner = this.#claimOn(prefix);
+      if (owner !== undefined) return owner.node;
     }
     return best.nextHop === undefined ? undefined : this.#options.nodeOfAddress(best.nextHop.address);
   }
@@ -210,7 +220,8 @@ export class RouteComposer {
   }
 
   #isBorrowed(address: Prefix): boolean {
-    return this.#ownBlocks.longestMatchPrefix(address) === undefined;
+    for (const block of this.#ownBlocks) if (block.contains(address)) return false;
+    return true;
   }
 
   #borrowedAddresses(): Prefix[] {

@@ -11,11 +11,14 @@ export interface RoutingPool {
   readonly disableBgpExport: boolean;
 }
 
-/** Who owns a block. Only a confirmed affinity is ownership (two-phase claim). */
+/**
+ * How things stand between a node and a block. Only `confirmed` is ownership: in the two-phase claim several nodes may be
+ * `pending` for a block, and one of them gets it.
+ */
 export interface RoutingBlock {
   readonly block: Prefix;
   readonly node: string;
-  readonly confirmed: boolean;
+  readonly state: "confirmed" | "pending" | "pendingDeletion" | "released";
 }
 
 /** One address of a pod on this node. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RouteComposer } from "../../../../src/agent/routing/composer.ts";
 import { originatedAttributes } from "../../../../src/agent/routing/origination.ts";
-import type { RoutingChanges, RoutingPool } from "../../../../src/agent/routing/sources.ts";
+import type { RoutingBlock, RoutingChanges, RoutingPool } from "../../../../src/agent/routing/sources.ts";
 import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
@@ -55,11 +55,15 @@ const summary = (changes: RoutingChanges) => ({
   withdraw: changes.originate.withdraw.map(String),
 });
 
-const block = (text: string, node: string, confirmed = true) => ({ block: Prefix.parse(text), node, confirmed });
+const block = (text: string, node: string, state: RoutingBlock["state"] = "confirmed"): RoutingBlock => ({
+  block: Prefix.parse(text),
+  node,
+  state,
+});
 
 describe("RouteComposer", () => {
   it("makes an own confirmed block a blackhole and announces it", () => {
-    const changes = newComposer().updateBlocks([block("10.244.1.0/26", "n1")], []);
+    const changes = newComposer().updateBlocks([block("10.244.1.0/26", "n1")]);
     expect(summary(changes)).toEqual({
       set: ["10.244.1.0/26 local-block blackhole n1"],
       remove: [],
@@ -69,22 +73,32 @@ describe("RouteComposer", () => {
   });
 
   it("takes a pending affinity for no ownership", () => {
-    const changes = newComposer().updateBlocks([block("10.244.1.0/26", "n1", false)], []);
+    const changes = newComposer().updateBlocks([block("10.244.1.0/26", "n1", "pending")]);
     expect(summary(changes).announce).toEqual([]);
     expect(summary(changes).set).toEqual([]);
   });
 
+  it("keeps an own block whatever other nodes try with it", () => {
+    const composer = newComposer();
+    composer.updateBlocks([block("10.244.1.0/26", "n1")]);
+    for (const state of ["pending", "pendingDeletion", "released"] as const) {
+      const changes = summary(composer.updateBlocks([block("10.244.1.0/26", "n2", state)]));
+      expect(changes).toMatchObject({ announce: [], withdraw: [], remove: [] });
+      expect(composer.blockOf(Prefix.parse("10.244.1.7/32"))).toMatchObject({ node: "n1", state: "confirmed" });
+    }
+  });
+
   it("withdraws an own block whose affinity is gone", () => {
     const composer = newComposer();
-    composer.updateBlocks([block("10.244.1.0/26", "n1")], []);
-    const changes = summary(composer.updateBlocks([], [Prefix.parse("10.244.1.0/26")]));
+    composer.updateBlocks([block("10.244.1.0/26", "n1")]);
+    const changes = summary(composer.updateBlocks([block("10.244.1.0/26", "n1", "released")]));
     expect(changes.withdraw).toEqual(["10.244.1.0/26"]);
     expect(changes.remove).toEqual(["10.244.1.0/26"]);
   });
 
   it("routes a pod to its device and announces its address only if the block is somebody else's", () => {
     const composer = newComposer();
-    composer.updateBlocks([block("10.244.1.0/26", "n1"), block("10.244.2.0/26", "n2")], []);
+    composer.updateBlocks([block("10.244.1.0/26", "n1"), block("10.244.2.0/26", "n2")]);
     const workload = (address: string) => ({ address: Prefix.parse(address), device: "cali1", pod: "default/web" });
     expect(summary(composer.updateWorkloads([workload("10.244.1.5/32")], []))).toEqual({
       set: ["10.244.1.5/32 workload device n1"],
@@ -104,14 +118,14 @@ describe("RouteComposer", () => {
   it("announces a borrowed address no longer once its block becomes ours", () => {
     const composer = newComposer();
     composer.updateWorkloads([{ address: Prefix.parse("10.244.2.9/32"), device: "cali1", pod: "default/web" }], []);
-    const changes = summary(composer.updateBlocks([block("10.244.2.0/26", "n1")], []));
+    const changes = summary(composer.updateBlocks([block("10.244.2.0/26", "n1")]));
     expect(changes.announce).toEqual(["10.244.2.0/26"]);
     expect(changes.withdraw).toEqual(["10.244.2.9/32"]);
   });
 
   it("routes what BGP learned directly, and names kind and node", () => {
     const composer = newComposer();
-    composer.updateBlocks([block("10.244.2.0/26", "n2")], []);
+    composer.updateBlocks([block("10.244.2.0/26", "n2")]);
     const changes = composer.updateLearned([
       learned("10.244.2.0/26", "10.0.0.2"),
       learned("10.244.2.9/32", "10.0.0.3"),
@@ -133,7 +147,7 @@ describe("RouteComposer", () => {
   it("lets a local pod and an own block beat what BGP says, and falls back to it", () => {
     const composer = newComposer();
     composer.updateLearned([learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]);
-    composer.updateBlocks([block("10.244.1.0/26", "n1")], []);
+    composer.updateBlocks([block("10.244.1.0/26", "n1")]);
     composer.updateWorkloads([{ address: Prefix.parse("10.244.1.5/32"), device: "cali1", pod: "default/web" }], []);
     const again = summary(
       composer.updateLearned([learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]),

@@ -1,0 +1,242 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { createSpeaker } from "../bgp/speaker.ts";
+import type { BgpSpeaker, BgpSpeakerListener } from "../bgp/types.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import { version } from "../core/version.ts";
+import { openEmbeddedDatastore } from "../datastore/embedded/open.ts";
+import { ResourceClient } from "../datastore/resource-client.ts";
+import { enableForwarding } from "../endpoint/forwarding.ts";
+import { EndpointWiring } from "../endpoint/wiring.ts";
+import { Fib } from "../fib/fib.ts";
+import { BlockWatcher } from "../ipam/block-watcher.ts";
+import { Ipam } from "../ipam/ipam.ts";
+import { IpAddress } from "../net/address.ts";
+import { openNetlink } from "../netlink/open.ts";
+import type { Netlink } from "../netlink/types.ts";
+import { nodeAddress } from "../resources/node.ts";
+import { podRoutes } from "./api/pod-routes.ts";
+import { resourceRoutes } from "./api/resource-routes.ts";
+import { statusRoutes, statusStreams } from "./api/status-routes.ts";
+import { UnixApiServer } from "./api/unix-server.ts";
+import { Cleanups } from "./cleanups.ts";
+import { ClusterCache } from "./cluster-cache.ts";
+import { clusterBgp, ipamPools, labelsOf, listenPortOf, peeringNodes } from "./cluster-view.ts";
+import { type NodeAddress, resolveNodeAddress } from "./config/detect-address.ts";
+import { resolveNodeName } from "./config/node-name.ts";
+import type { AgentConfig } from "./config/settings.ts";
+import { EventHub } from "./event-hub.ts";
+import { LocalAddresses } from "./local-addresses.ts";
+import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
+import { PeeringReconciler } from "./peering/reconciler.ts";
+import { PodManager } from "./pods/pod-manager.ts";
+import { routerId } from "./router-id.ts";
+import { RouteComposer } from "./routing/composer.ts";
+import { RoutingEngine } from "./routing/engine.ts";
+import { StatusSource } from "./status-source.ts";
+
+/** How long peers may take to send their routes again after our restart before what they did not send is dropped. */
+const deferralSec = 120;
+
+/** How long to wait at the start for an interface to get the node's address. */
+const addressTimeoutMs = 10_000;
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Called once if a part without which the agent is of no use has failed. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface RunningAgent {
+  /** Leaves routes, devices and addresses in the kernel, and lets peers keep our routes (RFC 4724). Never rejects. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds the parts of a node's agent, connects them and starts them in order. Resolves when the node serves pods and its
+ * peers may connect; throws a CalibirdError if that cannot be, with everything stopped again.
+ *
+ *     netlink worker ◄── fib ◄── engine ◄── speaker (Loc-RIB) ◄──► peers
+ *                                 ▲  │
+ *        pods, blocks, pools ─────┘  └──► speaker (own routes)
+ *                 ▲
+ *     datastore ──┴── cluster cache ──► peering reconciler ──► speaker (wanted peers)
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const cleanups = new Cleanups(options.logger);
+  try {
+    await start(options, cleanups);
+  } catch (error) {
+    await cleanups.run();
+    throw error;
+  }
+  return { stop: () => cleanups.run() };
+}
+
+async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
+  const { config, logger, clock, random } = options;
+  const startedAtMs = clock.wallMs();
+  const nodeName = resolveNodeName(config.nodeName, config.stateDir);
+
+  const netlink = await openNetlink({ logger, onFailure: options.onFailure });
+  cleanups.add("netlink", () => netlink.close());
+  const addresses = new LocalAddresses(netlink, clock, logger);
+  await addresses.start();
+  cleanups.add("addresses", () => addresses.stop());
+  enableForwarding();
+
+  const datastore = await openEmbeddedDatastore({ path: config.embeddedPath, clock, logger, random });
+  cleanups.add("datastore", () => datastore.close());
+  const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
+  const cluster = new ClusterCache({ datastore, clock, logger });
+  await cluster.start();
+  cleanups.add("resources", () => cluster.stop());
+
+  const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
+  const address = await ownAddress(config, stored && nodeAddress(stored.spec, 4), netlink);
+  if (address !== undefined) checkAddressIsFree(cluster.resources.nodes, nodeName, address.address);
+
+  const events = new EventHub();
+  const fib = new Fib({
+    netlink,
+    clock,
+    logger,
+    random,
+    onStatusChange: (changes) => {
+      for (const change of changes) events.publish("route", () => source.routeChange(change));
+    },
+  });
+  await fib.start();
+  cleanups.add("fib", () => fib.stop());
+  const adopted = [...fib.statuses()].some((status) => status.state === "stale");
+
+  const composer = new RouteComposer({
+    nodeName,
+    metric: config.routeMetric,
+    nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
+  });
+  const engine = new RoutingEngine(composer, fib, () => speaker);
+  let converged = false;
+  const listener: BgpSpeakerListener = {
+    onLocRibChanges: (changes) => engine.updateLearned(changes),
+    onPeerStateChange: (peer, state, reason) => {
+      logger.info({ peer, state, reason: reason?.text }, "BGP session");
+      events.publish("peer", () => source.peer(peer));
+    },
+    onInitialConvergence: () => {
+      converged = true;
+      logger.info({}, "BGP has converged; routes that nobody announced again are removed");
+      fib.sweepStale();
+    },
+  };
+  const identifier = routerId(address?.address, nodeName);
+  const clusterId = stored?.spec.bgp?.routeReflectorClusterID;
+  const port = config.listenPort ?? listenPortOf(cluster.resources, nodeName);
+  const speaker: BgpSpeaker = createSpeaker({
+    routerId: identifier,
+    listen: { addresses: [], port },
+    listener,
+    clock,
+    logger,
+    random,
+    options: {
+      isOwnAddress: (candidate) => addresses.has(candidate),
+      ...(adopted && { restarting: { forwardingPreserved: true, deferralSec } }),
+      ...(clusterId !== undefined && { clusterId: IpAddress.parse(clusterId).w0 }),
+    },
+  });
+
+  const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName });
+  const blocks = new BlockWatcher({
+    datastore,
+    clock,
+    logger,
+    onChange: (changes) => engine.updateBlocks(changes),
+  });
+  await blocks.start();
+  cleanups.add("blocks", () => blocks.stop());
+
+  const ipam = new Ipam({
+    datastore,
+    clock,
+    random,
+    logger,
+    nodeName,
+    pools: () => ipamPools(cluster.resources),
+    nodeLabels: () => labelsOf(cluster.resources, nodeName),
+  });
+  const wiring = new EndpointWiring({ netlink, clock, logger });
+  const pods = new PodManager({ nodeName, wiring, ipam, client, engine, logger, nowMs: () => clock.wallMs() });
+  await pods.recover();
+
+  const source = new StatusSource({
+    fib,
+    composer,
+    speaker,
+    facts: () => ({
+      name: nodeName,
+      version,
+      ipv4Address: address === undefined ? null : `${address.address}/${address.prefixLength}`,
+      asNumber: ownAsNumber(cluster, nodeName),
+      routerId: identifier,
+      startedAtMs,
+      datastorePath: config.embeddedPath,
+      converged,
+      problems: [...cluster.problems, ...peering.problems],
+      pods: pods.count,
+    }),
+    addressOfNode: (name) => peeringNodes(cluster.resources).find((node) => node.name === name)?.ipv4Address,
+  });
+  for (const server of [
+    new UnixApiServer({
+      path: join(config.runDir, "status.sock"),
+      mode: 0o666,
+      routes: statusRoutes(source),
+      streams: statusStreams(events),
+      logger,
+    }),
+    new UnixApiServer({
+      path: join(config.runDir, "agent.sock"),
+      mode: 0o600,
+      routes: [...podRoutes(pods), ...resourceRoutes(client)],
+      logger,
+    }),
+  ]) {
+    await server.start();
+    cleanups.add("socket", () => server.stop());
+  }
+
+  cluster.onChange(() => peering.run());
+  peering.run();
+  if (address !== undefined && !(await addresses.appears(address.address, addressTimeoutMs)))
+    logger.warn({ address: address.address.toString() }, "no interface has this node's address; peers cannot reach it");
+  await speaker.start();
+  cleanups.add("bgp", () => speaker.stop("restart"));
+  // Peers dial as soon as they see the node, so it is written only now that it listens.
+  await writeOwnNode(client, stored, nodeName, { address, asNumber: config.asNumber });
+}
+
+/** The address by configuration, else the stored one, else detected. */
+async function ownAddress(
+  config: AgentConfig,
+  stored: ReturnType<typeof nodeAddress>,
+  netlink: Netlink,
+): Promise<NodeAddress | undefined> {
+  if (config.ip === undefined && stored !== undefined)
+    return { address: stored.address, prefixLength: stored.subnet.length };
+  return resolveNodeAddress(config.ip ?? "autodetect", config.ipAutodetectionMethod, {
+    links: await netlink.links(),
+    addresses: await netlink.addresses(),
+    routeTo: (address) => netlink.routeTo(address),
+  });
+}
+
+function ownAsNumber(cluster: ClusterCache, nodeName: string): number {
+  const own = peeringNodes(cluster.resources).find((node) => node.name === nodeName);
+  return own?.asNumber ?? clusterBgp(cluster.resources).asNumber;
+}

@@ -1,0 +1,48 @@
+import type { PodManager } from "../pods/pod-manager.ts";
+import type { PodRecord } from "../pods/pod-record.ts";
+import { ApiError, type ApiRoute } from "./unix-server.ts";
+import type { PodView } from "./views.ts";
+
+/** `/v1/pods…` of the agent's socket: pods without a container runtime. */
+export function podRoutes(pods: PodManager): ApiRoute[] {
+  return [
+    { method: "GET", path: "/v1/pods", handle: () => pods.list().map(podView) },
+    { method: "POST", path: "/v1/pods", handle: async ({ body }) => podView(await pods.add(readRequest(body))) },
+    {
+      method: "DELETE",
+      path: "/v1/pods/:namespace/:name",
+      handle: ({ params }) => pods.remove(params.namespace ?? "", params.name ?? ""),
+    },
+  ];
+}
+
+function podView(pod: PodRecord): PodView {
+  return {
+    namespace: pod.namespace,
+    name: pod.name,
+    addresses: pod.addresses.map(String),
+    interface: pod.hostInterface,
+    macAddress: pod.macAddress ?? null,
+    networkNamespace: pod.namespacePath ?? null,
+  };
+}
+
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const fileName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
+
+function readRequest(body: unknown): { namespace: string; name: string; networkNamespace?: string } {
+  const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const { namespace, name, networkNamespace } = fields;
+  const text = (field: string, value: unknown, pattern: RegExp, right: string): string => {
+    if (typeof value === "string" && pattern.test(value)) return value;
+    throw new ApiError("INVALID_REQUEST", `${field} ${JSON.stringify(value)} must be ${right}`, { field, value });
+  };
+  const labelText = "1 to 63 lower-case letters, digits and '-'";
+  return {
+    namespace: text("namespace", namespace, label, labelText),
+    name: text("name", name, label, labelText),
+    ...(networkNamespace !== undefined && {
+      networkNamespace: text("networkNamespace", networkNamespace, fileName, "a file name of letters, digits, '_.-'"),
+    }),
+  };
+}

@@ -1,0 +1,56 @@
+import { CalibirdError } from "../../core/errors.ts";
+import type { ResourceClient } from "../../datastore/resource-client.ts";
+import { invalidResource } from "../../resources/errors.ts";
+import { findKind, kinds, type ResourceKind } from "../../resources/kinds.ts";
+import { readResource } from "../../resources/resource.ts";
+import type { ApiRequest, ApiRoute } from "./unix-server.ts";
+
+/** `/v1/resources…` of the agent's socket: reading and changing the cluster's resources. */
+export function resourceRoutes(client: ResourceClient): ApiRoute[] {
+  return [
+    {
+      method: "GET",
+      path: "/v1/resources/:kind",
+      handle: async ({ params, query }) => {
+        const kind = findKind(params.kind ?? "");
+        return (await client.list(kind, query.get("namespace") ?? undefined)).resources;
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/resources/:kind/:name",
+      handle: (request) => {
+        const { kind, name, namespace } = reference(request);
+        return client.get(kind, name, namespace);
+      },
+    },
+    {
+      method: "PUT",
+      path: "/v1/resources",
+      handle: async ({ body }) => {
+        const result = readResource(body, { unknownFields: "report", rules: true });
+        if (!("resource" in result)) throw invalidResource("resource", result.problems);
+        return client.apply(result.resource);
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/v1/resources/:kind/:name",
+      handle: async (request) => {
+        const { kind, name, namespace } = reference(request);
+        try {
+          await client.delete(kind, name, namespace === undefined ? {} : { namespace });
+        } catch (error) {
+          const missing = error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND";
+          if (!missing || request.query.get("skipNotExists") !== "true") throw error;
+        }
+      },
+    },
+  ];
+}
+
+function reference({ params, query }: ApiRequest): { kind: ResourceKind; name: string; namespace: string | undefined } {
+  const kind = findKind(params.kind ?? "");
+  const namespace = kinds[kind].namespaced ? (query.get("namespace") ?? "default") : undefined;
+  return { kind, name: params.name ?? "", namespace };
+}

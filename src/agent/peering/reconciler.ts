@@ -1,0 +1,50 @@
+import type { BgpSpeaker } from "../../bgp/types.ts";
+import type { ClusterCache } from "../cluster-cache.ts";
+import { clusterBgp, explicitPeers, peeringNodes, routingPools } from "../cluster-view.ts";
+import type { RoutingEngine } from "../routing/engine.ts";
+import { compileExportPolicy, importPolicy } from "../routing/export-policy.ts";
+import { compilePeering } from "./compile.ts";
+
+/**
+ * Makes the speaker's peers and the pools of routing follow the cluster's resources. Each run takes the whole of them; what
+ * did not change is recognised further down and left alone.
+ */
+export class PeeringReconciler {
+  readonly #cluster: ClusterCache;
+  readonly #engine: RoutingEngine;
+  readonly #speaker: BgpSpeaker;
+  readonly #nodeName: string;
+  #problems: readonly string[] = [];
+
+  constructor(options: { cluster: ClusterCache; engine: RoutingEngine; speaker: BgpSpeaker; nodeName: string }) {
+    this.#cluster = options.cluster;
+    this.#engine = options.engine;
+    this.#speaker = options.speaker;
+    this.#nodeName = options.nodeName;
+  }
+
+  /** What of the resources could not be honoured, one sentence each. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  run(): void {
+    const { resources } = this.#cluster;
+    const pools = routingPools(resources);
+    this.#engine.setPools(pools);
+    const nodes = peeringNodes(resources);
+    // Until our own node is known there is nothing to peer as, and no peers would count as "all peers are done".
+    if (!nodes.some((node) => node.name === this.#nodeName)) return;
+    const explicit = explicitPeers(resources);
+    const { peers, problems } = compilePeering({
+      ownName: this.#nodeName,
+      nodes,
+      cluster: clusterBgp(resources),
+      explicit: explicit.peers,
+      importPolicy,
+      exportPolicy: compileExportPolicy(pools),
+    });
+    this.#problems = [...explicit.problems, ...problems];
+    this.#speaker.setPeers(peers);
+  }
+}

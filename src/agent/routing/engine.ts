@@ -1,0 +1,46 @@
+import type { BgpSpeaker, LocRibChange } from "../../bgp/types.ts";
+import type { Fib } from "../../fib/fib.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import type { RouteComposer } from "./composer.ts";
+import type { RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+
+/** Carries every change of a source through the composer to the kernel and to BGP. */
+export class RoutingEngine {
+  readonly composer: RouteComposer;
+  readonly #fib: Fib;
+  readonly #speaker: () => BgpSpeaker;
+
+  /** `speaker` is asked for late, because the speaker's listener needs the engine. */
+  constructor(composer: RouteComposer, fib: Fib, speaker: () => BgpSpeaker) {
+    this.composer = composer;
+    this.#fib = fib;
+    this.#speaker = speaker;
+  }
+
+  setPools(pools: readonly RoutingPool[]): void {
+    this.#apply(this.composer.setPools(pools));
+  }
+
+  updateBlocks(changes: readonly RoutingBlock[]): void {
+    this.#apply(this.composer.updateBlocks(changes));
+  }
+
+  updateWorkloads(added: readonly RoutingWorkload[], removed: readonly Prefix[]): void {
+    this.#apply(this.composer.updateWorkloads(added, removed));
+  }
+
+  updateLearned(changes: readonly LocRibChange[]): void {
+    this.#apply(this.composer.updateLearned(changes));
+  }
+
+  /** Resolves when the kernel has answered to everything so far. */
+  flush(): Promise<void> {
+    return this.#fib.flush();
+  }
+
+  #apply({ fib, originate }: RoutingChanges): void {
+    if (fib.set.length > 0 || fib.remove.length > 0) this.#fib.update(fib);
+    if (originate.announce.length > 0 || originate.withdraw.length > 0)
+      this.#speaker().updateOriginated(originate.announce, originate.withdraw);
+  }
+}

@@ -1,0 +1,130 @@
+import type { BgpSpeaker } from "../bgp/types.ts";
+import type { Fib } from "../fib/fib.ts";
+import type { RouteState, RouteStatus, StatusChange } from "../fib/types.ts";
+import { IpAddress } from "../net/address.ts";
+import { peerView } from "./api/peer-view.ts";
+import { routeView } from "./api/route-view.ts";
+import type {
+  BlockView,
+  ExplainView,
+  NodeStatusView,
+  NodeView,
+  PeerView,
+  RouteChangeView,
+  RouteView,
+} from "./api/views.ts";
+import { explainTarget } from "./explain/explain.ts";
+import type { RouteComposer } from "./routing/composer.ts";
+
+/** Facts of the node that only the agent as a whole knows. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly ipv4Address: string | null;
+  readonly asNumber: number;
+  readonly routerId: number;
+  readonly startedAtMs: number;
+  readonly datastorePath: string;
+  readonly converged: boolean;
+  readonly problems: readonly string[];
+  readonly pods: number;
+}
+
+export interface StatusSourceOptions {
+  readonly fib: Fib;
+  readonly composer: RouteComposer;
+  readonly speaker: BgpSpeaker;
+  readonly facts: () => NodeFacts;
+  /** Address that a node of the cluster is reached at. */
+  readonly addressOfNode: (name: string) => IpAddress | undefined;
+}
+
+/** Everything that the status socket can be asked, computed from the living parts at the time of the question. */
+export class StatusSource {
+  readonly #options: StatusSourceOptions;
+
+  constructor(options: StatusSourceOptions) {
+    this.#options = options;
+  }
+
+  routes(): RouteView[] {
+    return [...this.#options.fib.statuses()]
+      .sort((left, right) => left.route.prefix.compare(right.route.prefix))
+      .map((status) => this.#routeView(status));
+  }
+
+  /** The view of one change, for those who watch. */
+  routeChange({ prefix, status }: StatusChange): RouteChangeView {
+    if (status === undefined) return { action: "remove", prefix: prefix.toString(), route: null };
+    return { action: "set", prefix: prefix.toString(), route: this.#routeView(status) };
+  }
+
+  peers(): PeerView[] {
+    return this.#options.speaker.peers().map(peerView);
+  }
+
+  peer(name: string): PeerView | undefined {
+    return this.peers().find((peer) => peer.name === name);
+  }
+
+  blocks(): BlockView[] {
+    const { composer } = this.#options;
+    return composer.ownedBlocks().map(({ block, state }) => ({
+      block: block.toString(),
+      pool: composer.poolOf(block)?.name ?? null,
+      state,
+    }));
+  }
+
+  node(): NodeView {
+    const facts = this.#options.facts();
+    const routes: Record<RouteState, number> = {
+      installed: 0,
+      pending: 0,
+      conflict: 0,
+      stale: 0,
+      unresolved: 0,
+      filtered: 0,
+    };
+    for (const status of this.#options.fib.statuses()) routes[status.state]++;
+    return {
+      name: facts.name,
+      version: facts.version,
+      ipv4Address: facts.ipv4Address,
+      asNumber: facts.asNumber,
+      routerId: IpAddress.v4(facts.routerId).toString(),
+      startedAt: new Date(facts.startedAtMs).toISOString(),
+      datastore: { kind: "embedded", path: facts.datastorePath, reachable: true },
+      converged: facts.converged,
+      problems: [...facts.problems],
+      blocks: this.blocks(),
+      pods: facts.pods,
+      routes,
+    };
+  }
+
+  status(): NodeStatusView {
+    return { node: this.node(), peers: this.peers() };
+  }
+
+  explain(target: string): ExplainView {
+    const { fib, composer, speaker, facts, addressOfNode } = this.#options;
+    return explainTarget(target, {
+      nodeName: facts().name,
+      poolOf: (prefix) => composer.poolOf(prefix),
+      blockOf: (prefix) => composer.blockOf(prefix),
+      workloadOf: (address) => composer.workloadOf(address),
+      routeFor: (prefix) => (prefix.isHost ? fib.lookup(prefix.address) : fib.status(prefix)),
+      candidates: (prefix) => speaker.explain(prefix),
+      peers: () => speaker.peers(),
+      addressOfNode,
+      viewOf: (status) => this.#routeView(status),
+    });
+  }
+
+  #routeView(status: RouteStatus): RouteView {
+    const { kind, prefix } = status.route;
+    const learned = kind === "remote-block" || kind === "borrowed" || kind === "external";
+    return routeView(status, learned ? this.#options.composer.learnedPaths(prefix)[0] : undefined);
+  }
+}
