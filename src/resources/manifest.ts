@@ -31,7 +31,7 @@ export interface ManifestOptions {
   readonly defaultNamespace: string;
 }
 
-/** The parser keeps its own stack, but all that follows it recurses, and a full stack can end the whole process. */
+/** The parser keeps its own stack, but all that follows it recurses, and a full stack can end the whole program. */
 const MAX_DEPTH = 100;
 
 /**
