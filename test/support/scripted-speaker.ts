@@ -1,0 +1,239 @@
+import type { GracefulRestartState } from "../../src/bgp/fsm/negotiate.ts";
+import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
+import { decodeMessage } from "../../src/bgp/packet/decode.ts";
+import { MessageFramer } from "../../src/bgp/packet/framer.ts";
+import type { NextHop, UpdateMessage } from "../../src/bgp/packet/message.ts";
+import type { Session } from "../../src/bgp/peer.ts";
+import { SpeakerCore, type SpeakerOptions } from "../../src/bgp/speaker-core.ts";
+import type {
+  LocRibChange,
+  NegotiatedSession,
+  PeerConfig,
+  SessionDownReason,
+  SessionListener,
+  SessionStatus,
+} from "../../src/bgp/types.ts";
+import type { Clock, Timer } from "../../src/core/clock.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { prefixOf, sessionOf } from "./bgp.ts";
+
+/** Time that only moves when told to. */
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly fire: () => void }>();
+
+  monotonicMs(): number {
+    return this.#now;
+  }
+
+  wallMs(): number {
+    return this.#now;
+  }
+
+  setTimer(delayMs: number, fire: () => void): Timer {
+    const timer = { at: this.#now + delayMs, fire };
+    this.#timers.add(timer);
+    return { cancel: () => this.#timers.delete(timer) };
+  }
+
+  /** Lets time pass and fires what is due, in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((left, right) => left.at - right.at);
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.at);
+      next.fire();
+    }
+    this.#now = end;
+  }
+
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+}
+
+/** A session without sockets: the test says what the peer does, and reads what the peer has been told. */
+export class ScriptedSession implements Session {
+  readonly config: PeerConfig;
+  readonly listener: SessionListener;
+  readonly restartState: () => GracefulRestartState;
+  /** What the peer knows of us: prefix to attributes and next hop. */
+  readonly table = new Map<string, { readonly attributes: PathAttributes; readonly nextHop: NextHop }>();
+  readonly log: string[] = [];
+  /** Octets beyond which the socket asks to stop. */
+  capacity = Number.POSITIVE_INFINITY;
+  sentOctets = 0;
+  stopped: string | undefined;
+  #negotiated: NegotiatedSession | undefined;
+  #framer = new MessageFramer();
+
+  constructor(config: PeerConfig, listener: SessionListener, restartState: () => GracefulRestartState) {
+    this.config = config;
+    this.listener = listener;
+    this.restartState = restartState;
+  }
+
+  start(): void {}
+
+  async stop(mode: Parameters<Session["stop"]>[0]): Promise<void> {
+    this.stopped = mode === "restart" ? mode : `${mode.code}/${mode.subcode}`;
+    this.#negotiated = undefined;
+  }
+
+  accept(): void {}
+
+  get established(): boolean {
+    return this.#negotiated !== undefined;
+  }
+
+  send(bytes: Uint8Array): boolean {
+    if (this.#negotiated === undefined) return false;
+    this.sentOctets += bytes.length;
+    this.#framer.push(bytes);
+    for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
+      if (!message.ok) throw new Error(message.error.reason);
+      const result = decodeMessage(message.bytes, this.#negotiated);
+      if (!result.ok) throw new Error(result.error.reason);
+      if (result.message.type === "update") this.#learn(result.message);
+    }
+    return this.sentOctets <= this.capacity;
+  }
+
+  status(): SessionStatus {
+    return {
+      state: this.#negotiated === undefined ? "Idle" : "Established",
+      sinceMs: 0,
+      counters: {
+        messagesReceived: 0,
+        messagesSent: 0,
+        updatesReceived: 0,
+        updatesSent: 0,
+        notificationsReceived: 0,
+        notificationsSent: 0,
+        connectAttempts: 0,
+        established: 0,
+      },
+    };
+  }
+
+  up(others: Partial<NegotiatedSession> = {}): void {
+    this.#negotiated = sessionOf(this.config, others);
+    this.#framer = new MessageFramer();
+    this.table.clear();
+    this.log.length = 0;
+    this.sentOctets = 0;
+    this.listener.onEstablished(this.#negotiated);
+  }
+
+  down(kind: SessionDownReason["kind"] = "tcp-closed", notification?: { code: number; subcode: number }): void {
+    this.#negotiated = undefined;
+    this.listener.onDown({ kind, text: kind, ...(notification === undefined ? {} : { notification }) });
+  }
+
+  /** The socket has been emptied. */
+  drain(capacity = Number.POSITIVE_INFINITY): void {
+    this.sentOctets = 0;
+    this.capacity = capacity;
+    this.listener.onWritable();
+  }
+
+  announce(
+    prefix: string,
+    attributes: PathAttributes,
+    nextHop: NextHop = { address: this.config.address },
+    pathId = 0,
+  ): void {
+    const nlri = [{ prefix: prefixOf(prefix), pathId }];
+    const announcements = [{ family: "ipv4-unicast", nextHop, nlri }] as const;
+    this.listener.onUpdate({ type: "update", withdrawals: [], announcements, attributes, problems: [] });
+  }
+
+  withdraw(prefix: string, pathId = 0): void {
+    const withdrawals = [{ family: "ipv4-unicast", nlri: [{ prefix: prefixOf(prefix), pathId }] }] as const;
+    this.listener.onUpdate({ type: "update", withdrawals, announcements: [], problems: [] });
+  }
+
+  endOfRib(): void {
+    this.listener.onUpdate({
+      type: "update",
+      withdrawals: [],
+      announcements: [],
+      endOfRib: "ipv4-unicast",
+      problems: [],
+    });
+  }
+
+  #learn(update: UpdateMessage): void {
+    if (update.problems.length > 0) throw new Error(JSON.stringify(update.problems));
+    for (const { nlri } of update.withdrawals)
+      for (const { prefix } of nlri) {
+        this.table.delete(prefix.toString());
+        this.log.push(`- ${prefix}`);
+      }
+    for (const { nextHop, nlri } of update.announcements)
+      for (const { prefix } of nlri) {
+        if (update.attributes !== undefined)
+          this.table.set(prefix.toString(), { attributes: update.attributes, nextHop });
+        this.log.push(`+ ${prefix}`);
+      }
+    if (update.endOfRib !== undefined) this.log.push("EoR");
+  }
+}
+
+/** A speaker whose sessions, turns and time are in the test's hands. */
+export class ScriptedSpeaker {
+  readonly clock = new ManualClock();
+  readonly sessions = new Map<string, ScriptedSession>();
+  readonly changes: LocRibChange[] = [];
+  readonly core: SpeakerCore;
+  convergences = 0;
+  #turns: (() => void)[] = [];
+
+  constructor(options: SpeakerOptions = {}) {
+    this.core = new SpeakerCore(
+      {
+        routerId: 0x0a000064,
+        clock: this.clock,
+        logger: silentLogger,
+        defer: (turn) => this.#turns.push(turn),
+        options,
+        listener: {
+          onLocRibChanges: (changes) => this.changes.push(...changes),
+          onPeerStateChange: () => {},
+          onInitialConvergence: () => {
+            this.convergences++;
+          },
+        },
+      },
+      {
+        listen: async () => {},
+        close: async () => {},
+        createSession: (config, listener, restartState) => {
+          const session = new ScriptedSession(config, listener, restartState);
+          this.sessions.set(config.name, session);
+          return session;
+        },
+      },
+    );
+  }
+
+  session(name: string): ScriptedSession {
+    const session = this.sessions.get(name);
+    if (session === undefined) throw new Error(`no session ${name}`);
+    return session;
+  }
+
+  /** Runs one turn; false if there was nothing to do. */
+  turn(): boolean {
+    const turn = this.#turns.shift();
+    turn?.();
+    return turn !== undefined;
+  }
+
+  /** Runs turns until there is nothing more to do. */
+  settle(): void {
+    for (let turns = 0; this.turn(); turns++) if (turns > 10_000) throw new Error("the speaker never comes to rest");
+  }
+}
