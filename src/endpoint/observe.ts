@@ -33,7 +33,7 @@ export async function observeEndpoint(
     hostSysctls: hostLink === undefined ? new Map() : readSettings(readHostSysctl, hostLink.name, spec.addresses),
     ...(podLink === undefined ? {} : { podLink }),
     ...(podLoopback === undefined ? {} : { podLoopback }),
-    podAddresses: podAddresses.filter(({ interfaceIndex }) => interfaceIndex === podLink?.index),
+    podAddresses,
     podNeighbours: podNeighbours.filter(({ interfaceIndex }) => interfaceIndex === podLink?.index),
     podRoutes,
   };

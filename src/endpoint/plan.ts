@@ -105,8 +105,11 @@ function planLoopback(loopback: Link | undefined): readonly Step[] {
 
 function planAddress(address: IpAddress, podLink: Link, observed: ObservedEndpoint): readonly Step[] {
   const prefixLength = address.bits;
-  if (observed.podAddresses.some((held) => held.address.equals(address) && held.prefixLength === prefixLength))
-    return [];
+  const isThere = observed.podAddresses.some(
+    (held) =>
+      held.interfaceIndex === podLink.index && held.address.equals(address) && held.prefixLength === prefixLength,
+  );
+  if (isThere) return [];
   return [
     {
       side: "pod",

@@ -53,8 +53,8 @@ export interface ObservedEndpoint {
   readonly hostSysctls: ReadonlyMap<string, string | undefined>;
   readonly podLink?: Link;
   readonly podLoopback?: Link;
-  /** Of the pod's interface only. */
   readonly podAddresses: readonly InterfaceAddress[];
+  /** Of the pod's interface only. */
   readonly podNeighbours: readonly Neighbour[];
   /** The pod's whole main table. */
   readonly podRoutes: readonly KernelRoute[];

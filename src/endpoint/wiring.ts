@@ -5,7 +5,7 @@ import { NetlinkError } from "../netlink/errors.ts";
 import { type OpenNamespace, openNamespace } from "../netlink/namespace.ts";
 import { openNetlink } from "../netlink/open.ts";
 import type { SysctlOptions } from "../netlink/sysctl.ts";
-import type { Netlink, NetlinkRequest } from "../netlink/types.ts";
+import type { InterfaceAddress, Netlink, NetlinkRequest } from "../netlink/types.ts";
 import { EndpointError } from "./errors.ts";
 import { readSetting, writeSetting } from "./host-settings.ts";
 import { checkInterfaceName } from "./names.ts";
@@ -175,8 +175,7 @@ export class EndpointWiring {
     ]);
     undo.push(async () => void (await this.unwire(spec.hostInterfaceName)));
     const { podLoopback } = observed;
-    if (podLoopback?.up === false)
-      undo.push(() => perform(pod, [{ what: "lo down", request: linkDown(podLoopback.index) }]));
+    if (podLoopback?.up === false) undo.push(() => resetLoopback(pod, podLoopback.index, observed.podAddresses));
     const options = { namespace: { path: spec.namespacePath } };
     for (const sysctl of podSysctls(spec.containerInterfaceName, spec.addresses, spec.allowForwarding ?? false)) {
       const before = readSetting(sysctl.path, options);
@@ -254,8 +253,16 @@ async function deleteLink(netlink: Netlink, index: number, name: string): Promis
   }
 }
 
-function linkDown(index: number): NetlinkRequest {
-  return { op: "link-set", link: index, change: { up: false } };
+/** Takes the loopback down again, and from it the address that the kernel gave it when it went up. */
+async function resetLoopback(pod: Netlink, index: number, before: readonly InterfaceAddress[]): Promise<void> {
+  const isNew = ({ interfaceIndex, address }: InterfaceAddress): boolean =>
+    interfaceIndex === index && !before.some((held) => held.interfaceIndex === index && held.address.equals(address));
+  await perform(pod, [{ what: "lo down", request: { op: "link-set", link: index, change: { up: false } } }]);
+  const added = (await pod.addresses()).filter(isNew);
+  await perform(
+    pod,
+    added.map((address) => ({ what: `removal of ${address.address}`, request: { op: "address-delete", address } })),
+  );
 }
 
 /** Smallest MTU that IPv4 allows (RFC 791), and the largest of a veth. */
