@@ -1,0 +1,172 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { retainedFamilies } from "../../../src/bgp/graceful-restart.ts";
+import type { NegotiatedSession, SessionDownReason } from "../../../src/bgp/types.ts";
+import { attributesOf, peerConfigOf, sessionOf } from "../../support/bgp.ts";
+import { ScriptedSpeaker } from "../../support/scripted-speaker.ts";
+
+const config = peerConfigOf(
+  { name: "peer", address: "10.0.0.1", port: 179 },
+  { gracefulRestart: { restartTimeSec: 120 } },
+);
+
+function restartable(
+  others: Partial<NonNullable<NegotiatedSession["gracefulRestart"]>> = {},
+): Partial<NegotiatedSession> {
+  return {
+    gracefulRestart: {
+      restarting: false,
+      restartTimeSec: 120,
+      families: new Map([["ipv4-unicast", false]]),
+      notification: true,
+      ...others,
+    },
+  };
+}
+
+const back = (preserved: boolean) =>
+  restartable({ restarting: true, families: new Map([["ipv4-unicast", preserved]]) });
+
+describe("what is retained when a session ends", () => {
+  const lost = (reason: Partial<SessionDownReason>, session: Partial<NegotiatedSession>) =>
+    retainedFamilies({ kind: "tcp-closed", text: "", ...reason }, sessionOf(config, session));
+  const v4 = ["ipv4-unicast"];
+
+  it.each([
+    ["tcp-closed", v4, v4],
+    ["tcp-failed", v4, v4],
+    ["hold-timer-expired", v4, v4],
+    ["send-hold-timer-expired", v4, []],
+    ["notification-received", v4, []],
+    ["notification-sent", v4, []],
+    ["administrative", [], []],
+  ] as const)("%s: with the N bit %j, without it %j", (kind, withN, withoutN) => {
+    const notification = { code: 6, subcode: 4 };
+    expect(lost({ kind, notification }, restartable())).toEqual(withN);
+    expect(lost({ kind, notification }, restartable({ notification: false }))).toEqual(withoutN);
+  });
+
+  it("a hard reset ends everything, N bit or not", () => {
+    expect(lost({ kind: "notification-received", notification: { code: 6, subcode: 9 } }, restartable())).toEqual([]);
+  });
+
+  it("nothing without the capability, with a restart time of 0, and of families that it does not name", () => {
+    expect(lost({}, {})).toEqual([]);
+    expect(lost({}, restartable({ restartTimeSec: 0 }))).toEqual([]);
+    expect(lost({}, restartable({ families: new Map() }))).toEqual([]);
+  });
+});
+
+describe("a peer that restarts gracefully", () => {
+  let speaker: ScriptedSpeaker;
+  const table = () => [...speaker.core.locRib()].map(({ prefix }) => prefix.toString()).sort();
+  const stale = () => speaker.core.peers()[0]?.stale;
+
+  beforeEach(async () => {
+    speaker = new ScriptedSpeaker();
+    speaker.core.setPeers([config]);
+    await speaker.core.start();
+    const peer = speaker.session("peer");
+    peer.up(restartable());
+    peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+    peer.announce("10.1.0.64/26", attributesOf([], { localPref: 100 }));
+    peer.endOfRib();
+    speaker.settle();
+    peer.down();
+    speaker.settle();
+  });
+
+  it("keeps its routes in use, marked stale, until the restart time is over", () => {
+    expect(stale()).toBe(2);
+    expect([...speaker.core.locRib()].map(({ paths }) => paths[0]?.stale)).toEqual([true, true]);
+    speaker.clock.advance(119_999);
+    speaker.settle();
+    expect(table()).toEqual(["10.1.0.0/26", "10.1.0.64/26"]);
+    speaker.clock.advance(1);
+    speaker.settle();
+    expect(table()).toEqual([]);
+  });
+
+  it("makes routes fresh as they come again, without a change for anybody, and loses the others at End-of-RIB", () => {
+    const peer = speaker.session("peer");
+    const before = speaker.changes.length;
+    peer.up(back(true));
+    peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+    speaker.settle();
+    expect(stale()).toBe(1);
+    expect(speaker.changes).toHaveLength(before);
+    peer.endOfRib();
+    speaker.settle();
+    expect(table()).toEqual(["10.1.0.0/26"]);
+    expect(stale()).toBe(0);
+    speaker.clock.advance(1_000_000);
+    speaker.settle();
+    expect(table()).toEqual(["10.1.0.0/26"]);
+  });
+
+  it("loses the routes at once if it comes back without its forwarding state, or without the capability", () => {
+    for (const session of [back(false), {}]) {
+      const peer = speaker.session("peer");
+      peer.up(session);
+      speaker.settle();
+      expect(table()).toEqual([]);
+      peer.down("administrative");
+      peer.up(restartable());
+      peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+      peer.down();
+      speaker.settle();
+      expect(table()).toEqual(["10.1.0.0/26"]);
+    }
+  });
+
+  it("loses what is still stale when End-of-RIB takes too long", () => {
+    speaker.session("peer").up(back(true));
+    speaker.clock.advance(359_999);
+    speaker.settle();
+    expect(table()).toHaveLength(2);
+    speaker.clock.advance(1);
+    speaker.settle();
+    expect(table()).toEqual([]);
+  });
+
+  it("loses what is still stale when it goes away a second time, and keeps what it announced since", () => {
+    const peer = speaker.session("peer");
+    peer.up(back(true));
+    peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+    peer.down();
+    speaker.settle();
+    expect(table()).toEqual(["10.1.0.0/26"]);
+    expect(stale()).toBe(1);
+  });
+
+  it("loses its routes when it is no peer any more, and leaves no timer", () => {
+    speaker.core.setPeers([]);
+    speaker.settle();
+    expect(table()).toEqual([]);
+    const convergenceTimer = speaker.convergences === 0 ? 1 : 0;
+    expect(speaker.clock.pendingTimers).toBe(convergenceTimer);
+  });
+});
+
+describe("our OPEN after a restart", () => {
+  it("has R and F bits until initial convergence, and F alone from then on", async () => {
+    const speaker = new ScriptedSpeaker({ restarting: { forwardingPreserved: true, deferralSec: 10 } });
+    speaker.core.setPeers([config]);
+    await speaker.core.start();
+    const peer = speaker.session("peer");
+    expect(peer.restartState()).toEqual({ restarting: true, preservedFamilies: ["ipv4-unicast"] });
+    speaker.clock.advance(10_000);
+    speaker.settle();
+    expect(peer.restartState()).toEqual({ restarting: false, preservedFamilies: ["ipv4-unicast"] });
+  });
+
+  it("has neither in a new process, and F after the loss of a session since forwarding went on", async () => {
+    const speaker = new ScriptedSpeaker();
+    speaker.core.setPeers([config]);
+    await speaker.core.start();
+    const peer = speaker.session("peer");
+    expect(peer.restartState()).toEqual({ restarting: false, preservedFamilies: [] });
+    peer.up();
+    peer.down();
+    expect(peer.restartState()).toEqual({ restarting: false, preservedFamilies: ["ipv4-unicast"] });
+  });
+});
