@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Candidate, decide } from "../../src/bgp/rib/decision.ts";
+import { addressOf, attributesOf, pathOf, peerSource } from "../support/bgp.ts";
+
+/** Values from small ranges, so that every step of the process gets to decide. */
+const candidateParts = fc.record({
+  asPath: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
+  type: fc.constantFrom("ibgp" as const, "ebgp" as const),
+  origin: fc.constantFrom(0 as const, 2 as const),
+  med: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined }),
+  localPref: fc.option(fc.constantFrom(100, 200), { nil: undefined }),
+  originatorId: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+  clusters: fc.integer({ min: 0, max: 2 }),
+  identifier: fc.integer({ min: 1, max: 3 }),
+  nextHop: fc.integer({ min: 1, max: 3 }),
+  igpMetric: fc.option(fc.integer({ min: 0, max: 1 }), { nil: undefined, freq: 9 }),
+});
+
+/** Peers differ in their address, as configured peers do. */
+const candidates = fc.array(candidateParts, { minLength: 1, maxLength: 6 }).map((list) =>
+  list.map(
+    (
+      { asPath, type, origin, med, localPref, originatorId, clusters, identifier, nextHop, igpMetric },
+      index,
+    ): Candidate => {
+      const attributes = attributesOf(asPath, {
+        origin,
+        clusterList: Array.from({ length: clusters }, () => 1),
+        ...(med === undefined ? {} : { med }),
+        ...(localPref === undefined ? {} : { localPref }),
+        ...(originatorId === undefined ? {} : { originatorId }),
+      });
+      const address = addressOf(`10.1.1.${nextHop}`);
+      return {
+        path: pathOf(peerSource(index + 1, { type, identifier }), attributes, { nextHop: { address } }),
+        igpMetric,
+      };
+    },
+  ),
+);
+
+const options = fc.record({ multipathLimit: fc.integer({ min: 1, max: 4 }), multipathRelaxed: fc.boolean() });
+
+describe("the decision process", () => {
+  it("gives the same answer for every order of the candidates", () => {
+    fc.assert(
+      fc.property(
+        candidates.chain((list) =>
+          fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length, maxLength: list.length })),
+        ),
+        options,
+        ([list, shuffled], settings) => {
+          expect(decide(shuffled, settings)).toEqual(decide(list, settings));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("gives a reason for every candidate but the best, and does not depend on those that lost to it", () => {
+    fc.assert(
+      fc.property(candidates, options, (list, settings) => {
+        const reasons = new Map<unknown, string>();
+        const chosen = decide(list, settings, ({ path }, reason) => {
+          expect(reasons.has(path)).toBe(false);
+          reasons.set(path, reason);
+        });
+        const [best] = chosen;
+        expect([...reasons.keys()]).toHaveLength(best === undefined ? list.length : list.length - 1);
+        expect(reasons.has(best)).toBe(false);
+        expect(chosen.length).toBeLessThanOrEqual(settings.multipathLimit);
+        expect(new Set(chosen.map(({ nextHop }) => nextHop?.address.toString())).size).toBe(chosen.length);
+        // What is not even a multipath equal can go without a change of the best path.
+        const others = list.filter(
+          ({ path }) => path !== best && !chosen.includes(path) && reasons.get(path)?.startsWith("lower LOCAL_PREF"),
+        );
+        expect(
+          decide(
+            list.filter((candidate) => !others.includes(candidate)),
+            settings,
+          ),
+        ).toEqual(chosen);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
