@@ -146,6 +146,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     random,
     options: {
       isOwnAddress: (candidate) => addresses.has(candidate),
+      // Between nodes only one side dials, so there is no collision to stay clear of.
+      timing: { connectDelayMs: 200 },
       ...(adopted && { restarting: { forwardingPreserved: true, deferralSec } }),
       ...(clusterId !== undefined && { clusterId: IpAddress.parse(clusterId).w0 }),
     },

@@ -8,7 +8,7 @@ import type { NodeAddress } from "./config/detect-address.ts";
 type NodeErrorCode = "DUPLICATE_NODE_ADDRESS";
 
 /** This node cannot take its place in the cluster. */
-export class NodeError extends CalibirdError<NodeErrorCode> {}
+class NodeError extends CalibirdError<NodeErrorCode> {}
 
 /** Throws `DUPLICATE_NODE_ADDRESS` if another node has the address: both would attract each other's packets. */
 export function checkAddressIsFree(

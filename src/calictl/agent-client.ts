@@ -6,7 +6,7 @@ import { CalibirdError } from "../core/errors.ts";
 type AgentClientErrorCode = "AGENT_UNREACHABLE" | "AGENT_REFUSED" | "BAD_ANSWER";
 
 /** The agent could not be asked, or said no. `details.code` is the agent's own error code, if it gave one. */
-export class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
+class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
 
 const retryMs = 100;
 

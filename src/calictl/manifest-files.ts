@@ -8,7 +8,7 @@ import type { CommandContext } from "./output.ts";
 type ManifestFileErrorCode = "UNREADABLE_MANIFEST" | "BAD_MANIFESTS";
 
 /** A manifest that cannot be read, or whose content is wrong. */
-export class ManifestFileError extends CalibirdError<ManifestFileErrorCode> {}
+class ManifestFileError extends CalibirdError<ManifestFileErrorCode> {}
 
 /**
  * The resources of files, folders (their .yaml, .yml and .json files, by name) and standard input (`-`). Reads and checks

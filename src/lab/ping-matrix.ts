@@ -53,7 +53,11 @@ export async function pingAll(
 /** The results as a table: a line per source, a column per target. */
 export function formatPings(results: readonly PingResult[]): string {
   const sources = [...new Set(results.map(({ source }) => source.label))];
-  const targets = [...new Map(results.map(({ target }) => [target.label, target])).values()];
+  // Columns in the order of the lines, then what no ping starts from.
+  const rank = (label: string) => (sources.includes(label) ? sources.indexOf(label) : sources.length);
+  const targets = [...new Map(results.map(({ target }) => [target.label, target])).values()].sort(
+    (left, right) => rank(left.label) - rank(right.label),
+  );
   const cell = (source: string, target: string) => {
     const result = results.find((entry) => entry.source.label === source && entry.target.label === target);
     if (result === undefined) return "-";

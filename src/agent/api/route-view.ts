@@ -21,9 +21,15 @@ export function routeView(status: RouteStatus, best: Path | undefined): RouteVie
     metric: route.metric,
     bgp: best === undefined ? null : bgpView(best),
     state: status.state,
-    reason: status.reason,
+    reason: reasonOf(status),
     since: new Date(status.sinceMs).toISOString(),
   };
+}
+
+/** For a route that works, why it exists; for any other, what is the matter, and then why it should exist. */
+function reasonOf({ state, reason, route }: RouteStatus): string {
+  if (state === "installed" || reason === route.reason) return route.reason;
+  return `${reason}; ${route.reason}`;
 }
 
 function modeOf(status: RouteStatus): RouteMode {

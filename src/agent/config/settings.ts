@@ -29,7 +29,7 @@ export interface AgentConfig {
   readonly routeMetric: number;
 }
 
-export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** One setting: how it is called in each place and how its text becomes a value. */

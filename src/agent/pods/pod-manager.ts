@@ -22,7 +22,7 @@ import {
 type PodErrorCode = "INVALID_POD" | "POD_BUSY";
 
 /** A pod that cannot be made or removed. */
-export class PodError extends CalibirdError<PodErrorCode> {}
+class PodError extends CalibirdError<PodErrorCode> {}
 
 export interface PodManagerOptions {
   readonly nodeName: string;
