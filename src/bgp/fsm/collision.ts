@@ -46,6 +46,16 @@ export function losersByEstablished(
   return connections.filter(({ origin, state }) => origin !== current.origin && state.name !== "established");
 }
 
+/**
+ * True if `newcomer`, confirmed by the peer, replaces the Established connection. With graceful restart it is the peer after
+ * a restart that we have not noticed (RFC 4724 §4.2); the KEEPALIVE tells it from a collision, whose loser the peer never
+ * confirms. Without, only a dominant peer that has judged later than we would (by the letter of RFC 4271) can mean its own
+ * connection by this; otherwise the live session stays.
+ */
+export function replacesEstablished(newcomer: Connection, session: NegotiatedSession, context: FsmContext): boolean {
+  return session.gracefulRestart !== undefined || (newcomer.origin === "incoming" && !isDominant(session, context));
+}
+
 /** True if connections that we opened win: our identifier is higher or, where both are equal, our AS number. */
 function isDominant(session: NegotiatedSession, context: FsmContext): boolean {
   const { config, routerId } = context;

@@ -85,11 +85,7 @@ export function stepConnection(
     case "collision-dump":
       return dump(id, state);
     case "superseded":
-      return end(
-        id,
-        { kind: "tcp-closed", text: "the peer has opened a new connection: it has restarted (RFC 4724 §4.2)" },
-        undefined,
-      );
+      return end(id, { kind: "tcp-closed", text: "the peer goes on with a new connection" }, undefined);
     case "stop":
       return stop(id, state, event.notification);
     default:
@@ -224,26 +220,7 @@ function dump(id: number, state: ConnectionState): ConnectionStep {
 function stop(id: number, state: ConnectionState, message: NotificationMessage | undefined): ConnectionStep {
   if (message === undefined)
     return end(id, { kind: "administrative", text: "closed without a NOTIFICATION for a graceful restart" }, undefined);
-  const wire = state.name === "established" ? hardened(message, state.session) : message;
-  return end(id, sentReason(message, "stopped by this side"), state.name === "connecting" ? undefined : wire);
-}
-
-/**
- * RFC 8538 §3: with the N bit on both sides a NOTIFICATION keeps the routes as stale, so an end that is meant to last goes
- * as a Hard Reset around the real code.
- */
-function hardened(message: NotificationMessage, session: NegotiatedSession): NotificationMessage {
-  const isFinal =
-    message.code === ErrorCode.cease &&
-    (message.subcode === CeaseSubcode.maxPrefixes ||
-      message.subcode === CeaseSubcode.administrativeShutdown ||
-      message.subcode === CeaseSubcode.peerDeconfigured);
-  if (!isFinal || session.gracefulRestart?.notification !== true) return message;
-  return notification(
-    ErrorCode.cease,
-    CeaseSubcode.hardReset,
-    Uint8Array.from([message.code, message.subcode, ...message.data]),
-  );
+  return end(id, sentReason(message, "stopped by this side"), state.name === "connecting" ? undefined : message);
 }
 
 function end(id: number, reason: SessionDownReason, message: NotificationMessage | undefined): ConnectionStep {

@@ -10,7 +10,7 @@ export function notification(code: number, subcode: number, data: Uint8Array = n
   return { type: "notification", code, subcode, data };
 }
 
-/** Cease subcodes that the state machine sends or treats apart (RFC 4486, 8538). */
+/** Cease subcodes that the speaker sends or treats apart (RFC 4486, 8538). */
 export const CeaseSubcode = {
   unspecific: 0,
   maxPrefixes: 1,

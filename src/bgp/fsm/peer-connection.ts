@@ -1,7 +1,7 @@
 import type { OpenMessage } from "../packet/message.ts";
-import type { SessionDownReason } from "../types.ts";
+import type { NegotiatedSession, SessionDownReason } from "../types.ts";
 import { isDamped, nextBackOff } from "./back-off.ts";
-import { losersByEstablished, losersByOpen } from "./collision.ts";
+import { losersByEstablished, losersByOpen, replacesEstablished } from "./collision.ts";
 import { stepConnection } from "./connection.ts";
 import { negotiate } from "./negotiate.ts";
 import { type ActiveState, establishedOf, type Move, memoryOf, withoutConnection } from "./peer-state.ts";
@@ -25,7 +25,7 @@ export function onConnectionEvent(
   if (event.type === "message") {
     if (event.message.type === "open") return onOpen(state, connection, event.message, context);
     if (event.message.type === "keepalive" && connection.state.name === "open-confirm") {
-      const rival = establishedOf(state)?.connection;
+      const rival = establishedOf(state);
       if (rival !== undefined) return onConfirmedRival(state, connection, rival, context);
     }
   }
@@ -60,15 +60,15 @@ function dump(
   return { state: survivors, actions };
 }
 
-/**
- * A second connection is ready to be Established. With graceful restart it is the peer after a restart that we have not
- * noticed (RFC 4724 §4.2): the old connection counts as lost. Waiting for this KEEPALIVE instead of the TCP connection tells
- * a restart from a collision, whose loser the peer never confirms. Without graceful restart the live session stays.
- */
-function onConfirmedRival(state: ActiveState, newcomer: Connection, rival: Connection, context: FsmContext): Move {
-  const isRestart = establishedOf(state)?.session.gracefulRestart !== undefined;
-  if (!isRestart) return dump(state, [newcomer], context);
-  const old = apply(state, rival, { type: "superseded" }, context);
+/** A second connection is ready to be Established: one of the two must go. */
+function onConfirmedRival(
+  state: ActiveState,
+  newcomer: Connection,
+  rival: { readonly connection: Connection; readonly session: NegotiatedSession },
+  context: FsmContext,
+): Move {
+  if (!replacesEstablished(newcomer, rival.session, context)) return dump(state, [newcomer], context);
+  const old = apply(state, rival.connection, { type: "superseded" }, context);
   if (old.state.name !== "active") return old;
   const confirmed = apply(old.state, newcomer, { type: "message", message: { type: "keepalive" } }, context);
   return { ...confirmed, actions: [...old.actions, ...confirmed.actions] };

@@ -62,7 +62,7 @@ export type ConnectionCommand =
   | { readonly type: "open-rejected"; readonly error: SessionError }
   /** Another connection to the same peer won (OpenCollisionDump, RFC 4271 §8.1.5). */
   | { readonly type: "collision-dump" }
-  /** The peer has restarted and come back on another connection (RFC 4724 §4.2). */
+  /** The peer has come back on another connection and confirmed that one, as after a restart (RFC 4724 §4.2). */
   | { readonly type: "superseded" }
   /** The owner stops the session; without a notification TCP just closes. */
   | { readonly type: "stop"; readonly notification: NotificationMessage | undefined };

@@ -12,7 +12,7 @@ const lowWaterOctets = 64 * 1024;
 
 /** How much one turn of the event loop may spend on one peer before the others' timers and sockets get theirs. */
 const sliceMessages = 64;
-const sliceMs = 10;
+const sliceMs = 5;
 
 const headerTypeOffset = 18;
 

@@ -38,7 +38,10 @@ export interface PeerSessionOptions {
   readonly timing?: Partial<SessionTiming>;
 }
 
-/** How a session ends: quietly, so that the peer keeps our routes over a graceful restart, or with a NOTIFICATION. */
+/**
+ * How a session ends: quietly, so that the peer keeps our routes over a graceful restart, or with this very NOTIFICATION.
+ * With the N bit of RFC 8538 on both sides the peer keeps our routes unless the owner makes it a Hard Reset.
+ */
 export type StopMode = "restart" | Omit<NotificationMessage, "type">;
 
 /**

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { step } from "../../../../src/bgp/fsm/peer.ts";
 import type { PeerConfig } from "../../../../src/bgp/types.ts";
+import { stepByTheLetter } from "./literal-speaker.ts";
 import { fsmContext } from "./support.ts";
-import { establishedLinks, exploreAllOrders } from "./two-speakers.ts";
+import { establishedLinks, exploreAllOrders, type Speaker } from "./two-speakers.ts";
 
 const gracefulRestart = { restartTimeSec: 120 };
 
@@ -42,13 +44,56 @@ describe("two speakers that dial each other", () => {
         const [first, second] = contexts;
         if (first === undefined || second === undefined) throw new Error("two contexts are needed");
         let endings = 0;
-        const worlds = exploreAllOrders([first, second], (world) => {
-          endings++;
-          const [mine, theirs] = establishedLinks(world);
-          const outcome = { mine: mine.length, same: mine[0] === theirs[0], theirs: theirs.length, flaps: world.flaps };
-          expect(outcome, world.history.join("\n")).toEqual({ mine: 1, same: true, theirs: 1, flaps: 0 });
-        });
+        const worlds = exploreAllOrders(
+          [
+            { context: first, step },
+            { context: second, step },
+          ],
+          (world) => {
+            endings++;
+            const [mine, theirs] = establishedLinks(world);
+            const outcome = {
+              mine: mine.length,
+              same: mine[0] === theirs[0],
+              theirs: theirs.length,
+              flaps: world.flaps,
+            };
+            expect(outcome, world.history.join("\n")).toEqual({ mine: 1, same: true, theirs: 1, flaps: 0 });
+          },
+        );
         expect(endings).toBeGreaterThan(1);
         expect(worlds).toBeGreaterThan(100);
       });
+});
+
+/** How often each outcome came up over all orders: Established connections of the first and the second, if it is the same. */
+function outcomes(first: Speaker, second: Speaker): Map<string, readonly string[]> {
+  const seen = new Map<string, readonly string[]>();
+  exploreAllOrders([first, second], (world) => {
+    const [mine, theirs] = establishedLinks(world);
+    seen.set(`${mine.length} and ${theirs.length}, ${mine[0] === theirs[0] ? "the same" : "different"}`, world.history);
+  });
+  return seen;
+}
+
+describe("with a speaker that settles collisions by the letter of RFC 4271", () => {
+  for (const [id, remoteId] of [
+    [1, 2],
+    [2, 1],
+  ] as const)
+    for (const config of [{}, { gracefulRestart }])
+      test(`ours ends with one connection in every order: identifiers ${id} and ${remoteId}, ${JSON.stringify(config)}`, () => {
+        const seen = outcomes(
+          { context: fsmContext({ routerId: id, config }), step },
+          { context: fsmContext({ routerId: remoteId, config }), step: stepByTheLetter },
+        );
+        expect([...seen.keys()], [...seen.values()].flat().join("\n")).toEqual(["1 and 1, the same"]);
+      });
+
+  test("its own kind loses both connections in some orders, which is why ours does not follow the letter", () => {
+    const speakers = [1, 2].map((routerId) => ({ context: fsmContext({ routerId }), step: stepByTheLetter }));
+    const [first, second] = speakers;
+    if (first === undefined || second === undefined) throw new Error("two speakers are needed");
+    expect([...outcomes(first, second).keys()]).toContain("0 and 0, the same");
+  });
 });

@@ -318,20 +318,16 @@ describe("stop", () => {
     expect(bench.of("refuse")).toMatchObject([{ notification: { code: 6, subcode: 5 } }]);
   });
 
-  test.each([
-    [2, 9],
-    [3, 9],
-    [1, 9],
-    [4, 4],
-    [10, 10],
-  ])("with the N bit on both sides sends 6/%i as 6/%i", (subcode, wire) => {
+  test("sends the NOTIFICATION as it is given, a Hard Reset too, and says what is inside", () => {
     const gracefulRestart = { restartTimeSec: 120 };
     const bench = new FsmBench({ config: { gracefulRestart } });
     bench.establish(remoteOpen({ gracefulRestart }));
-    bench.feed({ type: "stop", notification: { ...shutdown, subcode } });
-    const sent = bench.of("close")[0]?.notification;
-    expect(sent?.subcode).toBe(wire);
-    expect(Array.from(sent?.data ?? [])).toEqual(wire === 9 ? [6, subcode, 0] : [0]);
+    const hardReset = { ...shutdown, subcode: 9, data: Uint8Array.of(6, 2, 1, 0x78) };
+    bench.feed({ type: "stop", notification: hardReset });
+    expect(bench.of("close")[0]?.notification).toEqual(hardReset);
+    expect(bench.of("down")[0]?.reason.text).toBe(
+      'sent Cease: Hard Reset (Cease: Administrative Shutdown) "x": stopped by this side',
+    );
   });
 });
 

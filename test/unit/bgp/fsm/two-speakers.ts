@@ -1,6 +1,12 @@
-import { step } from "../../../../src/bgp/fsm/peer.ts";
 import { initialPeerState } from "../../../../src/bgp/fsm/peer-state.ts";
-import type { ConnectionEvent, FsmAction, FsmContext, FsmEvent, PeerState } from "../../../../src/bgp/fsm/types.ts";
+import type {
+  ConnectionEvent,
+  FsmAction,
+  FsmContext,
+  FsmEvent,
+  PeerState,
+  Step,
+} from "../../../../src/bgp/fsm/types.ts";
 import type { BgpMessage } from "../../../../src/bgp/packet/message.ts";
 import { localAddress } from "./support.ts";
 
@@ -14,6 +20,11 @@ interface Link {
   readonly queues: readonly [readonly (BgpMessage | "fin")[], readonly (BgpMessage | "fin")[]];
   /** The opener knows that the connection is up. */
   readonly connected: boolean;
+}
+
+export interface Speaker {
+  readonly context: FsmContext;
+  readonly step: (state: PeerState, event: FsmEvent, context: FsmContext) => Step;
 }
 
 export interface World {
@@ -32,8 +43,8 @@ type Choice = (world: World) => World;
  * Visits every order in which two speakers that dial each other once can see their timers, connections and messages, and
  * calls `onEnd` with each world in which nothing is under way any more. Returns the number of worlds seen.
  */
-export function exploreAllOrders(contexts: readonly [FsmContext, FsmContext], onEnd: (world: World) => void): number {
-  const start = ([0, 1] as const).reduce((world, side) => feed(contexts, world, side, { type: "start" }), {
+export function exploreAllOrders(speakers: readonly [Speaker, Speaker], onEnd: (world: World) => void): number {
+  const start = ([0, 1] as const).reduce((world, side) => feed(speakers, world, side, { type: "start" }), {
     speakers: [initialPeerState, initialPeerState],
     links: [],
     dialled: [false, false],
@@ -46,7 +57,7 @@ export function exploreAllOrders(contexts: readonly [FsmContext, FsmContext], on
     const key = keyOf(world);
     if (seen.has(key)) continue;
     seen.add(key);
-    const choices = choicesOf(contexts, world);
+    const choices = choicesOf(speakers, world);
     if (choices.length === 0) onEnd(world);
     for (const choose of choices) open.push(choose(world));
   }
@@ -65,12 +76,12 @@ export function establishedLinks(world: World): readonly [number[], number[]] {
   return [of(0), of(1)];
 }
 
-function choicesOf(contexts: readonly [FsmContext, FsmContext], world: World): Choice[] {
+function choicesOf(speakers: readonly [Speaker, Speaker], world: World): Choice[] {
   const choices: Choice[] = [];
   for (const side of [0, 1] as const) {
     if (!world.dialled[side] && dialTimerRuns(world.speakers[side]))
       choices.push((before) =>
-        feed(contexts, { ...before, dialled: put(before.dialled, side, true) }, side, {
+        feed(speakers, { ...before, dialled: put(before.dialled, side, true) }, side, {
           type: "timer-expired",
           timer: "connect-retry",
         }),
@@ -79,7 +90,7 @@ function choicesOf(contexts: readonly [FsmContext, FsmContext], world: World): C
   for (const side of [0, 1] as const)
     for (const connection of delayedConnections(world.speakers[side]))
       choices.push((before) =>
-        feed(contexts, before, side, {
+        feed(speakers, before, side, {
           type: "connection",
           connection,
           event: { type: "timer-expired", timer: "delay-open" },
@@ -91,14 +102,14 @@ function choicesOf(contexts: readonly [FsmContext, FsmContext], world: World): C
     const openerEnd = link.ends[opener];
     if (!link.connected && typeof openerEnd === "number")
       choices.push((before) =>
-        feed(contexts, changeLink(before, index, { connected: true }), opener, {
+        feed(speakers, changeLink(before, index, { connected: true }), opener, {
           type: "connection",
           connection: openerEnd,
           event: { type: "connected", localAddress },
         }),
       );
     if (link.ends[acceptor] === "waiting")
-      choices.push((before) => feed(contexts, before, acceptor, { type: "accepted", localAddress }, index));
+      choices.push((before) => feed(speakers, before, acceptor, { type: "accepted", localAddress }, index));
     for (const side of [0, 1] as const) {
       const [first, ...rest] = link.queues[side];
       const end = link.ends[side];
@@ -107,7 +118,7 @@ function choicesOf(contexts: readonly [FsmContext, FsmContext], world: World): C
       choices.push((before) => {
         const taken = changeLink(before, index, { queues: put(link.queues, side, rest) });
         if (end === "gone") return taken;
-        return feed(contexts, taken, side, {
+        return feed(speakers, taken, side, {
           type: "connection",
           connection: end,
           event:
@@ -132,13 +143,13 @@ function delayedConnections(speaker: PeerState): number[] {
 }
 
 function feed(
-  contexts: readonly [FsmContext, FsmContext],
+  speakers: readonly [Speaker, Speaker],
   world: World,
   side: 0 | 1,
   event: FsmEvent,
   accepted?: number,
 ): World {
-  const result = step(world.speakers[side], event, contexts[side]);
+  const result = speakers[side].step(world.speakers[side], event, speakers[side].context);
   const happening = event.type === "connection" ? [event.connection, labelOf(event.event)] : [event.type];
   const next = {
     ...world,

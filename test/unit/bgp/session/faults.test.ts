@@ -172,6 +172,17 @@ describe("TCP", () => {
     expect(recorder.updates).toBe(1000);
     expect(recorder.downs[0]?.kind).toBe("notification-received");
   });
+
+  test("carries our last NOTIFICATION to a peer in the middle of a flood", async () => {
+    const peer = await establish();
+    const before = session.status().counters.messagesReceived;
+    peer.socket.write(Buffer.concat(Array.from({ length: 100_000 }, () => encodeKeepalive())));
+    await until(() => session.status().counters.messagesReceived > before + 100, "the flood");
+    // The clock stands still: the stop ends only if both sides close in good order.
+    await session.stop({ code: 6, subcode: 2, data: new Uint8Array(0) });
+    await until(() => peer.notification() === "6/2", "the NOTIFICATION");
+    expect(session.status().counters.messagesReceived).toBeLessThan(before + 100_000);
+  });
 });
 
 describe("time", () => {

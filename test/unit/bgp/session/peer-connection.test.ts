@@ -69,7 +69,9 @@ describe("PeerConnection", () => {
     const closed = makeConnection();
     closed.socket.emit("data", Buffer.concat(Array.from({ length: 100 }, () => encodeKeepalive())));
     const before = closed.heard.length;
-    await closed.connection.close(undefined);
+    const gone = closed.connection.close(undefined);
+    closed.socket.destroy();
+    await gone;
     await new Promise((resolve) => setImmediate(resolve));
     expect(closed.heard).toHaveLength(before);
   });

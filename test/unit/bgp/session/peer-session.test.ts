@@ -145,14 +145,14 @@ describe("two sessions over loopback", () => {
     expect(passive.session.status().state).toBe("Idle");
   });
 
-  test("a shutdown between speakers of RFC 8538 goes as a Hard Reset", async () => {
+  test("speakers with graceful restart agree on the N bit, and a Hard Reset says what it is for", async () => {
     const gracefulRestart = { restartTimeSec: 120 };
     const [active, passive] = await pair([{ gracefulRestart }, { passive: true, gracefulRestart }]);
     active.session.start();
     passive.session.start();
     await established(active, passive);
     expect(sessionOf(active.recorder).gracefulRestart).toMatchObject({ restartTimeSec: 120, notification: true });
-    await active.session.stop({ code: 6, subcode: 2, data: new Uint8Array(0) });
+    await active.session.stop({ code: 6, subcode: 9, data: Uint8Array.of(6, 2) });
     await until(() => passive.recorder.downs.length === 1, "onDown");
     expect(passive.recorder.downs[0]?.notification).toEqual({ code: 6, subcode: 9 });
     expect(passive.recorder.downs[0]?.text).toContain("Administrative Shutdown");
