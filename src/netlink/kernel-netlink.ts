@@ -6,7 +6,7 @@ import { decodeAddress, encodeAddressDump } from "./codec/address.ts";
 import { messageFlag, messageType } from "./codec/constants.ts";
 import { decodeLink } from "./codec/link-decoder.ts";
 import { encodeLinkDump } from "./codec/link-encoder.ts";
-import { isControl, readMessages } from "./codec/message.ts";
+import { isControl, type KernelAnswer, readMessages } from "./codec/message.ts";
 import {
   decodeForwardingEntry,
   decodeNeighbour,
@@ -43,8 +43,12 @@ const MAX_SLICES_IN_FLIGHT = 4;
 const MAX_DUMPS = 10;
 
 const ENOENT = 2;
-/** What a look-up fails with where packets would not be sent: a throw, prohibit, blackhole or no route. */
+/** What a look-up fails with where packets would not be sent: a throw, prohibit, blackhole, no route, unreachable. */
 const NO_ROUTE: readonly number[] = [11, 13, 22, 101, 113];
+
+type Answer<Item> =
+  | { readonly ok: true; readonly items: readonly Item[] }
+  | { readonly ok: false; readonly refusal: KernelAnswer; readonly error: NetlinkError };
 
 /** How a query is put to the kernel and what its answers are. */
 interface Query<Item> {
@@ -107,7 +111,7 @@ export class KernelNetlink implements Netlink, ForwardingDatabase {
       };
       const answer = await this.#ask(query);
       // A table is only made with its first route.
-      if (!answer.ok && answer.errno !== ENOENT) throw answer.error;
+      if (!answer.ok && answer.refusal.errno !== ENOENT) throw answer.error;
       if (answer.ok) for (const route of answer.items) if (matches(route)) routes.push(route);
     }
     return routes;
@@ -121,8 +125,12 @@ export class KernelNetlink implements Netlink, ForwardingDatabase {
       encode: (writer) => encodeRouteLookup(writer, address),
       decode: (payload) => decodeRoute(payload, true),
     });
-    if (!answer.ok && !NO_ROUTE.includes(answer.errno)) throw answer.error;
-    const route = answer.ok ? answer.items[0] : undefined;
+    if (!answer.ok) {
+      // A text comes with requests that are wrong, which share EINVAL with blackholes.
+      if (!NO_ROUTE.includes(answer.refusal.errno) || answer.refusal.text !== undefined) throw answer.error;
+      return undefined;
+    }
+    const [route] = answer.items;
     // IPv6 answers with the unreachable entry itself.
     return route === undefined || route.nextHops.length === 0 ? undefined : route;
   }
@@ -190,9 +198,7 @@ export class KernelNetlink implements Netlink, ForwardingDatabase {
   }
 
   /** Puts a query until its answer is whole. Rejects with `DUMP_INTERRUPTED`, `MALFORMED_MESSAGE` or the worker's error. */
-  async #ask<Item>(
-    query: Query<Item>,
-  ): Promise<{ ok: true; items: Item[] } | { ok: false; errno: number; error: NetlinkError }> {
+  async #ask<Item>(query: Query<Item>): Promise<Answer<Item>> {
     for (let attempt = 0; attempt < MAX_DUMPS; attempt++) {
       const writer = new MessageWriter(64);
       const sequence = this.#takeSequences(1);
@@ -201,10 +207,11 @@ export class KernelNetlink implements Netlink, ForwardingDatabase {
       if (outcome.kind === "answered")
         return { ok: true, items: await decodeAll(outcome.chunks, sequence, query.decode) };
       if (outcome.kind === "refused") {
-        const { errno, text } = outcome.answer;
+        const refusal = outcome.answer;
+        const { errno, text } = refusal;
         const name = errnoName(errno);
         const message = `the kernel does not give ${query.what}: ${name}: ${text ?? errnoText(errno)}`;
-        return { ok: false, errno, error: new NetlinkError("KERNEL_REFUSED", message, { errno, errnoName: name }) };
+        return { ok: false, refusal, error: new NetlinkError("KERNEL_REFUSED", message, { errno, errnoName: name }) };
       }
     }
     throw new NetlinkError("DUMP_INTERRUPTED", `${query.what} changed during each of ${MAX_DUMPS} dumps; try again`, {

@@ -95,7 +95,8 @@ export function encodeRouteLookup(writer: MessageWriter, address: IpAddress): vo
     protocol: 0,
     scope: 0,
     type: 0,
-    flags: routeFlag.lookupTable,
+    // An IPv6 answer always tells the table, and strict checking refuses the flag there.
+    flags: address.family === 4 ? routeFlag.lookupTable : 0,
   });
 }
 

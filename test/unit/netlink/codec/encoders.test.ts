@@ -104,7 +104,10 @@ describe("routes as the kernel reads them (little-endian hosts)", () => {
     );
   });
 
-  test("a look-up asks for the table that answers", () => {
+  test("a look-up asks for the table that answers, which strict checking refuses for IPv6", () => {
+    expect(payloadHex((writer) => encodeRouteLookup(writer, IpAddress.parse("fd00::9"))).slice(0, 24)).toBe(
+      "0a8000000000000000000000",
+    );
     expect(payloadHex((writer) => encodeRouteLookup(writer, IpAddress.parse("10.0.0.9")))).toBe(
       "022000000000000000100000080001000a000009",
     );
