@@ -1,10 +1,10 @@
+import { didYouMean } from "../core/nearest-name.ts";
 import { type BgpConfigurationSpec, bgpConfigurationKind } from "./bgp-configuration.ts";
 import { type BgpFilterSpec, bgpFilterKind } from "./bgp-filter.ts";
 import { type BgpPeerSpec, bgpPeerKind } from "./bgp-peer.ts";
 import { ResourceError } from "./errors.ts";
 import { type IpPoolSpec, ipPoolKind } from "./ip-pool.ts";
 import type { KindDefinition } from "./kind-definition.ts";
-import { didYouMean } from "./nearest-name.ts";
 import { type NodeSpec, nodeKind } from "./node.ts";
 import { type WorkloadEndpointSpec, workloadEndpointKind } from "./workload-endpoint.ts";
 

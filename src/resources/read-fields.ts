@@ -1,7 +1,7 @@
 import { assertNever } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest-name.ts";
 import { parseAsNumber } from "./as-number.ts";
 import type { FieldPath, FieldProblem } from "./field-problem.ts";
-import { didYouMean } from "./nearest-name.ts";
 import type { AnyFieldSchema, AnyObjectSchema, MapSchema, NumberOrTextSchema, TextSchema } from "./schema.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;

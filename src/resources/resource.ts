@@ -1,10 +1,10 @@
 import { errorMessage } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest-name.ts";
 import { invalidResource, ResourceError } from "./errors.ts";
 import type { FieldProblem } from "./field-problem.ts";
 import type { KindDefinition } from "./kind-definition.ts";
 import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKind } from "./kinds.ts";
 import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
-import { didYouMean } from "./nearest-name.ts";
 import { FieldReader, isObject, type JsonObject, keepUnknownFields } from "./read-fields.ts";
 import { parseResourceKey } from "./resource-keys.ts";
 import type { AnyFieldSchema, AnyObjectSchema } from "./schema.ts";

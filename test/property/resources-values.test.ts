@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { nearestName } from "../../src/core/nearest-name.ts";
 import { parseAsNumber } from "../../src/resources/as-number.ts";
 import { canonicalDuration, parseDuration } from "../../src/resources/duration.ts";
 import { ResourceError } from "../../src/resources/errors.ts";
-import { nearestName } from "../../src/resources/nearest-name.ts";
 import { encodeResource, readResource, validateResource } from "../../src/resources/resource.ts";
 
 describe("durations", () => {

@@ -12,9 +12,7 @@ type ApiErrorCode =
   | "NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "INVALID_REQUEST"
-  | "BODY_TOO_LARGE"
-  | "CONFLICT"
-  | "NOT_READY";
+  | "BODY_TOO_LARGE";
 
 /** An error that a client of the sockets sees, with the HTTP status that fits. */
 export class ApiError extends CalibirdError<ApiErrorCode> {
@@ -30,8 +28,6 @@ const statusOfCode: Record<ApiErrorCode, number> = {
   METHOD_NOT_ALLOWED: 405,
   INVALID_REQUEST: 400,
   BODY_TOO_LARGE: 413,
-  CONFLICT: 409,
-  NOT_READY: 503,
 };
 
 export interface ApiRequest {

@@ -19,7 +19,7 @@ import {
   podToResource,
 } from "./pod-record.ts";
 
-type PodErrorCode = "INVALID_POD" | "POD_BUSY";
+type PodErrorCode = "INVALID_POD";
 
 /** A pod that cannot be made or removed. */
 class PodError extends CalibirdError<PodErrorCode> {}

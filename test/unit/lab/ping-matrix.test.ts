@@ -13,9 +13,9 @@ it("a table of pings has a line per source and a column per target, and shows wh
   ]);
   expect(table).toBe(
     [
-      "FROM \\ TO   n2-a 10.244.0.65   r1 172.31.0.1   n1-a 10.244.0.1",
-      "n1-a        0.07 ms            LOST            -",
-      "n2-a        -                  0.10 ms         12.00 ms",
+      "FROM \\ TO   n1-a 10.244.0.1   n2-a 10.244.0.65   r1 172.31.0.1",
+      "n1-a        -                 0.07 ms            LOST",
+      "n2-a        12.00 ms          -                  0.10 ms",
     ].join("\n"),
   );
 });

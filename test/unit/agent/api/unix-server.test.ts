@@ -29,7 +29,7 @@ const routes: ApiRoute[] = [
       throw new Error("oops");
     },
   },
-  { method: "GET", path: "/v1/busy", handle: () => Promise.reject(new ApiError("NOT_READY", "not yet")) },
+  { method: "GET", path: "/v1/gone", handle: () => Promise.reject(new ApiError("NOT_FOUND", "no such thing")) },
 ];
 
 let folder: string;
@@ -97,7 +97,7 @@ describe("UnixApiServer", () => {
       status: 422,
       body: { error: { code: "FULL", message: "no room", details: { sequence: "5" } } },
     });
-    expect(await call("GET", "/v1/busy")).toMatchObject({ status: 503, body: { error: { code: "NOT_READY" } } });
+    expect(await call("GET", "/v1/gone")).toMatchObject({ status: 404, body: { error: { code: "NOT_FOUND" } } });
     expect(await call("GET", "/v1/bug")).toMatchObject({ status: 500, body: { error: { code: "INTERNAL" } } });
   });
 

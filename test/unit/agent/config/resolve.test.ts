@@ -61,7 +61,7 @@ describe("resolveConfig", () => {
   it("names the file and the nearest setting for an unknown key", async () => {
     const path = configFile("nodename: n1\n");
     await expect(resolveConfig({ flags: {}, environment: {}, configFile: path })).rejects.toThrow(
-      `${path}: there is no setting "nodename" (did you mean nodeName?)`,
+      `${path}: there is no setting "nodename"; did you mean "nodeName"?`,
     );
   });
 

@@ -1,0 +1,280 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ApiRequest, UnixApiServer } from "../../../src/agent/api/unix-server.ts";
+import type { ExplainView, NodeStatusView, PeerView, RouteView } from "../../../src/agent/api/views.ts";
+import type { CommandContext } from "../../../src/calictl/output.ts";
+import { runCalictl } from "../../../src/calictl/program.ts";
+import { silentLogger } from "../../../src/core/logger.ts";
+import { version } from "../../../src/core/version.ts";
+
+const now = Date.parse("2026-01-02T03:04:05Z");
+const since = "2026-01-02T03:03:00Z";
+
+const remote: RouteView = {
+  prefix: "10.244.2.0/26",
+  kind: "remote-block",
+  mode: "direct",
+  nextHop: "10.0.0.2",
+  nextHops: ["10.0.0.2"],
+  device: "eth1",
+  node: "n2",
+  protocol: 202,
+  metric: 1024,
+  bgp: {
+    peer: "Mesh_10_0_0_2",
+    asPath: "",
+    localPref: 2147482623,
+    med: null,
+    origin: "igp",
+    communities: ["64512:100"],
+    originatorId: null,
+    clusterList: [],
+  },
+  state: "installed",
+  reason: "learned from Mesh_10_0_0_2, node n2 in pool pods",
+  since,
+};
+const block: RouteView = {
+  ...remote,
+  prefix: "10.244.1.0/26",
+  kind: "local-block",
+  mode: "blackhole",
+  nextHop: null,
+  nextHops: [],
+  device: null,
+  node: "n1",
+  metric: 0,
+  bgp: null,
+  reason: "own block in pool pods",
+};
+const peer: PeerView = {
+  name: "Mesh_10_0_0_2",
+  description: "node-to-node mesh",
+  address: "10.0.0.2",
+  port: 179,
+  localAs: 64512,
+  remoteAs: 64512,
+  type: "ibgp",
+  passive: true,
+  state: "Active",
+  since,
+  reason: "connection refused",
+  routerId: null,
+  localAddress: null,
+  holdTimeSec: null,
+  keepaliveTimeSec: null,
+  families: ["ipv4-unicast"],
+  gracefulRestart: false,
+  routes: { received: 0, accepted: 0, advertised: 0, stale: 0 },
+  messages: { received: 0, sent: 0, updatesReceived: 0, updatesSent: 0 },
+  timesEstablished: 0,
+};
+const status: NodeStatusView = {
+  node: {
+    name: "n1",
+    version,
+    ipv4Address: "10.0.0.1/24",
+    asNumber: 64512,
+    routerId: "10.0.0.1",
+    startedAt: since,
+    datastore: { kind: "embedded", path: "/var/lib/calibird/datastore", reachable: true },
+    converged: true,
+    problems: ["BGPPeer tor: peerIP 10.0.0.254 needs an asNumber"],
+    blocks: [{ block: "10.244.1.0/26", pool: "pods", state: "confirmed" }],
+    pods: 2,
+    routes: { installed: 2, pending: 0, conflict: 0, stale: 0, unresolved: 0, filtered: 0 },
+  },
+  peers: [peer],
+};
+const explained: ExplainView = {
+  target: "10.244.9.1",
+  verdict: "10.244.9.1 is not reachable by a route of calibird: no node has claimed a block.",
+  reachable: false,
+  steps: [
+    { stage: "pool", verdict: "ok", text: "IPPool pods" },
+    { stage: "block", verdict: "problem", text: "no node has claimed a block" },
+  ],
+  route: null,
+};
+
+let folder: string;
+let servers: UnixApiServer[];
+const writes: { method: string; body: unknown; query: string }[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "calibird-cli-"));
+  const record = ({ method, body, query }: ApiRequest) => {
+    writes.push({ method, body, query: query.toString() });
+  };
+  servers = [
+    new UnixApiServer({
+      path: join(folder, "status.sock"),
+      mode: 0o600,
+      routes: [
+        { method: "GET", path: "/v1/routes", handle: () => [block, remote] },
+        { method: "GET", path: "/v1/status", handle: () => status },
+        { method: "GET", path: "/v1/node", handle: () => status.node },
+        { method: "GET", path: "/v1/peers", handle: () => [] },
+        { method: "GET", path: "/v1/explain/:target*", handle: () => explained },
+      ],
+      logger: silentLogger,
+    }),
+    new UnixApiServer({
+      path: join(folder, "agent.sock"),
+      mode: 0o600,
+      routes: [
+        { method: "PUT", path: "/v1/resources", handle: record },
+        { method: "DELETE", path: "/v1/resources/:kind/:name", handle: record },
+        { method: "GET", path: "/v1/resources/:kind", handle: () => [pool("pods", "10.244.0.0/16")] },
+      ],
+      logger: silentLogger,
+    }),
+  ];
+  for (const server of servers) await server.start();
+});
+
+afterAll(async () => {
+  for (const server of servers) await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function pool(name: string, cidr: string) {
+  return { apiVersion: "projectcalico.org/v3", kind: "IPPool", metadata: { name }, spec: { cidr } };
+}
+
+async function calictl(...argv: string[]) {
+  return calictlWith({}, "", ...argv);
+}
+
+async function calictlWith(environment: Record<string, string>, stdin: string, ...argv: string[]) {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const context: CommandContext = {
+    stdout,
+    stderr,
+    stdin: Readable.from([stdin]),
+    environment,
+    colour: false,
+    nowMs: () => now,
+  };
+  const code = await runCalictl(["--run-dir", folder, "--wait", "0", ...argv], context);
+  return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
+}
+
+describe("calictl", () => {
+  it("prints the routes as an aligned table", async () => {
+    const { code, out } = await calictl("routes");
+    expect(code).toBe(0);
+    expect(out.split("\n")).toEqual([
+      "DESTINATION     KIND           MODE        NEXT HOP   DEVICE   NODE   STATE       AGE   REASON",
+      "10.244.1.0/26   local-block    blackhole   -          -        n1     installed    1m   own block in pool pods",
+      "10.244.2.0/26   remote-block   direct      10.0.0.2   eth1     n2     installed    1m   learned from Mesh_10_0_0_2, node n2 in pool pods",
+      "",
+    ]);
+  });
+
+  it("selects the routes that cover an address, or overlap a prefix", async () => {
+    expect(JSON.parse((await calictl("routes", "10.244.2.7", "-o", "json")).out)).toEqual([remote]);
+    expect(JSON.parse((await calictl("routes", "10.244.0.0/16", "-o", "json")).out)).toEqual([block, remote]);
+    expect(await calictl("routes", "192.0.2.1")).toMatchObject({ code: 0, out: "no route for 192.0.2.1\n" });
+  });
+
+  it("adds BGP's columns with -o wide", async () => {
+    const { out } = await calictl("routes", "-o", "wide");
+    expect(out).toContain("LOCAL PREF");
+    expect(out).toMatch(/10\.244\.2\.0\/26.* 202 .*1024.*Mesh_10_0_0_2.*2147482623.*64512:100/);
+  });
+
+  it("shows the node, its problems and why a session is down", async () => {
+    const { out } = await calictl("node", "status");
+    expect(out).toContain("address 10.0.0.1/24   AS 64512   router ID 10.0.0.1");
+    expect(out).toContain("Problem: BGPPeer tor: peerIP 10.0.0.254 needs an asNumber");
+    expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);
+  });
+
+  it("explains, and fails if the target is not reachable", async () => {
+    const { code, out } = await calictl("routes", "explain", "10.244.9.1");
+    expect(code).toBe(1);
+    expect(out).toBe(`ok  pool   IPPool pods\n!!  block  no node has claimed a block\n\n${explained.verdict}\n`);
+  });
+
+  it("prints YAML", async () => {
+    expect((await calictl("version", "-o", "yaml")).out).toBe(`client: ${version}\nagent: ${version}\n`);
+  });
+
+  it.each([
+    [["nonsense"], "unknown command 'nonsense'"],
+    [["rotes"], "Did you mean routes?"],
+    [["routes", "10.0.0.0/33"], '"10.0.0.0/33" is neither an address such as 10.0.0.1 nor a prefix'],
+    [["routes", "-o", "xml"], "-o xml: this command prints wide, json, yaml"],
+    [["get", "ipool"], 'unknown kind "ipool"; did you mean "ippool"?'],
+    [["get"], "missing required argument 'kind'"],
+    [["apply"], "required option '-f, --filename <path...>'"],
+    [["delete", "ippool"], "delete needs a kind and at least one name"],
+    [["--wait", "soon", "routes"], "--wait soon: must be a number of seconds"],
+  ])("answers %j with status 2 and what would be right", async (argv, message) => {
+    const { code, err } = await calictl(...argv);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  it("prints help with status 0", async () => {
+    const { code, out } = await calictl("--help");
+    expect(code).toBe(0);
+    expect(out).toContain("routes");
+  });
+
+  it("says so if there is no agent", async () => {
+    const { code, err } = await calictl("--run-dir", join(folder, "nowhere"), "peers");
+    expect(code).toBe(1);
+    expect(err).toContain(`no agent answers on ${join(folder, "nowhere", "status.sock")}`);
+  });
+
+  it("applies manifests in order, from files and standard input", async () => {
+    writes.length = 0;
+    const file = join(folder, "pools.json");
+    writeFileSync(file, JSON.stringify(pool("a", "10.1.0.0/16")));
+    const text = `${JSON.stringify(pool("b", "10.2.0.0/16"))}\n`;
+    const { code, out } = await calictlWith({}, text, "apply", "-f", file, "-f", "-");
+    expect({ code, out }).toEqual({ code: 0, out: "Successfully applied 2 'IPPool' resource(s)\n" });
+    expect(writes.map(({ body }) => (body as ReturnType<typeof pool>).metadata.name)).toEqual(["a", "b"]);
+  });
+
+  it("changes nothing if one of several manifests is wrong, and names file, line, field and value", async () => {
+    writes.length = 0;
+    const good = join(folder, "good.yaml");
+    const bad = join(folder, "bad.yaml");
+    writeFileSync(good, JSON.stringify(pool("a", "10.1.0.0/16")));
+    writeFileSync(
+      bad,
+      "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: c}\nspec:\n  cidr: 10.3.0.0/16\n  blockSize: 19\n",
+    );
+    const { code, err } = await calictl("apply", "-f", good, bad);
+    expect(code).toBe(1);
+    expect(err).toContain("nothing was changed");
+    expect(err).toMatch(/bad\.yaml: document 1, line 6: .*blockSize.*19.*from 20 to 32/);
+    expect(writes).toEqual([]);
+  });
+
+  it("deletes by kind and name, and by manifest", async () => {
+    writes.length = 0;
+    expect(await calictl("delete", "pool", "a", "b", "-s")).toMatchObject({
+      code: 0,
+      out: "Successfully deleted 2 'IPPool' resource(s)\n",
+    });
+    expect(writes.map(({ query }) => query)).toEqual(["skipNotExists=true", "skipNotExists=true"]);
+  });
+
+  it("gets a list as a table and as JSON", async () => {
+    expect((await calictl("get", "pools", "-o", "wide")).out).toMatch(
+      /^NAME .*CIDR.*IPIPMODE[\s\S]*pods .*10\.244\.0\.0\/16.*Never/,
+    );
+    expect(JSON.parse((await calictl("get", "ippool", "-o", "json")).out)).toMatchObject({
+      kind: "IPPoolList",
+      items: [{ metadata: { name: "pods" } }],
+    });
+  });
+});
