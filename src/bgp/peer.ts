@@ -82,7 +82,8 @@ export class Peer implements SessionListener, GroupMember {
   readonly #endOfRib = new Set<Family>();
   #config: PeerConfig;
   #negotiated: NegotiatedSession | undefined;
-  #hasBeenEstablished = false;
+  /** Our end of the last session; also judges routes that are kept after its loss. */
+  #localAddress: IpAddress | undefined;
   #closed = false;
 
   constructor(config: PeerConfig, environment: PeerEnvironment) {
@@ -201,7 +202,7 @@ export class Peer implements SessionListener, GroupMember {
   onEstablished(session: NegotiatedSession): void {
     if (this.#closed) return;
     this.#negotiated = session;
-    this.#hasBeenEstablished = true;
+    this.#localAddress = session.localAddress;
     this.#endOfRib.clear();
     this.#keeper.onEstablished(session);
     this.#table.source = this.#renewedSource();
@@ -256,7 +257,7 @@ export class Peer implements SessionListener, GroupMember {
   /** The F bit also holds after a mere loss of the session: our kernel routes were there all the time. */
   #restartState(): GracefulRestartState {
     const { restarting, forwardingPreserved } = this.#environment.restart();
-    const preserved = forwardingPreserved || this.#hasBeenEstablished;
+    const preserved = forwardingPreserved || this.#localAddress !== undefined;
     return { restarting, preservedFamilies: preserved ? this.#config.families : [] };
   }
 
@@ -276,7 +277,7 @@ export class Peer implements SessionListener, GroupMember {
       allowLocalAs: config.allowLocalAs,
       routerId,
       clusterId,
-      isOwnAddress: (address) => this.#negotiated?.localAddress.equals(address) === true || isOwnAddress(address),
+      isOwnAddress: (address) => this.#localAddress?.equals(address) === true || isOwnAddress(address),
       policy: new PolicyRunner(config.importPolicy, intern),
     });
   }

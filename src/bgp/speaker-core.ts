@@ -30,9 +30,6 @@ import type {
   PeerStatus,
 } from "./types.ts";
 
-/** Prefixes that one turn of the event loop chooses for, and that each lane of peers is told of. */
-const prefixesPerTurn = 4096;
-
 /** What can be adjusted; everything has a default. */
 export interface SpeakerOptions {
   /** RFC 4456; the router id if absent. Unsigned 32-bit number. */
@@ -68,6 +65,8 @@ export interface SpeakerSettings {
   readonly logger: Logger;
   /** Calls `turn` once, after the input that is at hand now: `setImmediate`. */
   readonly defer: (turn: () => void) => void;
+  /** How many prefixes one turn chooses for, and how many each lane of peers is told of. */
+  readonly prefixesPerTurn: number;
   readonly options?: SpeakerOptions;
 }
 
@@ -276,7 +275,7 @@ export class SpeakerCore implements BgpSpeaker {
 
   /** Moves a bounded part of what has changed from the tables to the listener and to the peers. */
   #turn(): void {
-    const { listener } = this.#settings;
+    const { listener, prefixesPerTurn } = this.#settings;
     const changed = this.#rib.settle(prefixesPerTurn);
     if (changed.length > 0) {
       this.#groups.apply(changed);

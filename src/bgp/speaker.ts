@@ -7,6 +7,9 @@ import { PeerSession } from "./session/peer-session.ts";
 import { SpeakerCore, type SpeakerOptions } from "./speaker-core.ts";
 import type { BgpSpeaker, BgpSpeakerListener } from "./types.ts";
 
+/** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
+const prefixesPerTurn = 4096;
+
 /** What `createSpeaker` needs. */
 export interface CreateSpeaker {
   /** BGP identifier, an unsigned 32-bit number other than 0. */
@@ -49,6 +52,7 @@ export function createSpeaker({
       clock,
       logger,
       defer: setImmediate,
+      prefixesPerTurn,
       options: {
         ...options,
         isOwnAddress: (address) =>

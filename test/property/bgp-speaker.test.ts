@@ -81,11 +81,11 @@ const operation = fc.oneof(
   { weight: 2, arbitrary: fc.record({ type: fc.constant("up" as const), peer, preserved: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("end-of-rib" as const), peer }) },
   {
-    weight: 1,
-    arbitrary: fc.record({ type: fc.constant("policies" as const), peer, imports: policy, exports: policy }),
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constant("policies" as const), peer, imports: policy, exports: fc.nat(1) }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("refresh" as const), peer }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("block" as const), peer }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("block" as const), peer }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("drain" as const), peer }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant("turns" as const), count: fc.integer({ min: 1, max: 4 }) }) },
 );
@@ -175,9 +175,9 @@ class Model {
   }
 }
 
-function run(operations: readonly Operation[]): void {
+function run(operations: readonly Operation[], prefixesPerTurn: number): void {
   const model = new Model();
-  const speaker = new ScriptedSpeaker();
+  const speaker = new ScriptedSpeaker({}, prefixesPerTurn);
   const configure = () => speaker.core.setPeers(model.peers.map(({ config }) => config));
   configure();
   const session = (index: number) => speaker.session(`peer-${index}`);
@@ -301,6 +301,8 @@ function run(operations: readonly Operation[]): void {
 
 describe("a speaker under random updates, losses, restarts, policy changes and slow peers", () => {
   it("chooses and tells every peer what a naive model of plain maps does", () => {
-    fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), run), { numRuns: 300 });
+    fc.assert(fc.property(fc.array(operation, { maxLength: 80, size: "max" }), fc.constantFrom(1, 2, 1000), run), {
+      numRuns: 400,
+    });
   });
 });

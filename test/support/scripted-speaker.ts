@@ -191,13 +191,14 @@ export class ScriptedSpeaker {
   convergences = 0;
   #turns: (() => void)[] = [];
 
-  constructor(options: SpeakerOptions = {}) {
+  constructor(options: SpeakerOptions = {}, prefixesPerTurn = 1000) {
     this.core = new SpeakerCore(
       {
         routerId: 0x0a000064,
         clock: this.clock,
         logger: silentLogger,
         defer: (turn) => this.#turns.push(turn),
+        prefixesPerTurn,
         options,
         listener: {
           onLocRibChanges: (changes) => this.changes.push(...changes),
