@@ -2,6 +2,9 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { PrefixMap } from "../net/prefix-map.ts";
 
+/** Prefixes handed back between two turns of the event loop. */
+const handBackLimit = 4096;
+
 /**
  * Hands prefixes back after a fixed delay, in the order in which they came; one timer for any number of them. A prefix
  * that waits already keeps its time.
@@ -47,8 +50,9 @@ export class DelayQueue {
   #expire(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonicMs();
-    const firstLater = this.#waiting.findIndex(({ dueMs }) => dueMs > nowMs);
-    const expired = this.#waiting.splice(0, firstLater < 0 ? this.#waiting.length : firstLater);
+    const candidates = this.#waiting.slice(0, handBackLimit);
+    const firstLater = candidates.findIndex(({ dueMs }) => dueMs > nowMs);
+    const expired = this.#waiting.splice(0, firstLater < 0 ? candidates.length : firstLater);
     const due: Prefix[] = [];
     for (const { prefix, dueMs } of expired) {
       if (this.#dueMs.get(prefix) !== dueMs) continue;
@@ -56,7 +60,7 @@ export class DelayQueue {
       due.push(prefix);
     }
     const [next] = this.#waiting;
-    if (next !== undefined) this.#timer = this.#clock.setTimer(next.dueMs - nowMs, () => this.#expire());
+    if (next !== undefined) this.#timer = this.#clock.setTimer(Math.max(0, next.dueMs - nowMs), () => this.#expire());
     if (due.length > 0) this.#fire(due);
   }
 }

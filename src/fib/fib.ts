@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
@@ -191,7 +190,7 @@ export class Fib {
     const { present, gone } = this.#links.endDump(links);
     for (const link of gone) this.#linkGone(link);
     for (const link of present) this.#linkNew(link);
-    await this.#table.endDump(routes, () => setImmediate());
+    await this.#table.endDump(routes);
     this.#spreadForeignChanges();
   }
 
@@ -249,7 +248,10 @@ export class Fib {
   }
 
   #deviceLost(index: number): void {
-    if (!this.#table.dropDevice(index)) this.#resync.request();
+    void this.#table.dropDevice(index).then((isCertain) => {
+      if (!isCertain) this.#resync.request();
+      this.#spreadForeignChanges();
+    });
   }
 
   #linkChanged(name: string): void {

@@ -3,6 +3,7 @@ import { Prefix } from "../net/prefix.ts";
 import { PrefixMap, PrefixSet } from "../net/prefix-map.ts";
 import type { KernelRoute } from "../netlink/types.ts";
 import { sameKey, sameRoute } from "./diff.ts";
+import { inSlices } from "./slices.ts";
 
 const none: readonly KernelRoute[] = [];
 
@@ -16,9 +17,6 @@ export type TableListener = (
   after: readonly KernelRoute[],
   cause: ChangeCause,
 ) => void;
-
-/** Routes looked at between two pauses while a dump is compared. */
-const sliceSize = 4096;
 
 /**
  * What the kernel's main table holds, ours and everybody else's, kept current from dumps, events and the results of our
@@ -69,7 +67,11 @@ export class KernelTable {
   add(route: KernelRoute, replaced: boolean): void {
     const before = this.at(route.destination);
     this.#touched?.add(route.destination);
-    if (before.some((held) => sameRoute(held, route))) return;
+    if (before.some((held) => sameRoute(held, route))) {
+      // Written anew perhaps, by a device that has come back while its routes are still being dropped.
+      this.#register(before);
+      return;
+    }
     // An IPv6 route that another leg was appended to is announced as a whole, without the replace flag.
     const grows = (held: KernelRoute): boolean =>
       route.destination.family === 6 && route.nextHops.length > 1 && held.nextHops.length < route.nextHops.length;
@@ -94,14 +96,16 @@ export class KernelTable {
   }
 
   /**
-   * Forgets the IPv4 routes that the kernel dropped without a word because their device is down or gone. Returns false
-   * if there were multipath routes with a leg there: they stay while another leg is up, and only a dump can tell.
+   * Forgets the IPv4 routes that the kernel dropped without a word because their device is down or gone, but for those
+   * that are announced again before their turn has come. Resolves to false if there were multipath routes with a leg
+   * there: they stay while another leg is up, and only a dump can tell.
    */
-  dropDevice(interfaceIndex: number): boolean {
-    const prefixes = this.#byDevice.get(interfaceIndex);
-    if (prefixes === undefined) return true;
+  async dropDevice(interfaceIndex: number): Promise<boolean> {
+    const dropped = this.#byDevice.get(interfaceIndex) ?? [];
+    this.#byDevice.delete(interfaceIndex);
     let certain = true;
-    for (const prefix of prefixes) {
+    await inSlices(dropped, (prefix) => {
+      if (this.#byDevice.get(interfaceIndex)?.has(prefix)) return;
       const before = this.at(prefix);
       const after = before.filter((route) => {
         if (!route.nextHops.some((leg) => leg.interfaceIndex === interfaceIndex)) return true;
@@ -109,10 +113,10 @@ export class KernelTable {
         certain = false;
         return true;
       });
-      if (after.length === before.length) continue;
       this.#touched?.add(prefix);
-      this.#store(prefix, before, after, "device");
-    }
+      if (after.length === before.length) this.#register(before);
+      else this.#store(prefix, before, after, "device");
+    });
     return certain;
   }
 
@@ -121,27 +125,20 @@ export class KernelTable {
     this.#touched = new PrefixSet();
   }
 
-  /**
-   * Makes this table equal to a dump, but for what changed since `beginDump`. `pause` is awaited after every few
-   * thousand routes.
-   */
-  async endDump(routes: readonly KernelRoute[], pause: () => Promise<void>): Promise<void> {
+  /** Makes this table equal to a dump, but for what changed since `beginDump`. */
+  async endDump(routes: readonly KernelRoute[]): Promise<void> {
     const dumped = new PrefixMap<KernelRoute[]>();
-    let count = 0;
-    for (const route of routes) {
+    await inSlices(routes, (route) => {
       const others = dumped.get(route.destination);
       if (others === undefined) dumped.set(route.destination, [route]);
       else others.push(route);
-      if (++count % sliceSize === 0) await pause();
-    }
-    for (const [prefix, now] of dumped) {
+    });
+    await inSlices(dumped, ([prefix, now]) => {
       if (!this.#touched?.has(prefix)) this.#adjust(prefix, now);
-      if (++count % sliceSize === 0) await pause();
-    }
-    for (const prefix of this.#routes.keys()) {
+    });
+    await inSlices(this.#routes.keys(), (prefix) => {
       if (!dumped.has(prefix) && !this.#touched?.has(prefix)) this.#adjust(prefix, none);
-      if (++count % sliceSize === 0) await pause();
-    }
+    });
     this.#touched = undefined;
   }
 
@@ -158,25 +155,31 @@ export class KernelTable {
     if (step !== 0) lengths[prefix.length] = (lengths[prefix.length] ?? 0) + step;
     if (after.length === 0) this.#routes.delete(prefix);
     else this.#routes.set(prefix, after);
-    if (prefix.family === 4) {
-      for (const device of devicesOf(before)) this.#byDevice.get(device)?.delete(prefix);
-      for (const device of devicesOf(after)) this.#prefixesOf(device).add(prefix);
-      for (const device of devicesOf(before)) if (this.#byDevice.get(device)?.size === 0) this.#byDevice.delete(device);
+    for (const device of devicesOf(before)) {
+      const prefixes = this.#byDevice.get(device);
+      prefixes?.delete(prefix);
+      if (prefixes?.size === 0) this.#byDevice.delete(device);
     }
+    this.#register(after);
     this.#onChange(prefix, before, after, cause);
   }
 
-  #prefixesOf(device: number): PrefixSet {
-    let prefixes = this.#byDevice.get(device);
-    if (prefixes === undefined) {
-      prefixes = new PrefixSet();
-      this.#byDevice.set(device, prefixes);
-    }
-    return prefixes;
+  #register(routes: readonly KernelRoute[]): void {
+    for (const route of routes)
+      for (const device of devicesOf([route])) {
+        let prefixes = this.#byDevice.get(device);
+        if (prefixes === undefined) {
+          prefixes = new PrefixSet();
+          this.#byDevice.set(device, prefixes);
+        }
+        prefixes.add(route.destination);
+      }
   }
 }
 
+/** Devices of IPv4 routes; IPv6 routes never go without an event. */
 function* devicesOf(routes: readonly KernelRoute[]): IterableIterator<number> {
-  for (const route of routes)
-    for (const leg of route.nextHops) if (leg.interfaceIndex !== undefined) yield leg.interfaceIndex;
+  for (const { destination, nextHops } of routes)
+    if (destination.family === 4)
+      for (const leg of nextHops) if (leg.interfaceIndex !== undefined) yield leg.interfaceIndex;
 }

@@ -13,7 +13,9 @@ import type { ChangeCause, KernelTable } from "./kernel-table.ts";
 import type { NextHops } from "./next-hops.ts";
 import type { Ownership } from "./ownership.ts";
 import { planPrefix, type Wanted } from "./plan.ts";
+import { PrefixQueue } from "./prefix-queue.ts";
 import { describeFight, noteRepair, type RepairRecord } from "./repairs.ts";
+import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
 import type { DesiredRoute, FibUpdate, RouteState } from "./types.ts";
 import type { Outcome, Step, Writer } from "./writer.ts";
@@ -71,7 +73,7 @@ export class Reconciler {
   /** Own routes from before the restart that nobody desired yet. */
   readonly #adopted = new PrefixSet();
   #adopting = true;
-  readonly #marked = new PrefixSet();
+  readonly #marked = new PrefixQueue();
   /** Refused by the kernel for want of a way: worth another try when links, addresses or routes change. */
   readonly #refused = new PrefixSet();
   readonly #settling: DelayQueue;
@@ -81,6 +83,8 @@ export class Reconciler {
   #changed = new PrefixSet();
   #phase: "idle" | "running" | "stopped" = "idle";
   #draining = false;
+  /** Walks over prefixes that are under way. */
+  #background = 0;
   #flushed: (() => void)[] = [];
 
   constructor(options: ReconcilerOptions) {
@@ -122,9 +126,10 @@ export class Reconciler {
   /** Ends the time in which routes from before the restart are kept: those that nobody desired are deleted. */
   sweep(): void {
     this.#adopting = false;
-    for (const prefix of this.#adopted) this.#marked.add(prefix);
-    this.#adopted.clear();
-    this.#kick();
+    this.#inBackground(this.#adopted, (prefix) => {
+      this.#adopted.delete(prefix);
+      this.#marked.add(prefix);
+    });
   }
 
   entry(prefix: Prefix): Entry | undefined {
@@ -166,13 +171,15 @@ export class Reconciler {
 
   /** These prefixes' next hops resolve differently now. */
   nextHopsChanged(prefixes: Iterable<Prefix>): void {
-    for (const prefix of prefixes) this.#settling.add(prefix);
+    this.#inBackground(prefixes, (prefix) => this.#settling.add(prefix));
   }
 
   /** Links, addresses or foreign routes changed: what was refused may be accepted now. */
   surroundingsChanged(): void {
-    for (const prefix of this.#refused) this.#settling.add(prefix);
-    this.#refused.clear();
+    this.#inBackground(this.#refused, (prefix) => {
+      this.#refused.delete(prefix);
+      this.#settling.add(prefix);
+    });
   }
 
   #set(route: DesiredRoute): void {
@@ -217,7 +224,16 @@ export class Reconciler {
   }
 
   #isQuiet(): boolean {
-    return this.#marked.size === 0 && this.#settling.size === 0 && !this.#draining;
+    return this.#marked.size === 0 && this.#settling.size === 0 && !this.#draining && this.#background === 0;
+  }
+
+  /** Goes through many prefixes in slices; `flush` waits for it. The first slice is done at once. */
+  #inBackground(prefixes: Iterable<Prefix>, each: (prefix: Prefix) => void): void {
+    this.#background++;
+    void inSlices(prefixes, each).then(() => {
+      this.#background--;
+      this.#kick();
+    });
   }
 
   #kick(): void {
@@ -235,23 +251,13 @@ export class Reconciler {
     while (this.#phase === "running" && this.#marked.size > 0) {
       await setImmediate();
       const steps: Step[] = [];
-      for (const prefix of this.#takeMarked()) {
+      for (const prefix of this.#marked.take(batchSize)) {
         const step = this.#plan(prefix);
         if (step !== undefined) steps.push(step);
       }
       if (steps.length > 0) await this.#carryOut(steps);
       this.#report();
     }
-  }
-
-  #takeMarked(): Prefix[] {
-    const batch: Prefix[] = [];
-    for (const prefix of this.#marked) {
-      batch.push(prefix);
-      if (batch.length === batchSize) break;
-    }
-    for (const prefix of batch) this.#marked.delete(prefix);
-    return batch;
   }
 
   async #carryOut(steps: readonly Step[]): Promise<void> {
