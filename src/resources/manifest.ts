@@ -1,5 +1,6 @@
-import type { CST, Document, LineCounter } from "yaml";
+import type { Document, LineCounter } from "yaml";
 import { errorMessage } from "../core/errors.ts";
+import { isTooDeep, tooDeep } from "../core/yaml-depth.ts";
 import { ResourceError } from "./errors.ts";
 import { type FieldPath, type FieldProblem, formatProblem } from "./field-problem.ts";
 import { isResourceKind, kinds } from "./kinds.ts";
@@ -31,9 +32,6 @@ export interface ManifestOptions {
   readonly defaultNamespace: string;
 }
 
-/** The parser keeps its own stack, but all that follows it recurses, and a full stack can end the whole program. */
-const MAX_DEPTH = 100;
-
 /**
  * Reads YAML or JSON with any number of documents, each an object, a list of objects, or a `List`/`<Kind>List` with
  * `items`. Throws `INVALID_MANIFEST` with every mistake of every document, so that nothing of a bad file is applied.
@@ -44,7 +42,7 @@ export async function parseManifest(text: string, options: ManifestOptions): Pro
   const reader = new ManifestReader(options, lines);
   try {
     const tokens = [...new Parser(lines.addNewLine).parse(text)];
-    if (isTooDeep(tokens)) reader.report(1, 0, `it is nested more than ${MAX_DEPTH} levels deep`);
+    if (isTooDeep(tokens)) reader.report(1, 0, tooDeep);
     else {
       const documents = new Composer({ lineCounter: lines, prettyErrors: false }).compose(tokens);
       for (const [index, document] of [...documents].entries()) reader.readDocument(document, index + 1);
@@ -143,19 +141,4 @@ function offsetOf(document: Document.Parsed, path: FieldPath): number {
     if (isObject(node) && Array.isArray(node.range)) return Number(node.range[0]);
   }
   return document.contents?.range[0] ?? document.range[0];
-}
-
-/** Whether anything in the syntax tree lies below more than `MAX_DEPTH` collections. Not recursive. */
-function isTooDeep(tokens: readonly CST.Token[]): boolean {
-  const stack = tokens.map((token) => ({ token, depth: 0 }));
-  for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
-    const { token, depth } = entry;
-    if (depth > MAX_DEPTH) return true;
-    if (token.type === "document" && token.value !== undefined) stack.push({ token: token.value, depth });
-    if (!("items" in token)) continue;
-    for (const item of token.items)
-      for (const child of [item.key, item.value])
-        if (child !== null && child !== undefined) stack.push({ token: child, depth: depth + 1 });
-  }
-  return false;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { errorMessage } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
+import { isTooDeep, tooDeep } from "../../core/yaml-depth.ts";
 import { type AgentConfig, ConfigError, type Setting, settings } from "./settings.ts";
 
 export const defaultConfigFile = "/etc/calibird/calibird.yaml";
@@ -61,7 +62,9 @@ async function readConfigFile(explicit: string | undefined): Promise<ConfigFile>
       path,
     });
   }
-  const { parseDocument } = await import("yaml");
+  const { Parser, parseDocument } = await import("yaml");
+  if (isTooDeep([...new Parser().parse(text)]))
+    throw new ConfigError("UNREADABLE_CONFIG", `${path} cannot be read: ${tooDeep}`, { path });
   const document = parseDocument(text);
   const [problem] = document.errors;
   if (problem !== undefined)

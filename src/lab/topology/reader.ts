@@ -1,5 +1,6 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, Parser, parseDocument } from "yaml";
 import { nearestName } from "../../core/nearest-name.ts";
+import { isTooDeep, tooDeep } from "../../core/yaml-depth.ts";
 import type { FieldTable } from "./fields.ts";
 import type { TopologyRemark } from "./problem.ts";
 
@@ -24,7 +25,9 @@ export class TopologyReader {
   readonly #document;
 
   constructor(text: string) {
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    const isReadable = !isTooDeep([...new Parser().parse(text)]);
+    if (!isReadable) this.problems.push({ line: 1, path: "", message: tooDeep });
+    this.#document = parseDocument(isReadable ? text : "", { lineCounter: this.#lines, prettyErrors: false });
     for (const error of this.#document.errors)
       this.problems.push({ line: this.#lines.linePos(error.pos[0]).line, path: "", message: error.message });
     this.root = { path: "", line: 1, node: this.#document.contents };

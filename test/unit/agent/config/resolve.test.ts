@@ -74,5 +74,7 @@ describe("resolveConfig", () => {
     await expect(resolveConfig({ flags: {}, environment: {}, configFile: missing })).rejects.toThrow(missing);
     const broken = configFile("a: [1\n");
     await expect(resolveConfig({ flags: {}, environment: {}, configFile: broken })).rejects.toThrow("is not YAML");
+    const deep = configFile("[".repeat(20_000));
+    await expect(resolveConfig({ flags: {}, environment: {}, configFile: deep })).rejects.toThrow("nested more than");
   });
 });

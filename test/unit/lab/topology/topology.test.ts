@@ -400,3 +400,7 @@ describe("the name of a lab", () => {
     for (const name of ["", "a/b", "-a", ".", "a b", "x".repeat(33)]) expect(isLabName(name)).toBe(false);
   });
 });
+
+it("refuses a file that is nested so deeply that reading it would exhaust the stack", () => {
+  expect(() => parseTopology("[".repeat(20_000), "lab.clab.yml")).toThrow("nested more than 100 levels deep");
+});
