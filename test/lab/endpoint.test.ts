@@ -294,6 +294,12 @@ describe("removing", () => {
 });
 
 describe("a failure leaves nothing behind:", () => {
+  beforeEach(async () => {
+    // Other than what wiring sets, so that it shows whether that is taken back.
+    enableForwarding({ namespace: { path: pod.path } });
+    await pod.exec("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+  });
+
   const attempts: readonly [string, string, () => Promise<EndpointSpec>][] = [
     [
       "the pod has such an interface already",
