@@ -220,9 +220,9 @@ export class EmbeddedDatastore implements Datastore {
   #onPoll(): void {
     if (this.#closed || this.#failure !== undefined) return;
     const { clock, journal, bootId } = this.#parts;
-    const readable = this.#catchUp();
+    const needsRound = !this.#catchUp() || hasDueLease(journal.state, clock.wallMs(), bootId);
     // A round ends what is due before it does anything else, so an empty one will do.
-    if (!readable || hasDueLease(journal.state, clock.wallMs(), bootId))
+    if (needsRound && this.#rounds === undefined)
       this.#submit(() => ({ answer: undefined })).catch((error: unknown) =>
         this.#parts.logger.warn({ error: errorMessage(error) }, "the store could not be looked after"),
       );

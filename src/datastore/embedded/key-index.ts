@@ -2,7 +2,7 @@
  * Order of two keys by their UTF-8 bytes, as etcd sorts them. UTF-16 code units sort the same way but for surrogates,
  * which stand for characters above U+FFFF and must come after U+E000 … U+FFFF.
  */
-export function compareKeys(left: string, right: string): number {
+function compareKeys(left: string, right: string): number {
   const shorter = Math.min(left.length, right.length);
   for (let index = 0; index < shorter; index++) {
     const a = left.charCodeAt(index);

@@ -151,6 +151,16 @@ describe("autoAssign", () => {
     }
   });
 
+  it("counts right when several nodes work on one handle at the same time", async () => {
+    const names = ["a", "b", "c", "d"];
+    await Promise.all(names.map((name) => node(name).ensureBlock(4)));
+    await Promise.all(names.map((name) => node(name).autoAssign(request("net.shared", 2))));
+    expect((await node("a").addressesByHandle("net.shared")).map(({ block }) => `${block}`)).toHaveLength(8);
+    expect((await auditIpam(store)).problems).toEqual([]);
+    await Promise.all(names.map((name) => node(name).releaseByHandle("net.shared")));
+    expect((await allocated()).size).toBe(0);
+  });
+
   it("refuses a handle id that nobody could release again, and takes nothing", async () => {
     await expect(node("a").autoAssign(request("net/x"))).rejects.toMatchObject({ code: "INVALID_HANDLE" });
     expect((await allocated()).size).toBe(0);

@@ -60,4 +60,4 @@ it("eight processes, some of them killed and started again, take addresses of on
   expect(allocations.size - lines.length).toBeLessThanOrEqual(KILLED);
   const owners = (await store.list(blocksPrefix(4))).items.map((item) => decodeBlock(item.key, item.value)?.affinity);
   expect(new Set(owners).size).toBe(NODES);
-});
+}, 60_000);

@@ -8,7 +8,7 @@ import { openEmbeddedDatastore } from "../../../../src/datastore/embedded/open.t
 import { record } from "../../../conformance/datastore-helpers.ts";
 import { compileSources } from "../../../support/compile.ts";
 
-const KILLS = 15;
+const KILLS = 12;
 const PROCESSES = 3;
 /** What a process that nobody kills does before it ends. */
 const INCREMENTS = 300;
@@ -92,4 +92,4 @@ it("keeps every acknowledged commit, whole and in order, while writers are kille
   expect(await reopened.list("/c/")).toEqual({ items, revision });
   await reopened.close();
   await store.close();
-});
+}, 60_000);
