@@ -137,14 +137,14 @@ class Run {
     return bytes;
   }
 
-  /** What is left for a recipient of these keys: few, large ranges. */
+  /** What is left for a recipient of these keys: few, large ranges. Excluded ranges are equal or disjoint. */
   rangesFor(keys: readonly string[]): Range[] {
     const gaps = keys.flatMap((key) => this.#excluded.get(key) ?? []).sort((a, b) => a.start - b.start);
     const ranges: Range[] = [];
     let at = 0;
     for (const { start, end } of [...gaps, { start: this.#length, end: this.#length }]) {
       if (start > at) ranges.push({ start: at, end: start });
-      at = Math.max(at, end);
+      at = end;
     }
     return ranges;
   }

@@ -92,6 +92,7 @@ describe("a peer that restarts gracefully", () => {
     peer.up(back(true));
     peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
     speaker.settle();
+    expect(speaker.core.peers()[0]?.endOfRibReceived).toEqual([]);
     expect(stale()).toBe(1);
     expect(speaker.changes).toHaveLength(before);
     peer.endOfRib();

@@ -13,8 +13,11 @@ const own = (...prefixes: string[]) =>
   prefixes.map((prefix) => ({ prefix: prefixOf(prefix), attributes: attributesOf() }));
 const learned = (med = 0) => attributesOf([], { localPref: 100, med });
 
-async function reflect(count: number): Promise<{ speaker: ScriptedSpeaker; peers: ScriptedSession[] }> {
-  const speaker = new ScriptedSpeaker();
+async function reflect(
+  count: number,
+  prefixesPerTurn = 1000,
+): Promise<{ speaker: ScriptedSpeaker; peers: ScriptedSession[] }> {
+  const speaker = new ScriptedSpeaker({}, prefixesPerTurn);
   const configs = Array.from({ length: count }, (_, index) => client(index + 1));
   speaker.core.setPeers(configs);
   await speaker.core.start();
@@ -131,7 +134,37 @@ describe("a peer that comes later", () => {
   });
 });
 
+describe("a group's first peer", () => {
+  it("gets its End-of-RIB after everything, though the table is read in slices", async () => {
+    const { speaker, peers } = await reflect(1, 1);
+    const one = nth(peers, 0);
+    one.down();
+    speaker.core.updateOriginated(own("10.1.0.0/26", "10.2.0.0/26", "10.3.0.0/26"), []);
+    speaker.settle();
+    one.up();
+    speaker.settle();
+    expect(one.log).toHaveLength(4);
+    expect(one.log.at(-1)).toBe("EoR");
+  });
+});
+
 describe("a peer that reads slowly", () => {
+  it("hears nothing of a route that went and came back the same", async () => {
+    const { speaker, peers } = await reflect(3);
+    const [one, two] = [nth(peers, 0), nth(peers, 1)];
+    two.capacity = 1;
+    one.announce("10.1.0.0/26", learned());
+    speaker.settle();
+    one.withdraw("10.1.0.0/26");
+    speaker.settle();
+    one.announce("10.1.0.0/26", learned());
+    speaker.settle();
+    two.drain();
+    speaker.settle();
+    expect(two.log).toEqual(["+ 10.1.0.0/26"]);
+    expect(nth(peers, 2).log).toEqual(["+ 10.1.0.0/26", "- 10.1.0.0/26", "+ 10.1.0.0/26"]);
+  });
+
   it("is told the latest state when it can be written to, and holds up nobody", async () => {
     const { speaker, peers } = await reflect(4);
     const [one, two, three] = [nth(peers, 0), nth(peers, 1), nth(peers, 2)];
@@ -241,6 +274,17 @@ describe("a change of export rules", () => {
     expect(peers.every(({ stopped }) => stopped === undefined)).toBe(true);
   });
 
+  it("that come to the same tells nobody anything, though the table is read in slices", async () => {
+    const { speaker, peers } = await reflect(2, 1);
+    speaker.core.updateOriginated(own("10.1.0.0/26", "10.2.0.0/26", "10.3.0.0/26"), []);
+    speaker.settle();
+    for (const peer of peers) peer.log.length = 0;
+    const exportPolicy = { name: "all by another name", rules: [], defaultAction: "accept" } as const;
+    speaker.core.setPeers(peers.map(({ config }) => ({ ...config, exportPolicy })));
+    speaker.settle();
+    expect(peers.map(({ log }) => log)).toEqual([[], []]);
+  });
+
   it("makes a peer a client without a new session", async () => {
     const speaker = new ScriptedSpeaker();
     const plain = [client(1, { routeReflectorClient: false }), client(2, { routeReflectorClient: false })];
@@ -290,6 +334,8 @@ describe("next hops", () => {
     one.up();
     two.up();
     one.announce("10.1.0.0/26", learned());
+    one.announce("10.1.0.64/26", learned());
+    one.withdraw("10.1.0.64/26");
     speaker.settle();
     expect([...two.table.keys()]).toEqual(["10.1.0.0/26"]);
     reachable = false;
