@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import { errnoName, errnoText } from "../sys/errno.ts";
 import { decodeAddress, encodeAddressDump } from "./codec/address.ts";
@@ -19,7 +18,6 @@ import { encodeRouteDump, encodeRouteLookup } from "./codec/route-encoder.ts";
 import { MessageWriter } from "./codec/writer.ts";
 import { NetlinkError } from "./errors.ts";
 import { encodeSlice, SLICE_REQUESTS, type Slice, sliceResults } from "./slices.ts";
-import { multicastGroupNumbers, type Subscriptions } from "./subscriptions.ts";
 import {
   type ForwardingDatabase,
   type ForwardingEntry,
@@ -28,14 +26,12 @@ import {
   type Link,
   mainTable,
   type Neighbour,
-  type Netlink,
-  type NetlinkEvent,
-  type NetlinkEventGroup,
+  type NetlinkAccess,
   type NetlinkRequest,
   type NetlinkResult,
   type RouteFilter,
 } from "./types.ts";
-import type { WorkerLink } from "./worker-link.ts";
+import type { BatchOutcome, QueryOutcome } from "./worker-messages.ts";
 
 /** Slices on their way to the kernel: the worker must not starve, and memory must not grow with the batch. */
 const MAX_SLICES_IN_FLIGHT = 4;
@@ -59,17 +55,20 @@ interface Query<Item> {
   readonly decode: (payload: ByteReader) => Item | undefined;
 }
 
-/** The Netlink of a real kernel: bytes are made and read here, the sockets are the worker's. */
-export class KernelNetlink implements Netlink, ForwardingDatabase {
-  readonly #link: WorkerLink;
-  readonly #subscriptions: Subscriptions;
-  readonly #logger: Logger;
+/** The way to the kernel and back; RequestChannel says what the two calls mean. Byte arrays are given away. */
+export interface KernelLink {
+  exchange(bytes: Uint8Array<ArrayBuffer>, lastSequence: number): Promise<BatchOutcome>;
+  query(bytes: Uint8Array<ArrayBuffer>, sequence: number): Promise<QueryOutcome>;
+  close(): Promise<void>;
+}
+
+/** The network state of a real kernel: bytes are made and read here, and travel over a link. */
+export class KernelNetlink implements NetlinkAccess, ForwardingDatabase {
+  readonly #link: KernelLink;
   #nextSequence = 1;
 
-  constructor(link: WorkerLink, subscriptions: Subscriptions, logger: Logger) {
+  constructor(link: KernelLink) {
     this.#link = link;
-    this.#subscriptions = subscriptions;
-    this.#logger = logger;
   }
 
   async execute(requests: readonly NetlinkRequest[]): Promise<readonly NetlinkResult[]> {
@@ -155,26 +154,6 @@ export class KernelNetlink implements Netlink, ForwardingDatabase {
       decodeForwardingEntry,
     );
     return entries.filter((entry) => entry.interfaceIndex === interfaceIndex);
-  }
-
-  async subscribe(
-    groups: readonly NetlinkEventGroup[],
-    listener: (events: readonly NetlinkEvent[]) => void,
-  ): Promise<() => void> {
-    const subscription = this.#subscriptions.add(groups, listener);
-    try {
-      await this.#link.setMembership(multicastGroupNumbers(groups), true);
-    } catch (error) {
-      this.#subscriptions.remove(subscription);
-      throw error;
-    }
-    return () => {
-      const unwanted = this.#subscriptions.remove(subscription);
-      if (unwanted.length === 0) return;
-      this.#link.setMembership(unwanted, false).catch((error: NetlinkError) => {
-        this.#logger.debug({ code: error.code }, "multicast groups were not left, since the worker is gone");
-      });
-    };
   }
 
   async close(): Promise<void> {

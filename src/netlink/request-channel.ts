@@ -7,7 +7,7 @@ import type { BatchOutcome, QueryOutcome, Refusal } from "./worker-messages.ts";
 /** The kernel fills at most 32 KiB per datagram of a dump; single objects with many attributes may be larger. */
 const RECEIVE_BYTES = 262_144;
 /** Datagrams of a dump between two looks at the monitor socket, whose buffer fills meanwhile. */
-const CHUNKS_PER_PAUSE = 16;
+const CHUNKS_PER_PAUSE = 8;
 
 const EAGAIN = 11;
 const ENOMEM = 12;
@@ -78,7 +78,8 @@ export class RequestChannel {
         if (last === undefined) holdsObjects = true;
         else end = last.errno === 0 ? { kind: "answered", chunks } : { kind: "refused", answer: last };
       }
-      if (holdsObjects) chunks.push(datagram.slice());
+      if (!holdsObjects) continue;
+      chunks.push(datagram.slice());
       if (chunks.length % CHUNKS_PER_PAUSE === 0) pause();
     }
     return end === undefined || (isInconsistent && end.kind === "answered") ? { kind: "inconsistent" } : end;

@@ -271,6 +271,9 @@ export interface Netlink {
   close(): Promise<void>;
 }
 
+/** A Netlink that tells of no changes. */
+export type NetlinkAccess = Omit<Netlink, "subscribe">;
+
 /** What only VXLAN asks of the kernel besides. */
 export interface ForwardingDatabase {
   /** The entries of one VXLAN device. */

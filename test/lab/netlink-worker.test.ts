@@ -4,7 +4,7 @@ import { silentLogger } from "../../src/core/logger.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import type { NetlinkError } from "../../src/netlink/errors.ts";
-import { openNetlink } from "../../src/netlink/open.ts";
+import { openDirectNetlink, openNetlink } from "../../src/netlink/open.ts";
 import type { KernelRoute, NetlinkEvent, NetlinkRequest } from "../../src/netlink/types.ts";
 import { codes, ip, ipBatch, ipJson, NetlinkFixture, type OpenedNetlink, succeed, until } from "./netlink-fixture.ts";
 
@@ -254,6 +254,28 @@ describe("subscribe", () => {
     await succeed(netlink, { op: "route-add", route: numbered(1_000_000) });
     await until(() => events.some((event) => event.type === "route" && event.route.destination.equals(last)));
     expect(events.length).toBeLessThan(60_000);
+  });
+});
+
+describe("a netlink without a worker", () => {
+  test("does the same in a namespace of its own, and leaves this thread where it is", async () => {
+    const { name, path } = fixture.namespace();
+    const netlink = openDirectNetlink({ namespace: { path } });
+    const results = await netlink.execute([
+      { op: "link-set", link: "lo", change: { up: true } },
+      { op: "link-add", link: { kind: "bridge", name: "br0" } },
+      { op: "link-delete", link: "nosuch" },
+    ]);
+    expect(codes(results)).toEqual(["ok", "ok", "ENODEV"]);
+    expect((await netlink.links()).map((link) => link.name)).toEqual(["lo", "br0"]);
+    expect(ipJson(name, "link", "show", "br0")).toHaveLength(1);
+    expect(await netlink.routeTo(IpAddress.parse("127.0.0.1"))).toMatchObject({ type: "local" });
+    await netlink.close();
+    await netlink.close();
+    await expect(netlink.links()).rejects.toMatchObject({ code: "CLOSED" });
+    expect(() => openDirectNetlink({ namespace: { path: "/run/netns/calibird-no-such" } })).toThrow(
+      "/run/netns/calibird-no-such",
+    );
   });
 });
 
