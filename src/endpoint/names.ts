@@ -7,7 +7,7 @@ const maximumInterfaceName = 15;
 /** Characters of a hash or container ID that follow the prefix. */
 const suffixLength = 11;
 
-export const defaultInterfacePrefix = "cali";
+const defaultInterfacePrefix = "cali";
 
 /**
  * The prefix of host interface names: the first entry of `FELIX_INTERFACEPREFIX` (a comma list), or `cali`. Throws

@@ -21,7 +21,7 @@ const defaultMetric6 = 1024;
 const anyPrefix = { 4: Prefix.parse("0.0.0.0/0"), 6: Prefix.parse("::/0") } as const;
 
 /** True if the two are the ends of one veth. */
-export function isPair(host: Link | undefined, pod: Link | undefined): boolean {
+function isPair(host: Link | undefined, pod: Link | undefined): boolean {
   return (
     host?.kind === "veth" &&
     pod?.kind === "veth" &&

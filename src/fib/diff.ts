@@ -119,7 +119,7 @@ export function sameDemand(left: DesiredRoute, right: DesiredRoute): boolean {
 }
 
 /** True if the two leave by the same way. */
-export function sameForwarding(left: DesiredForwarding, right: DesiredForwarding): boolean {
+function sameForwarding(left: DesiredForwarding, right: DesiredForwarding): boolean {
   if (left === right) return true;
   switch (left.mode) {
     case "blackhole":
