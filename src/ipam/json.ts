@@ -3,9 +3,10 @@ export type ExactJson = null | boolean | number | bigint | string | readonly Exa
 export type ExactJsonObject = { readonly [key: string]: ExactJson };
 
 /**
- * A string or a number of a JSON text. NUL never stands for itself in JSON, only as an escape, which makes it a safe mark.
+ * A key, a string or a number of a JSON text. NUL never stands for itself in JSON, only as an escape, which makes it a safe
+ * mark.
  */
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const MARK = "\0";
 const ESCAPED_MARK = "\\u0000";
 
@@ -14,10 +15,10 @@ const ESCAPED_MARK = "\\u0000";
  * and are above 2^53. Throws SyntaxError.
  */
 export function parseExactJson(text: string): ExactJson {
-  const marked = text.replace(TOKEN, (token) => {
-    if (token.startsWith('"'))
-      return token.startsWith(`"${ESCAPED_MARK}`) ? `"${ESCAPED_MARK}${token.slice(1)}` : token;
-    return /^-?\d{16,}$/.test(token) ? `"${ESCAPED_MARK}${token}"` : token;
+  const marked = text.replace(TOKEN, (token: string, string?: string, colon?: string) => {
+    if (string === undefined) return /^-?\d{16,}$/.test(token) ? `"${ESCAPED_MARK}${token}"` : token;
+    const looksMarked = colon === undefined && string.startsWith(`"${ESCAPED_MARK}`);
+    return looksMarked ? `"${ESCAPED_MARK}${string.slice(1)}` : token;
   });
   return JSON.parse(marked, (_, value: unknown) => {
     if (typeof value !== "string" || !value.startsWith(MARK)) return value;
