@@ -98,7 +98,7 @@ export class Peer implements SessionListener, GroupMember {
       get count() {
         return table.stale;
       },
-      mark: (families) => table.markStale(families),
+      mark: (families) => rib.markStale(table, families),
       sweep: (families) => {
         rib.removeWhere(table, (path) => path.stale && (families === undefined || isOf(path, families)));
         environment.wake();

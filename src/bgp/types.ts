@@ -140,7 +140,10 @@ export type PathSource =
       readonly routeReflectorClient: boolean;
     };
 
-/** A change of the Loc-RIB: `paths` is the new choice, best first and then its equals (multipath); empty is gone. */
+/**
+ * A change of the Loc-RIB: `paths` is the new choice, best first and then its equals (multipath); empty is gone. Also told
+ * when a chosen path becomes stale or fresh.
+ */
 export interface LocRibChange {
   readonly prefix: Prefix;
   readonly paths: readonly Path[];

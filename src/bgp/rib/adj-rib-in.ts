@@ -114,15 +114,12 @@ export class AdjRibIn {
     if (path.stale) this.#stale--;
   }
 
-  /** The peer restarts gracefully: its paths of these families stay in use until it has announced them again. */
-  markStale(families: readonly Family[]): void {
-    for (const path of this.#paths) if (isOf(path, families)) this.setStale(path, true);
-  }
-
-  setStale(path: ReceivedPath, stale: boolean): void {
-    if (path.stale === stale) return;
+  /** True if the path was not so before. */
+  setStale(path: ReceivedPath, stale: boolean): boolean {
+    if (path.stale === stale) return false;
     path.stale = stale;
     this.#stale += stale ? 1 : -1;
+    return true;
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Prefix } from "../../net/prefix.ts";
 import { PrefixMap } from "../../net/prefix-map.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
+import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { ExplainedPath, Path } from "../types.ts";
-import { type AdjRibIn, ReceivedPath } from "./adj-rib-in.ts";
+import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
 import { type Candidate, type DecisionOptions, decide } from "./decision.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
 
@@ -21,6 +22,8 @@ interface MutableDestination extends Destination {
   selected: readonly Path[];
   /** In the queue of `settle`. */
   dirty: boolean;
+  /** One of `selected` has become stale or fresh since the last `settle`. */
+  restated: boolean;
 }
 
 const noPaths: readonly Path[] = [];
@@ -63,7 +66,7 @@ export class Rib {
       known.tracked === tracked &&
       known.source === table.source
     ) {
-      table.setStale(known, false);
+      this.#setStale(destination, known, false);
       return;
     }
     const verdict = table.rules(prefix, attributes, nextHop);
@@ -82,6 +85,12 @@ export class Rib {
   removeWhere(table: AdjRibIn, condition: (path: ReceivedPath) => boolean): void {
     for (const path of table.paths)
       if (condition(path)) this.#replace(this.#destinationOf(path.prefix), path, undefined);
+  }
+
+  /** The source restarts gracefully: its paths of these families stay in use until it has announced them again. */
+  markStale(table: AdjRibIn, families: readonly Family[]): void {
+    for (const path of table.paths)
+      if (isOf(path, families)) this.#setStale(this.#destinationOf(path.prefix), path, true);
   }
 
   /** Runs the table's rules over all its paths again, after they or the source changed. */
@@ -103,7 +112,7 @@ export class Rib {
       if (destination.paths.some(({ tracked }) => changed.has(tracked))) this.#mark(destination);
   }
 
-  /** Chooses anew for up to `limit` marked prefixes; those whose choice changed. */
+  /** Chooses anew for up to `limit` marked prefixes; those whose choice changed, or the staleness of a chosen path. */
   settle(limit: number): readonly Destination[] {
     const slice = this.#dirty.slice(this.#settled, this.#settled + limit);
     this.#settled += slice.length;
@@ -113,8 +122,10 @@ export class Rib {
     }
     return slice.filter((destination) => {
       destination.dirty = false;
+      const { restated } = destination;
+      destination.restated = false;
       const selected = this.#choose(destination);
-      if (listsEqual(destination.selected, selected)) return false;
+      if (listsEqual(destination.selected, selected)) return restated;
       destination.selected = selected;
       return true;
     });
@@ -181,7 +192,7 @@ export class Rib {
   #destinationOf(prefix: Prefix): MutableDestination {
     let destination = this.#destinations.get(prefix);
     if (destination === undefined) {
-      destination = { prefix, paths: [], selected: noPaths, dirty: false };
+      destination = { prefix, paths: [], selected: noPaths, dirty: false, restated: false };
       this.#destinations.set(prefix, destination);
     }
     return destination;
@@ -201,6 +212,12 @@ export class Rib {
     if (destination.paths.length === 0) this.#empty.add(destination);
     // A refused path that comes or goes changes nothing for the choice.
     if (isCandidate(old) || isCandidate(path)) this.#mark(destination);
+  }
+
+  #setStale(destination: MutableDestination, path: ReceivedPath, stale: boolean): void {
+    if (!path.table.setStale(path, stale) || !destination.selected.includes(path)) return;
+    destination.restated = true;
+    this.#mark(destination);
   }
 
   #mark(destination: MutableDestination): void {

@@ -86,15 +86,43 @@ describe("a peer that restarts gracefully", () => {
     expect(table()).toEqual([]);
   });
 
-  it("makes routes fresh as they come again, without a change for anybody, and loses the others at End-of-RIB", () => {
+  it("tells who follows the Loc-RIB which routes became stale and fresh, and other peers nothing", () => {
+    const said = (from: number) =>
+      speaker.changes.slice(from).map(({ prefix, paths }) => `${prefix} ${paths.map((path) => path.stale)}`);
+    const afterLoss = speaker.changes.length;
+    expect(said(afterLoss - 2)).toEqual(["10.1.0.0/26 true", "10.1.0.64/26 true"]);
+    speaker.core.setPeers([
+      config,
+      peerConfigOf({ name: "other", address: "10.0.0.2", port: 179 }, { remoteAs: 65001 }),
+    ]);
+    const other = speaker.session("other");
+    other.up();
+    speaker.settle();
+    const told = other.sentOctets;
+    expect(other.table.size).toBe(2);
     const peer = speaker.session("peer");
-    const before = speaker.changes.length;
+    peer.up(back(true));
+    peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+    speaker.settle();
+    expect(said(afterLoss)).toEqual(["10.1.0.0/26 false"]);
+    peer.down();
+    speaker.settle();
+    expect(said(afterLoss + 1)).toEqual(["10.1.0.64/26 ", "10.1.0.0/26 true"]);
+    peer.up(back(true));
+    peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
+    speaker.settle();
+    expect(other.table.size).toBe(1);
+    // One withdrawal: 23 octets of UPDATE and the prefix.
+    expect(other.sentOctets - told).toBe(23 + 5);
+  });
+
+  it("makes routes fresh as they come again, and loses the others at End-of-RIB", () => {
+    const peer = speaker.session("peer");
     peer.up(back(true));
     peer.announce("10.1.0.0/26", attributesOf([], { localPref: 100 }));
     speaker.settle();
     expect(speaker.core.peers()[0]?.endOfRibReceived).toEqual([]);
     expect(stale()).toBe(1);
-    expect(speaker.changes).toHaveLength(before);
     peer.endOfRib();
     speaker.settle();
     expect(table()).toEqual(["10.1.0.0/26"]);
