@@ -18,6 +18,12 @@ export function compileSources(...files: readonly string[]): { directory: string
     files: files.map((file) => resolve(file)),
   };
   writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(config));
-  execFileSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", directory], { stdio: "pipe" });
-  return { directory, dispose: () => rmSync(directory, { recursive: true }) };
+  const dispose = () => rmSync(directory, { recursive: true, force: true });
+  try {
+    execFileSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", directory], { stdio: "pipe" });
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return { directory, dispose };
 }
