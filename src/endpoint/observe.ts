@@ -1,5 +1,5 @@
 import type { IpAddress } from "../net/address.ts";
-import type { Netlink } from "../netlink/types.ts";
+import type { NetlinkAccess } from "../netlink/types.ts";
 import { hostSysctls, sysctlName } from "./sysctls.ts";
 import type { EndpointSpec, ObservedEndpoint } from "./types.ts";
 
@@ -8,8 +8,8 @@ export type SysctlReader = (path: readonly string[]) => string | undefined;
 
 /** Reads everything that concerns one endpoint from the two namespaces. */
 export async function observeEndpoint(
-  host: Netlink,
-  pod: Netlink,
+  host: NetlinkAccess,
+  pod: NetlinkAccess,
   readHostSysctl: SysctlReader,
   spec: EndpointSpec,
 ): Promise<ObservedEndpoint> {

@@ -3,9 +3,9 @@ import { errorMessage } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { type OpenNamespace, openNamespace } from "../netlink/namespace.ts";
-import { openNetlink } from "../netlink/open.ts";
+import { openDirectNetlink } from "../netlink/open.ts";
 import type { SysctlOptions } from "../netlink/sysctl.ts";
-import type { InterfaceAddress, Netlink, NetlinkRequest } from "../netlink/types.ts";
+import type { InterfaceAddress, NetlinkAccess, NetlinkRequest } from "../netlink/types.ts";
 import { EndpointError } from "./errors.ts";
 import { readSetting, writeSetting } from "./host-settings.ts";
 import { checkInterfaceName } from "./names.ts";
@@ -29,7 +29,7 @@ const podReceiveBufferBytes = 2 ** 20;
 
 interface EndpointWiringOptions {
   /** Of the host's namespace. */
-  readonly netlink: Netlink;
+  readonly netlink: NetlinkAccess;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The host's namespace, if that is not the one that this thread is in. */
@@ -38,7 +38,7 @@ interface EndpointWiringOptions {
 
 /** Both namespaces of one endpoint while it is worked on. */
 interface Access {
-  readonly pod: Netlink;
+  readonly pod: NetlinkAccess;
   readonly namespace: OpenNamespace;
   readonly spec: EndpointSpec;
 }
@@ -49,7 +49,7 @@ interface Access {
  * on twice at a time.
  */
 export class EndpointWiring {
-  readonly #netlink: Netlink;
+  readonly #netlink: NetlinkAccess;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #hostSysctls: SysctlOptions;
@@ -125,10 +125,10 @@ export class EndpointWiring {
   async #withPod<Result>(spec: EndpointSpec, run: (access: Access) => Promise<Result>): Promise<Result> {
     const path = spec.namespacePath;
     let namespace: OpenNamespace | undefined;
-    let pod: Netlink;
+    let pod: NetlinkAccess;
     try {
       namespace = openNamespace(path);
-      pod = await openNetlink({ namespace: { path }, receiveBufferBytes: podReceiveBufferBytes });
+      pod = openDirectNetlink({ namespace: { path }, receiveBufferBytes: podReceiveBufferBytes });
     } catch (error) {
       namespace?.close();
       if (!(error instanceof NetlinkError)) throw error;
@@ -226,7 +226,7 @@ export class EndpointWiring {
 
 /** Throws `KERNEL_REFUSED` with the first refusal. */
 async function perform(
-  netlink: Netlink,
+  netlink: NetlinkAccess,
   steps: readonly { readonly what: string; readonly request: NetlinkRequest }[],
 ): Promise<void> {
   if (steps.length === 0) return;
@@ -243,7 +243,7 @@ async function perform(
 }
 
 /** Returns false if it was gone already. */
-async function deleteLink(netlink: Netlink, index: number, name: string): Promise<boolean> {
+async function deleteLink(netlink: NetlinkAccess, index: number, name: string): Promise<boolean> {
   try {
     await perform(netlink, [{ what: `removal of ${name}`, request: { op: "link-delete", link: index } }]);
     return true;
@@ -254,7 +254,7 @@ async function deleteLink(netlink: Netlink, index: number, name: string): Promis
 }
 
 /** Takes the loopback down again, and from it the address that the kernel gave it when it went up. */
-async function resetLoopback(pod: Netlink, index: number, before: readonly InterfaceAddress[]): Promise<void> {
+async function resetLoopback(pod: NetlinkAccess, index: number, before: readonly InterfaceAddress[]): Promise<void> {
   const isNew = ({ interfaceIndex, address }: InterfaceAddress): boolean =>
     interfaceIndex === index && !before.some((held) => held.interfaceIndex === index && held.address.equals(address));
   await perform(pod, [{ what: "lo down", request: { op: "link-set", link: index, change: { up: false } } }]);

@@ -12,7 +12,7 @@ import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { withNamespaceSync } from "../../src/netlink/namespace.ts";
 import { openNetlink } from "../../src/netlink/open.ts";
-import type { Netlink } from "../../src/netlink/types.ts";
+import type { Netlink, NetlinkAccess } from "../../src/netlink/types.ts";
 import { Monitor, TestNamespace } from "../support/network-namespace.ts";
 
 const hostMac = "ee:ee:ee:ee:ee:ee";
@@ -367,7 +367,7 @@ describe("a failure leaves nothing behind:", () => {
     const before = [await picture(host), await picture(pod), settings(pod)];
     for (let failing = 0; ; failing++) {
       let count = 0;
-      const faulty: Netlink = {
+      const faulty: NetlinkAccess = {
         execute: async (requests) =>
           count++ === failing
             ? requests.map(() => ({ ok: false, errno: 12, code: "ENOMEM", message: "injected" }))
@@ -377,7 +377,6 @@ describe("a failure leaves nothing behind:", () => {
         links: () => netlink.links(),
         addresses: () => netlink.addresses(),
         neighbours: () => netlink.neighbours(),
-        subscribe: (groups, listener) => netlink.subscribe(groups, listener),
         close: () => netlink.close(),
       };
       const unlucky = new EndpointWiring({
@@ -398,7 +397,7 @@ describe("a failure leaves nothing behind:", () => {
 
   test("something keeps resetting the MAC address", async () => {
     const before = [await picture(host), await picture(pod), settings(pod)];
-    const meddling: Netlink = {
+    const meddling: NetlinkAccess = {
       execute: async (requests) => {
         const results = await netlink.execute(requests);
         await host.ip(`link set ${spec.hostInterfaceName} address 02:00:00:00:00:07`).catch(() => {});
@@ -409,7 +408,6 @@ describe("a failure leaves nothing behind:", () => {
       links: () => netlink.links(),
       addresses: () => netlink.addresses(),
       neighbours: () => netlink.neighbours(),
-      subscribe: (groups, listener) => netlink.subscribe(groups, listener),
       close: () => netlink.close(),
     };
     const beset = new EndpointWiring({
