@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { AgentNode } from "./support/agent-node.ts";
 import { BirdLab } from "./support/bird-lab.ts";
 import type { BirdRouter } from "./support/bird-router.ts";
+import { patient } from "./support/patience.ts";
+import { globalPeer } from "./support/resources.ts";
 
 const config = `
 protocol static services { ipv4; route 172.31.0.0/24 blackhole; }
@@ -13,15 +15,6 @@ protocol bgp n1 {
   ipv4 { import all; export where source = RTS_STATIC; };
 }`;
 
-const peer = {
-  apiVersion: "projectcalico.org/v3",
-  kind: "BGPPeer",
-  metadata: { name: "r1" },
-  spec: { peerIP: "10.0.0.254", asNumber: 64513 },
-};
-
-const patient = { timeout: 20_000, interval: 50 };
-
 describe("an eBGP session that we open to BIRD", () => {
   let lab: BirdLab;
   let node: AgentNode;
@@ -32,7 +25,7 @@ describe("an eBGP session that we open to BIRD", () => {
     lab = await BirdLab.up({
       nodes: { n1: { address: "10.0.0.1", pods: ["n1-a"] } },
       routers: { r1: { address: "10.0.0.254", loopback: ["172.31.0.1/32"], config } },
-      resources: [peer],
+      resources: [globalPeer("r1", "10.0.0.254", 64513)],
     });
     node = lab.node("n1");
     router = lab.router("r1");

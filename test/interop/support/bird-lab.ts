@@ -89,6 +89,13 @@ export class BirdLab {
     return router;
   }
 
+  /** Has the segment carry frames of this machine or not; its interface stays up, so nobody is told. */
+  async setForwarding(name: string, forwards: boolean): Promise<void> {
+    const segment = this.#lab.nodes.find(({ kind }) => kind === "bridge")?.networkNamespace ?? "";
+    const state = forwards ? "3" : "0";
+    await run("bridge", ["-n", segment, "link", "set", "dev", `${name}-eth1`, "state", state]);
+  }
+
   async down(): Promise<void> {
     await Promise.all([...this.#routers.values()].map((router) => router.capture.stop()));
     for (const node of this.#nodes.values()) node.stopWatching();

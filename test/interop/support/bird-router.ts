@@ -26,12 +26,8 @@ export function writeBirdFiles(folder: string, routerId: string, config: string)
 /** What BIRD hears by BGP goes into its kernel, so that it can answer pods. */
 const kernelExport = "protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }";
 
-/** Log lines that are no complaint about the peer. */
-const harmless: readonly RegExp[] = [
-  // We take no route away from BIRD's kernel table and it says what it does about other people's.
-  /<TRACE> /,
-  /<INFO> /,
-];
+/** Log lines that are no complaint about the peer; the last is the shell's about a BIRD that was killed. */
+const harmless: readonly RegExp[] = [/<TRACE> /, /<INFO> /, /^Killed$/];
 
 /** One BIRD of a lab, asked through birdc and read through its log. */
 export class BirdRouter {
@@ -79,11 +75,19 @@ export class BirdRouter {
     return parseRoutes(await this.birdc("show", "route", "protocol", protocol, "all"));
   }
 
+  /** True while BIRD keeps the peer's routes as stale ones (RFC 4724 §4.2). */
+  async keepsStaleRoutes(name: string): Promise<boolean> {
+    return (await this.protocol(name)).includes("Neighbor graceful restart active");
+  }
+
+  /** Rewrites the protocols of the configuration for the next start or `configure`. */
+  rewrite(config: string): void {
+    writeBirdFiles(this.#folder, this.address, config);
+  }
+
   /** Rewrites the protocols of the configuration and has BIRD read it; its sessions go on where they can. */
   async configure(config: string): Promise<string> {
-    const flags = readFileSync(join(this.#folder, "flags"), "utf8");
-    writeBirdFiles(this.#folder, this.address, config);
-    writeFileSync(join(this.#folder, "flags"), flags);
+    this.rewrite(config);
     return this.birdc("configure");
   }
 

@@ -60,6 +60,14 @@ export class Capture {
     if (!this.#words.includes("\n0 packets dropped by kernel")) throw new Error(`tcpdump: ${this.#words}`);
   }
 
+  /** Ends the capture; how often this address has tried to open a connection. */
+  async dialsOf(address: string): Promise<number> {
+    await this.stop();
+    const filter = `tcp.flags.syn == 1 && tcp.flags.ack == 0 && ip.src == ${address}`;
+    const { stdout } = await run("tshark", ["-r", this.#file, "-Y", filter]);
+    return stdout.split("\n").length - 1;
+  }
+
   /** Ends the capture and has tshark read what came from an address. */
   async sentBy(address: string): Promise<SentMessages> {
     await this.stop();
