@@ -128,9 +128,9 @@ function sameForwarding(left: DesiredForwarding, right: DesiredForwarding): bool
       return right.mode === "device" && left.device === right.device;
     case "none":
       return right.mode === "none" && left.state === right.state && sameAddress(left.nextHop, right.nextHop);
-    case "direct":
+    default:
       return (
-        right.mode === "direct" &&
+        right.mode === left.mode &&
         left.nextHops.length === right.nextHops.length &&
         left.nextHops.every((hop, index) => {
           const other = right.nextHops[index];

@@ -4,7 +4,7 @@ import { PrefixMap, PrefixSet } from "../net/prefix-map.ts";
 import type { KernelRoute, RouteNextHop } from "../netlink/types.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { LinkTable } from "./link-table.ts";
-import type { DesiredForwarding } from "./types.ts";
+import type { DesiredForwarding, DesiredNextHop } from "./types.ts";
 
 /** The legs that a forwarding comes down to, or why there is no way. */
 export type Resolution =
@@ -12,11 +12,9 @@ export type Resolution =
   | { readonly ok: true; readonly legs: readonly RouteNextHop[]; readonly missing?: string }
   | { readonly ok: false; readonly reason: string };
 
-type GatewayDemand = Extract<DesiredForwarding, { readonly mode: "direct" }>["nextHops"][number];
-
 /** A device or gateway that desired routes lead to, with its present resolution and the prefixes that use it. */
 interface Target {
-  readonly gateway?: GatewayDemand;
+  readonly gateway?: DesiredNextHop;
   readonly device?: string;
   readonly users: PrefixSet;
   resolution: Resolution;
@@ -98,7 +96,7 @@ export class NextHops {
   /** Finds or makes the targets of a forwarding. */
   *#targetsOf(forwarding: DesiredForwarding): IterableIterator<Target> {
     if (forwarding.mode === "device") yield this.#deviceTarget(forwarding.device);
-    if (forwarding.mode === "direct") for (const hop of forwarding.nextHops) yield this.#gatewayTarget(hop);
+    if ("nextHops" in forwarding) for (const hop of forwarding.nextHops) yield this.#gatewayTarget(hop);
   }
 
   #deviceTarget(device: string): Target {
@@ -110,7 +108,7 @@ export class NextHops {
     return target;
   }
 
-  #gatewayTarget(hop: GatewayDemand): Target {
+  #gatewayTarget(hop: DesiredNextHop): Target {
     const key = Prefix.host(hop.gateway);
     const targets = this.#gateways.get(key) ?? [];
     const existing = targets.find(
@@ -148,7 +146,7 @@ export class NextHops {
     return { ok: true, legs: [{ interfaceIndex: link.index, onlink: false, weight: 1 }] };
   }
 
-  #resolveGateway(hop: GatewayDemand): Resolution {
+  #resolveGateway(hop: DesiredNextHop): Resolution {
     const { gateway, device, onlink = false } = hop;
     if (device !== undefined) return this.#resolveOnDevice(gateway, device, onlink);
     if (onlink) return failed(`next hop ${gateway} is given as on-link but without a device`);

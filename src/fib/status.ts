@@ -36,6 +36,12 @@ export function adoptedRoute(prefix: Prefix, route: KernelRoute | undefined, lin
   };
 }
 
+/** What the well-known names of the tunnel devices tell. */
+function modeOfDevice(device: string | undefined): "direct" | "ipip" | "vxlan" {
+  if (device === "tunl0") return "ipip";
+  return device?.startsWith("vxlan") ? "vxlan" : "direct";
+}
+
 function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): DesiredForwarding {
   const [first] = route?.nextHops ?? [];
   if (route === undefined || route.type !== "unicast" || first === undefined) return { mode: "blackhole" };
@@ -43,7 +49,7 @@ function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): De
     index === undefined ? undefined : links.byIndex(index)?.name;
   if (first.gateway === undefined) return { mode: "device", device: nameOf(first.interfaceIndex) ?? "" };
   return {
-    mode: "direct",
+    mode: modeOfDevice(nameOf(first.interfaceIndex)),
     nextHops: route.nextHops.flatMap(({ gateway, interfaceIndex, onlink }) => {
       const device = nameOf(interfaceIndex);
       return gateway === undefined ? [] : [{ gateway, onlink, ...(device === undefined ? {} : { device }) }];

@@ -14,17 +14,22 @@ export type RouteMode = "direct" | "ipip" | "vxlan" | "blackhole" | "device";
  */
 export type RouteState = "installed" | "pending" | "conflict" | "stale" | "unresolved" | "filtered";
 
+/** A gateway, and if it is not to be looked up, the device that leads to it. */
+export interface DesiredNextHop {
+  readonly gateway: IpAddress;
+  /** The gateway is on the device's link whatever its addresses say. Needs `device`. */
+  readonly onlink?: boolean;
+  readonly device?: string;
+}
+
 export type DesiredForwarding =
   | { readonly mode: "blackhole" }
   | { readonly mode: "device"; readonly device: string }
   | {
-      readonly mode: "direct";
-      /** Several mean ECMP, one multipath route. */
-      readonly nextHops: readonly {
-        readonly gateway: IpAddress;
-        readonly onlink?: boolean;
-        readonly device?: string;
-      }[];
+      /** Which way most of the next hops go; the kernel is told the same for all three. */
+      readonly mode: "direct" | "ipip" | "vxlan";
+      /** Several mean ECMP, one multipath route. A tunnelled one names the tunnel's device and is on-link. */
+      readonly nextHops: readonly DesiredNextHop[];
     }
   /** Known but not to be written, e.g. an unresolvable next hop or a policy; kept so that it can be shown. */
   | {

@@ -39,7 +39,7 @@ function modeOf(status: RouteStatus): RouteMode {
 
 function nextHopsOf(status: RouteStatus): string[] {
   const { forwarding } = status.route;
-  if (forwarding.mode === "direct") return forwarding.nextHops.map((nextHop) => nextHop.gateway.toString());
+  if ("nextHops" in forwarding) return forwarding.nextHops.map((nextHop) => nextHop.gateway.toString());
   return forwarding.mode === "none" && forwarding.nextHop !== undefined ? [forwarding.nextHop.toString()] : [];
 }
 

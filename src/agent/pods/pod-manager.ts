@@ -5,8 +5,9 @@ import type { Logger } from "../../core/logger.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { podInterfaceName } from "../../endpoint/names.ts";
 import type { EndpointWiring } from "../../endpoint/wiring.ts";
+import type { AddressOwner } from "../../ipam/block.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
-import type { IpAddress } from "../../net/address.ts";
+import { podOwner } from "../../ipam/owners.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
@@ -14,7 +15,7 @@ import {
   type PodRecord,
   podEndpointName,
   podFromResource,
-  podHandle,
+  podIdentity,
   podInterface,
   podToResource,
 } from "./pod-record.ts";
@@ -100,7 +101,7 @@ export class PodManager {
       engine.updateWorkloads([], pod.addresses.map(Prefix.host));
       this.#pods.delete(keyOf(pod));
       await this.#unwire(pod);
-      await ipam.releaseByHandle(podHandle(pod.containerId));
+      await ipam.releaseByHandle(this.#ownerOf(pod).handleId);
       const endpoint = podEndpointName(nodeName, name);
       if (endpoint !== undefined) await ignoreMissing(client.delete("WorkloadEndpoint", endpoint, { namespace }));
       await engine.flush();
@@ -117,8 +118,10 @@ export class PodManager {
     if (endpoint === undefined)
       throw new PodError("INVALID_POD", `"${name}" cannot be a pod: it must not begin or end with '-'`, { name });
     const containerId = randomBytes(32).toString("hex");
-    const addresses = await this.#assign(request, containerId);
-    undo.push(() => ipam.releaseByHandle(podHandle(containerId)));
+    const owner = this.#ownerOf({ namespace, name, containerId });
+    const assigned = await ipam.autoAssign({ ...owner, count4: 1, count6: 0, intendedUse: "Workload" });
+    const addresses = assigned.ipv4.map(({ address }) => address);
+    undo.push(() => ipam.releaseByHandle(owner.handleId));
     const namespacePath = createNamespace(request.networkNamespace ?? name);
     undo.push(async () => deleteNamespace(request.networkNamespace ?? name));
     const hostInterface = podInterfaceName(namespace, name);
@@ -144,21 +147,8 @@ export class PodManager {
     return pod;
   }
 
-  async #assign(request: { namespace: string; name: string }, containerId: string): Promise<IpAddress[]> {
-    const { ipam, nodeName } = this.#options;
-    const assigned = await ipam.autoAssign({
-      handleId: podHandle(containerId),
-      attributes: {
-        namespace: request.namespace,
-        node: nodeName,
-        pod: request.name,
-        timestamp: goTimestamp(this.#options.nowMs()),
-      },
-      count4: 1,
-      count6: 0,
-      intendedUse: "Workload",
-    });
-    return assigned.ipv4.map(({ address }) => address);
+  #ownerOf(pod: Pick<PodRecord, "namespace" | "name" | "containerId">): AddressOwner {
+    return podOwner(podIdentity(this.#options.nodeName, pod), this.#options.nowMs());
   }
 
   async #wire(pod: PodRecord, namespacePath: string): Promise<string> {
@@ -240,10 +230,4 @@ async function ignoreMissing(deletion: Promise<void>): Promise<void> {
   } catch (error) {
     if (!(error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND")) throw error;
   }
-}
-
-/** Go's time.Time.String() in UTC, which Calico writes into allocation attributes. */
-function goTimestamp(unixMs: number): string {
-  const [date = "", time = ""] = new Date(unixMs).toISOString().slice(0, -1).split("T");
-  return `${date} ${time.replace(/\.?0*$/, "")} +0000 UTC`;
 }

@@ -1,3 +1,4 @@
+import type { PodIdentity } from "../../ipam/owners.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
 import type { Resource } from "../../resources/resource.ts";
@@ -24,9 +25,12 @@ const networkName = "k8s-pod-network";
 /** The pod's own interface, and so the endpoint's name. */
 export const podInterface = "eth0";
 
-/** The IPAM handle of a pod: `<network>.<containerID>`. */
-export function podHandle(containerId: string): string {
-  return `${networkName}.${containerId}`;
+/** What names a pod towards IPAM. */
+export function podIdentity(
+  node: string,
+  { namespace, name, containerId }: Pick<PodRecord, "namespace" | "name" | "containerId">,
+): PodIdentity {
+  return { network: networkName, containerId, namespace, pod: name, node };
 }
 
 /** Name of the WorkloadEndpoint of a pod on a node. */

@@ -1,0 +1,85 @@
+import type { DesiredNextHop } from "../../fib/types.ts";
+import type { IpAddress } from "../../net/address.ts";
+import type { RoutingPool } from "./sources.ts";
+
+/** Whether a tunnel device of this node can carry packets now. */
+export type TunnelState =
+  | { readonly ready: true; readonly device: string; readonly mtu: number }
+  | {
+      readonly ready: false;
+      /** Why not, for people. */
+      readonly reason: string;
+    };
+
+/** What a node at the other end of a tunnel has told of itself in its Node resource. */
+export interface TunnelPeer {
+  readonly node: string;
+  /** It has a tunnel address, which a node gets only when its tunl0 is up. */
+  readonly ipipReady: boolean;
+  /** Address of its VXLAN device (VTEP), likewise. */
+  readonly vtep?: IpAddress;
+}
+
+/** What decides how a next hop is reached. */
+export interface EncapsulationContext {
+  readonly ipip: TunnelState;
+  readonly vxlan: TunnelState;
+  /** The address is in a subnet of this node (CrossSubnet's question). */
+  readonly isOnLink: (address: IpAddress) => boolean;
+  /** The node of the cluster with this address; undefined for any other router. */
+  readonly peerAt: (address: IpAddress) => TunnelPeer | undefined;
+}
+
+/** How packets get to one next hop, or what they have to wait for. */
+export type NextHopChoice =
+  | { readonly mode: "direct" | "ipip" | "vxlan"; readonly hop: DesiredNextHop; readonly mtu?: number }
+  | { readonly mode: "waiting"; readonly wanted: "ipip" | "vxlan"; readonly reason: string };
+
+/**
+ * Decides for one next hop of a route in `pool` (undefined: outside all pools, always direct).
+ *
+ * Make before break: packets go into a tunnel only when both ends of it exist. The other end says so by the tunnel address
+ * in its Node, which is written after its device is up; a next hop that is no node of the cluster is taken at its word.
+ */
+export function chooseNextHop(
+  nextHop: IpAddress,
+  pool: RoutingPool | undefined,
+  context: EncapsulationContext,
+): NextHopChoice {
+  if (pool === undefined) return direct(nextHop);
+  const tunnel = pool.ipipMode !== "Never" ? "ipip" : pool.vxlanMode !== "Never" ? "vxlan" : undefined;
+  if (tunnel === undefined) return direct(nextHop);
+  const mode = tunnel === "ipip" ? pool.ipipMode : pool.vxlanMode;
+  if (mode === "CrossSubnet" && context.isOnLink(nextHop)) return direct(nextHop);
+  return tunnel === "ipip" ? overIpip(nextHop, context) : overVxlan(nextHop, context);
+}
+
+function direct(gateway: IpAddress): NextHopChoice {
+  return { mode: "direct", hop: { gateway } };
+}
+
+/** The kernel takes the route's gateway as outer destination; `onlink` because tunl0 has a /32 only. */
+function overIpip(gateway: IpAddress, { ipip, peerAt }: EncapsulationContext): NextHopChoice {
+  if (!ipip.ready) return { mode: "waiting", wanted: "ipip", reason: ipip.reason };
+  if (gateway.family === 6)
+    return { mode: "waiting", wanted: "ipip", reason: `IPIP carries IPv4 only, and next hop ${gateway} is IPv6` };
+  const peer = peerAt(gateway);
+  if (peer !== undefined && !peer.ipipReady)
+    return { mode: "waiting", wanted: "ipip", reason: `node ${peer.node} has no tunnel address yet` };
+  return { mode: "ipip", hop: { gateway, device: ipip.device, onlink: true }, mtu: ipip.mtu };
+}
+
+/** The gateway is the other node's VTEP address; forwarding entries turn it into MAC and node address. */
+function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext): NextHopChoice {
+  if (!vxlan.ready) return { mode: "waiting", wanted: "vxlan", reason: vxlan.reason };
+  const peer = peerAt(nextHop);
+  if (peer === undefined)
+    return {
+      mode: "waiting",
+      wanted: "vxlan",
+      reason: `next hop ${nextHop} is no node of the cluster, so it has no VTEP`,
+    };
+  if (peer.vtep === undefined)
+    return { mode: "waiting", wanted: "vxlan", reason: `node ${peer.node} has no VXLAN tunnel address yet` };
+  return { mode: "vxlan", hop: { gateway: peer.vtep, device: vxlan.device, onlink: true }, mtu: vxlan.mtu };
+}
