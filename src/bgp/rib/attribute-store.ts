@@ -10,24 +10,21 @@ const firstSweepSize = 1024;
  * are collected by the engine; their entries go when the table has doubled.
  */
 export class AttributeStore {
-  /** By hash; almost always one entry, an array where hashes collide. */
-  readonly #entries = new Map<number, WeakRef<PathAttributes>[]>();
+  /** By hash; an array only where hashes collide. */
+  readonly #entries = new Map<number, WeakRef<PathAttributes> | WeakRef<PathAttributes>[]>();
   #size = 0;
   #sweepAt = firstSweepSize;
 
   /** The object that stands for this content: an earlier one that is equal, else `attributes` itself. */
   intern(attributes: PathAttributes): PathAttributes {
     const hash = hashAttributes(attributes);
-    const bucket = this.#entries.get(hash);
-    if (bucket === undefined) {
-      this.#entries.set(hash, [new WeakRef(attributes)]);
-    } else {
-      for (const reference of bucket) {
-        const known = reference.deref();
-        if (known !== undefined && (known === attributes || attributesEqual(known, attributes))) return known;
-      }
-      bucket.push(new WeakRef(attributes));
+    const found = this.#entries.get(hash);
+    for (const reference of listOf(found)) {
+      const known = reference.deref();
+      if (known !== undefined && (known === attributes || attributesEqual(known, attributes))) return known;
     }
+    const reference = new WeakRef(attributes);
+    this.#entries.set(hash, found === undefined ? reference : [...listOf(found), reference]);
     this.#size++;
     if (this.#size >= this.#sweepAt) this.#sweep();
     return attributes;
@@ -35,14 +32,20 @@ export class AttributeStore {
 
   #sweep(): void {
     this.#size = 0;
-    for (const [hash, bucket] of this.#entries) {
-      const alive = bucket.filter((reference) => reference.deref() !== undefined);
-      if (alive.length === 0) this.#entries.delete(hash);
-      else if (alive.length < bucket.length) this.#entries.set(hash, alive);
+    for (const [hash, found] of this.#entries) {
+      const alive = listOf(found).filter((reference) => reference.deref() !== undefined);
+      const [only] = alive;
+      if (only === undefined) this.#entries.delete(hash);
+      else if (Array.isArray(found)) this.#entries.set(hash, alive.length === 1 ? only : alive);
       this.#size += alive.length;
     }
     this.#sweepAt = Math.max(firstSweepSize, this.#size * 2);
   }
+}
+
+function listOf<Item extends object>(found: Item | Item[] | undefined): readonly Item[] {
+  if (found === undefined) return [];
+  return Array.isArray(found) ? found : [found];
 }
 
 function mix(hash: number, value: number): number {

@@ -40,6 +40,8 @@ export class BucketTable {
   readonly #byAttributes = new Map<PathAttributes, Bucket[]>();
   /** By the name and by the address of those who must not hear of the routes. */
   readonly #byExcluded = new Map<string, Set<Bucket>>();
+  /** Most buckets in a row have the same next hop. */
+  #lastAddress: { readonly address: IpAddress; readonly key: string } | undefined;
 
   /** The bucket of this content, with one route more. */
   take(attributes: PathAttributes, nextHop: NextHop, source: string | undefined): Bucket {
@@ -49,7 +51,8 @@ export class BucketTable {
       known.routes++;
       return known;
     }
-    const excludedKeys = [addressKey(nextHop.address), ...(source === undefined ? [] : [nameKey(source)])];
+    const hopKey = this.#addressKey(nextHop.address);
+    const excludedKeys = source === undefined ? [hopKey] : [hopKey, nameKey(source)];
     const wanted: Bucket = { attributes, nextHop, source, excludedKeys, routes: 1 };
     if (siblings === undefined) this.#byAttributes.set(attributes, [wanted]);
     else siblings.push(wanted);
@@ -81,6 +84,11 @@ export class BucketTable {
     let count = 0;
     for (const { routes } of buckets) count += routes;
     return count;
+  }
+
+  #addressKey(address: IpAddress): string {
+    if (this.#lastAddress?.address !== address) this.#lastAddress = { address, key: addressKey(address) };
+    return this.#lastAddress.key;
   }
 }
 

@@ -39,14 +39,17 @@ export class ExportRules {
   readonly profile: ExportProfile;
   readonly #identity: ExportIdentity;
   readonly #policy: PolicyRunner;
-  /** By the attributes after policy, then by the ORIGINATOR_ID that reflection has to add (-1: not reflected). */
-  readonly #rewritten = new WeakMap<PathAttributes, Map<number, PathAttributes>>();
-  readonly #withoutMed = new WeakMap<PathAttributes, PathAttributes>();
+  readonly #rewritten = new LastResult();
+  readonly #withoutMed = new LastResult();
+  readonly #self: Readonly<Partial<Record<Family, NextHop>>>;
 
   constructor(profile: ExportProfile, identity: ExportIdentity) {
     this.profile = profile;
     this.#identity = identity;
     this.#policy = new PolicyRunner(profile.policy, identity.intern);
+    this.#self = Object.fromEntries(
+      Object.entries(profile.selfAddresses).map(([family, address]) => [family, { address }]),
+    );
   }
 
   /** The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter). */
@@ -88,43 +91,50 @@ export class ExportRules {
     const { attributes } = path;
     if (this.profile.context.peerType === "ibgp" || path.source.kind === "local" || attributes.med === undefined)
       return attributes;
-    let stripped = this.#withoutMed.get(attributes);
-    if (stripped === undefined) {
+    return this.#withoutMed.get(attributes, 0, () => {
       const { med: _, ...others } = attributes;
-      stripped = this.#identity.intern(others);
-      this.#withoutMed.set(attributes, stripped);
-    }
-    return stripped;
+      return this.#identity.intern(others);
+    });
   }
 
   #nextHop(path: Path): NextHop | undefined {
-    const { context, nextHopMode, selfAddresses } = this.profile;
+    const { context, nextHopMode } = this.profile;
     const self = nextHopMode === "self" || (nextHopMode === "auto" && context.peerType === "ebgp");
+    const { nextHop } = path;
+    if (self || nextHop === undefined) return this.#self[familyOfPrefix(path.prefix)];
+    if (nextHop.address.family !== path.prefix.family) return undefined;
     // RFC 2545 §2: the link-local address is only good on the link that it came from.
-    if (!self && path.nextHop !== undefined)
-      return path.nextHop.address.family === path.prefix.family ? { address: path.nextHop.address } : undefined;
-    const address = selfAddresses[familyOfPrefix(path.prefix)];
-    return address === undefined ? undefined : { address };
+    return nextHop.linkLocal === undefined ? nextHop : { address: nextHop.address };
   }
 
   #rewrite(attributes: PathAttributes, source: PathSource): PathAttributes {
-    const reflected = this.profile.context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
+    const { context, localAs } = this.profile;
+    const reflected = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
     const originator = reflected ? (attributes.originatorId ?? source.identifier) : -1;
-    let results = this.#rewritten.get(attributes);
-    if (results === undefined) {
-      results = new Map();
-      this.#rewritten.set(attributes, results);
+    return this.#rewritten.get(attributes, originator, () => {
+      if (context.peerType === "ebgp") return this.#identity.intern(towardsEbgp(attributes, localAs));
+      const reflection = reflected ? { originator, clusterId: this.#identity.clusterId } : undefined;
+      return this.#identity.intern(towardsIbgp(attributes, reflection));
+    });
+  }
+}
+
+/**
+ * The result for the last input: routes of one UPDATE come one after another, and what is computed twice all the same ends
+ * as the same object. Cheaper than any table, which the garbage collector would have to walk.
+ */
+class LastResult {
+  #attributes: PathAttributes | undefined;
+  #detail = 0;
+  #result: PathAttributes | undefined;
+
+  get(attributes: PathAttributes, detail: number, compute: () => PathAttributes): PathAttributes {
+    if (this.#result === undefined || this.#attributes !== attributes || this.#detail !== detail) {
+      this.#result = compute();
+      this.#attributes = attributes;
+      this.#detail = detail;
     }
-    let result = results.get(originator);
-    if (result === undefined) {
-      result = this.#identity.intern(
-        this.profile.context.peerType === "ebgp"
-          ? towardsEbgp(attributes, this.profile.localAs)
-          : towardsIbgp(attributes, reflected ? { originator, clusterId: this.#identity.clusterId } : undefined),
-      );
-      results.set(originator, result);
-    }
-    return result;
+    return this.#result;
   }
 }
 
