@@ -71,7 +71,7 @@ export class Monitor {
   /** Resolves when it is listening; lines so far are forgotten. */
   static async start(namespace: TestNamespace, ...objects: readonly string[]): Promise<Monitor> {
     const child = spawn("ip", ["-n", namespace.name, "-oneline", "monitor", ...objects], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "ignore"],
     });
     const monitor = new Monitor(child);
     await monitor.mark(namespace);
