@@ -29,6 +29,11 @@ export class RouteComposer {
   readonly #workloads = new PrefixMap<RoutingWorkload>();
   readonly #learned = new PrefixMap<readonly Path[]>();
   readonly #ownBlocks = new PrefixSet();
+  /**
+   * Prefixes that have a route. Others are never removed: the kernel may hold a route from before a restart there, which
+   * has to stay until BGP has had time to say it again.
+   */
+  readonly #composed = new PrefixSet();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -138,8 +143,10 @@ export class RouteComposer {
     const remove: Prefix[] = [];
     for (const prefix of new PrefixSet(touched)) {
       const route = this.#compose(prefix);
-      if (route === undefined) remove.push(prefix);
-      else set.push(route);
+      if (route !== undefined) {
+        this.#composed.add(prefix);
+        set.push(route);
+      } else if (this.#composed.delete(prefix)) remove.push(prefix);
     }
     return {
       fib: { set, remove },

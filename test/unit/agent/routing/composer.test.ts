@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RouteComposer } from "../../../../src/agent/routing/composer.ts";
+import type { EncapsulationContext } from "../../../../src/agent/routing/encapsulation.ts";
 import { originatedAttributes } from "../../../../src/agent/routing/origination.ts";
 import type { RoutingBlock, RoutingChanges, RoutingPool } from "../../../../src/agent/routing/sources.ts";
 import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
@@ -14,11 +15,20 @@ const pods: RoutingPool = {
   disableBgpExport: false,
 };
 
-function newComposer(): RouteComposer {
+/** Nothing is tunnelled: no device, no peer. */
+const noTunnels: EncapsulationContext = {
+  ipip: { ready: false, reason: "no tunl0" },
+  vxlan: { ready: false, reason: "no vxlan.calico" },
+  isOnLink: (address) => Prefix.parse("10.0.0.0/24").containsAddress(address),
+  peerAt: () => undefined,
+};
+
+function newComposer(encapsulation: () => EncapsulationContext = () => noTunnels): RouteComposer {
   const composer = new RouteComposer({
     nodeName: "n1",
     metric: 1024,
     nodeOfAddress: (address) => (address.toString() === "10.0.0.2" ? "n2" : undefined),
+    encapsulation,
   });
   composer.setPools([pods]);
   return composer;
@@ -168,6 +178,17 @@ describe("RouteComposer", () => {
     expect(summary(composer.updateLearned([own])).remove).toEqual(["10.244.7.0/26"]);
   });
 
+  it("removes nothing that it has not set, so that routes from before a restart stay until they are learned again", () => {
+    const composer = newComposer();
+    expect(summary(composer.updateBlocks([block("10.244.2.0/26", "n2")])).remove).toEqual([]);
+    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual([]);
+    expect(summary(composer.updateWorkloads([], [Prefix.parse("10.244.2.5/32")])).remove).toEqual([]);
+    composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+    expect(summary(composer.updateBlocks([block("10.244.2.0/26", "n2", "released")])).remove).toEqual([]);
+    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual(["10.244.2.0/26"]);
+    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual([]);
+  });
+
   it("marks a route stale only if every path of it is", () => {
     const composer = newComposer();
     const prefix = Prefix.parse("172.31.0.0/24");
@@ -177,14 +198,101 @@ describe("RouteComposer", () => {
     expect(composer.updateLearned([{ prefix, paths: [stalePath, freshPath] }]).fib.set[0]?.stale).toBeUndefined();
   });
 
-  it("keeps routes of a tunnelled pool out of the kernel and says why, and follows an edit of the pool", () => {
+  describe("with tunnels", () => {
+    const tunl0 = { ready: true, device: "tunl0", mtu: 1480 } as const;
+    const peers = (state: { ipipReady: boolean; vtep?: IpAddress }) => (address: IpAddress) =>
+      address.toString() === "10.0.0.2" || address.toString() === "10.9.0.2" ? { node: "n2", ...state } : undefined;
+    const ways = (changes: RoutingChanges) =>
+      changes.fib.set.map(({ forwarding, mtu }) => {
+        const hops = "nextHops" in forwarding ? forwarding.nextHops : [];
+        const text = hops.map((hop) => `${hop.gateway} ${hop.device ?? "-"}${hop.onlink ? " onlink" : ""}`);
+        return [forwarding.mode, ...text, mtu].join(", ");
+      });
+
+    it("sends a route through tunl0 in mode Always, with the tunnel's MTU", () => {
+      const composer = newComposer(() => ({ ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: true }) }));
+      composer.setPools([{ ...pods, ipipMode: "Always" }]);
+      const changes = composer.updateLearned([
+        learned("10.244.2.0/26", "10.0.0.2"),
+        learned("172.31.0.0/24", "10.0.0.2"),
+      ]);
+      expect(ways(changes)).toEqual(["ipip, 10.0.0.2 tunl0 onlink, 1480", "direct, 10.0.0.2 -, "]);
+    });
+
+    it("decides for each next hop in mode CrossSubnet", () => {
+      const composer = newComposer(() => ({ ...noTunnels, ipip: tunl0 }));
+      composer.setPools([{ ...pods, ipipMode: "CrossSubnet" }]);
+      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual(["direct, 10.0.0.2 -, "]);
+      expect(ways(composer.updateLearned([learned("10.244.3.0/26", "10.9.0.2")]))).toEqual([
+        "ipip, 10.9.0.2 tunl0 onlink, 1480",
+      ]);
+      expect(ways(composer.updateLearned([learned("10.244.4.0/26", "10.0.0.2", "10.9.0.2")]))).toEqual([
+        "ipip, 10.0.0.2 -, 10.9.0.2 tunl0 onlink, 1480",
+      ]);
+    });
+
+    it("sends VXLAN to the other node's VTEP", () => {
+      const vxlan = { ready: true, device: "vxlan.calico", mtu: 1450 } as const;
+      const vtep = IpAddress.parse("10.244.2.0");
+      const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
+      composer.setPools([{ ...pods, vxlanMode: "Always" }]);
+      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
+        "vxlan, 10.244.2.0 vxlan.calico onlink, 1450",
+      ]);
+      const stranger = composer.updateLearned([learned("10.244.3.0/26", "10.0.0.9")]);
+      expect(stranger.fib.set[0]).toMatchObject({
+        forwarding: { mode: "none", state: "unresolved", intended: "vxlan" },
+      });
+      expect(stranger.fib.set[0]?.reason).toContain("10.0.0.9 is no node of the cluster");
+    });
+
+    it("shows what an unready tunnel waits for if there never was another way", () => {
+      const composer = newComposer();
+      composer.setPools([{ ...pods, ipipMode: "Always" }]);
+      const [route] = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]).fib.set;
+      expect(route).toMatchObject({ forwarding: { mode: "none", state: "unresolved", intended: "ipip" } });
+      expect(route?.reason).toContain("no tunl0");
+    });
+
+    it("keeps the old way until both ends of the new one are there", () => {
+      let context: EncapsulationContext = noTunnels;
+      const composer = newComposer(() => context);
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      const edited = composer.setPools([{ ...pods, ipipMode: "Always" }]);
+      expect(ways(edited)).toEqual(["direct, 10.0.0.2 -, "]);
+      expect(edited.fib.set[0]?.reason).toMatch(/^still direct: no tunl0; learned from/);
+      context = { ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: false }) };
+      expect(composer.encapsulationChanged().fib.set[0]?.reason).toContain(
+        "still direct: node n2 has no tunnel address yet",
+      );
+      context = { ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: true }) };
+      expect(ways(composer.encapsulationChanged())).toEqual(["ipip, 10.0.0.2 tunl0 onlink, 1480"]);
+      context = noTunnels;
+      expect(ways(composer.encapsulationChanged())).toEqual(["ipip, 10.0.0.2 tunl0 onlink, 1480"]);
+      expect(ways(composer.setPools([pods]))).toEqual(["direct, 10.0.0.2 -, "]);
+    });
+
+    it("does not keep an old way to another next hop, nor after the route was gone", () => {
+      const composer = newComposer();
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
+      composer.updateLearned([learned("10.244.3.0/26")]);
+      composer.setPools([{ ...pods, ipipMode: "Always" }]);
+      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
+      expect(ways(composer.updateLearned([learned("10.244.3.0/26", "10.0.0.2")]))).toEqual(["none, "]);
+    });
+
+    it("composes nothing again if no pool is tunnelled", () => {
+      const composer = newComposer();
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      expect(composer.encapsulationChanged().fib.set).toEqual([]);
+    });
+  });
+
+  it("composes the routes of an edited pool again, and of no other", () => {
     const composer = newComposer();
     composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("172.31.0.0/24", "10.0.0.254")]);
     const changed = composer.setPools([{ ...pods, ipipMode: "Always" }]);
-    expect(changed.fib.set.map((route) => [String(route.prefix), route.forwarding.mode])).toEqual([
-      ["10.244.2.0/26", "none"],
-    ]);
-    expect(changed.fib.set[0]?.reason).toContain("pool pods has ipipMode Always");
+    expect(changed.fib.set.map((route) => String(route.prefix))).toEqual(["10.244.2.0/26"]);
     expect(summary(composer.setPools([pods])).set).toEqual(["10.244.2.0/26 remote-block direct n2"]);
     expect(summary(composer.setPools([pods])).set).toEqual([]);
   });
