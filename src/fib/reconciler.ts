@@ -161,7 +161,11 @@ export class Reconciler {
     if (entry === undefined) {
       if (!holdsOwn) return;
       this.#entries.set(prefix, this.#newEntry(undefined));
-      if (this.#adopting) this.#adopted.add(prefix);
+      if (this.#adopting) {
+        this.#adopted.add(prefix);
+        // Known as stale at once: who asks right after the start must learn that there are routes from before.
+        this.#plan(prefix);
+      }
     } else if (cause !== "event") {
       // Lost with its device or unnoticed: to be written again, but nobody is fighting over it.
       delete entry.present;

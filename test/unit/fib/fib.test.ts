@@ -479,6 +479,11 @@ describe("restart", () => {
     fib = makeFib();
   });
 
+  test("routes from before are called stale as soon as the start is over", async () => {
+    await fib.start();
+    expect([...fib.statuses()].map(({ state }) => state)).toEqual(["stale", "stale"]);
+  });
+
   test("routes from before are kept as stale, adopted without a write, and swept if nobody wants them", async () => {
     await fib.start();
     await settle();
