@@ -33,6 +33,7 @@ import { PeeringReconciler } from "./peering/reconciler.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
+import type { EncapsulationContext } from "./routing/encapsulation.ts";
 import { RoutingEngine } from "./routing/engine.ts";
 import { StatusSource } from "./status-source.ts";
 
@@ -41,6 +42,14 @@ const deferralSec = 120;
 
 /** How long to wait at the start for an interface to get the node's address. */
 const addressTimeoutMs = 10_000;
+
+/** Direct routes only: the tunnel devices are not built yet. */
+const withoutTunnels: EncapsulationContext = {
+  ipip: { ready: false, reason: "this version has no IPIP; set the pool's ipipMode to Never for direct routes" },
+  vxlan: { ready: false, reason: "this version has no VXLAN; set the pool's vxlanMode to Never for direct routes" },
+  isOnLink: () => false,
+  peerAt: () => undefined,
+};
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -119,6 +128,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeName,
     metric: config.routeMetric,
     nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
+    encapsulation: () => withoutTunnels,
   });
   const engine = new RoutingEngine(composer, fib, () => speaker);
   let converged = false;

@@ -164,5 +164,5 @@ function maskAddress(address: IpAddress, length: number): IpAddress {
 /** Mask of the first `bits` bits of a 32-bit word, for any integer. */
 function wordMask(bits: number): number {
   if (bits <= 0) return 0;
-  return bits >= 32 ? 0xffffffff : -(2 ** (32 - bits));
+  return bits >= 32 ? 0xffffffff : 0xffffffff << (32 - bits);
 }

@@ -1,9 +1,10 @@
 import type { LocRibChange, Path } from "../../bgp/types.ts";
-import type { DesiredForwarding, DesiredRoute } from "../../fib/types.ts";
+import type { DesiredRoute } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
 import { PrefixTrie } from "../../net/prefix-trie.ts";
+import { chooseWay, type EncapsulationContext, type Way } from "./encapsulation.ts";
 import { originatedAttributes } from "./origination.ts";
 import type { RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
 
@@ -13,6 +14,14 @@ export interface RouteComposerOptions {
   readonly metric: number;
   /** The node that has this address, if it is one of the cluster's. */
   readonly nodeOfAddress: (address: IpAddress) => string | undefined;
+  /** What decides now how next hops are reached; after a change of it call `encapsulationChanged`. */
+  readonly encapsulation: () => EncapsulationContext;
+}
+
+/** The last way to a destination that worked, and the next hops that it was for. */
+interface LastWay {
+  readonly way: Way;
+  readonly nextHops: readonly IpAddress[];
 }
 
 /**
@@ -34,6 +43,8 @@ export class RouteComposer {
    * has to stay until BGP has had time to say it again.
    */
   readonly #composed = new PrefixSet();
+  /** Of routes inside the pools, so that a change of mode breaks nothing before the new way is there. */
+  readonly #lastWays = new PrefixMap<LastWay>();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -90,13 +101,26 @@ export class RouteComposer {
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
     for (const { prefix, paths } of changes) {
       const fromPeers = paths.filter((path) => path.source.kind === "peer");
-      if (fromPeers.length === 0) this.#learned.delete(prefix);
-      else this.#learned.set(prefix, fromPeers);
+      if (fromPeers.length > 0) this.#learned.set(prefix, fromPeers);
+      else {
+        this.#learned.delete(prefix);
+        this.#lastWays.delete(prefix);
+      }
     }
     return this.#changesFor(
       changes.map((change) => change.prefix),
       { announce: [], withdraw: [] },
     );
+  }
+
+  /** A tunnel device or a node's tunnel address came or went: composes again what depends on it. */
+  encapsulationChanged(): RoutingChanges {
+    const tunnelled = this.#poolList.filter((pool) => pool.ipipMode !== "Never" || pool.vxlanMode !== "Never");
+    const touched: Prefix[] = [];
+    if (tunnelled.length > 0)
+      for (const [prefix] of this.#learned)
+        if (tunnelled.some((pool) => pool.cidr.contains(prefix))) touched.push(prefix);
+    return this.#changesFor(touched, { announce: [], withdraw: [] });
   }
 
   #remember(change: RoutingBlock): void {
@@ -189,16 +213,17 @@ export class RouteComposer {
     const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
+    const way = this.#wayOf(prefix, paths, pool);
+    const learned = `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`;
     return {
       prefix,
       kind,
-      forwarding: this.#forwardingOf(paths, pool),
+      forwarding: way.forwarding,
       metric: this.#options.metric,
+      ...(way.mtu === undefined ? {} : { mtu: way.mtu }),
       ...(node === undefined ? {} : { node }),
       ...(stale ? { stale } : {}),
-      reason:
-        unsupportedMode(pool) ??
-        `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`,
+      reason: way.note === undefined ? learned : `${way.note}; ${learned}`,
     };
   }
 
@@ -210,15 +235,18 @@ export class RouteComposer {
     return best.nextHop === undefined ? undefined : this.#options.nodeOfAddress(best.nextHop.address);
   }
 
-  #forwardingOf(paths: readonly Path[], pool: RoutingPool | undefined): DesiredForwarding {
-    const gateways = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
-    const [first] = gateways;
-    if (first === undefined) return { mode: "none", state: "unresolved", intended: "direct" };
-    if (pool !== undefined && pool.ipipMode !== "Never")
-      return { mode: "none", state: "unresolved", intended: "ipip", nextHop: first };
-    if (pool !== undefined && pool.vxlanMode !== "Never")
-      return { mode: "none", state: "unresolved", intended: "vxlan", nextHop: first };
-    return { mode: "direct", nextHops: gateways.map((gateway) => ({ gateway })) };
+  /** The way to the next hops; while the one that the pool asks for is not there yet, the last one that was. */
+  #wayOf(prefix: Prefix, paths: readonly Path[], pool: RoutingPool | undefined): Way {
+    const nextHops = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
+    const way = chooseWay(nextHops, pool, this.#options.encapsulation());
+    if (pool === undefined) return way;
+    if (way.forwarding.mode !== "none") {
+      this.#lastWays.set(prefix, { way, nextHops });
+      return way;
+    }
+    const last = this.#lastWays.get(prefix);
+    if (last === undefined || !sameAddresses(last.nextHops, nextHops)) return way;
+    return { ...last.way, note: `still ${last.way.forwarding.mode}: ${way.note}` };
   }
 
   #poolText(prefix: Prefix): string {
@@ -236,12 +264,8 @@ export class RouteComposer {
   }
 }
 
-/** Why routes of this pool cannot be programmed, if so. */
-function unsupportedMode(pool: RoutingPool | undefined): string | undefined {
-  if (pool === undefined) return undefined;
-  const wanted = pool.ipipMode !== "Never" ? `ipipMode ${pool.ipipMode}` : `vxlanMode ${pool.vxlanMode}`;
-  if (wanted === "vxlanMode Never") return undefined;
-  return `pool ${pool.name} has ${wanted}, which this version cannot program; set it to Never for direct routes`;
+function sameAddresses(left: readonly IpAddress[], right: readonly IpAddress[]): boolean {
+  return left.length === right.length && left.every((address, index) => right[index]?.equals(address));
 }
 
 function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {

@@ -1,4 +1,4 @@
-import type { DesiredNextHop } from "../../fib/types.ts";
+import type { DesiredForwarding, DesiredNextHop } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { RoutingPool } from "./sources.ts";
 
@@ -31,9 +31,54 @@ export interface EncapsulationContext {
 }
 
 /** How packets get to one next hop, or what they have to wait for. */
-export type NextHopChoice =
+type NextHopChoice =
   | { readonly mode: "direct" | "ipip" | "vxlan"; readonly hop: DesiredNextHop; readonly mtu?: number }
   | { readonly mode: "waiting"; readonly wanted: "ipip" | "vxlan"; readonly reason: string };
+
+/** How the packets of a route go. */
+export interface Way {
+  readonly forwarding: DesiredForwarding;
+  /** Largest packet of the narrowest tunnel used, in octets; absent without one. */
+  readonly mtu?: number;
+  /** What is not as it should be. */
+  readonly note?: string;
+}
+
+/** The way to all next hops of a route: of several those that can be reached as the pool wants it. */
+export function chooseWay(
+  nextHops: readonly IpAddress[],
+  pool: RoutingPool | undefined,
+  context: EncapsulationContext,
+): Way {
+  const hops: DesiredNextHop[] = [];
+  const modes: ("direct" | "ipip" | "vxlan")[] = [];
+  const reasons: string[] = [];
+  let mtu = Number.POSITIVE_INFINITY;
+  let wanted: "direct" | "ipip" | "vxlan" = "direct";
+  for (const nextHop of nextHops) {
+    const choice = chooseNextHop(nextHop, pool, context);
+    if (choice.mode === "waiting") {
+      reasons.push(choice.reason);
+      wanted = choice.wanted;
+      continue;
+    }
+    hops.push(choice.hop);
+    modes.push(choice.mode);
+    mtu = Math.min(mtu, choice.mtu ?? mtu);
+  }
+  const note = reasons.length === 0 ? {} : { note: [...new Set(reasons)].join("; ") };
+  const [mode] = modes;
+  if (mode === undefined) {
+    const [nextHop] = nextHops;
+    const none = { mode: "none", state: "unresolved", intended: wanted } as const;
+    return { forwarding: nextHop === undefined ? none : { ...none, nextHop }, ...note };
+  }
+  return {
+    forwarding: { mode: modes.find((other) => other !== "direct") ?? mode, nextHops: hops },
+    ...(mtu === Number.POSITIVE_INFINITY ? {} : { mtu }),
+    ...note,
+  };
+}
 
 /**
  * Decides for one next hop of a route in `pool` (undefined: outside all pools, always direct).
@@ -41,7 +86,7 @@ export type NextHopChoice =
  * Make before break: packets go into a tunnel only when both ends of it exist. The other end says so by the tunnel address
  * in its Node, which is written after its device is up; a next hop that is no node of the cluster is taken at its word.
  */
-export function chooseNextHop(
+function chooseNextHop(
   nextHop: IpAddress,
   pool: RoutingPool | undefined,
   context: EncapsulationContext,
