@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -158,7 +159,9 @@ export class AgentLab {
       ),
     );
     const targets = [...pods.flat(), { label: "r1", address: "172.31.0.1" }];
-    const signal = new AbortController().signal;
+    const { signal } = new AbortController();
+    // Every ping listens to it.
+    setMaxListeners(0, signal);
     const pings = await pingAll(this.lab, pods.flat(), targets, { timeoutMs: 5_000, signal });
     expect(pings.length).toBeGreaterThan(0);
     return pings

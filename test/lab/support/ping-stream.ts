@@ -5,8 +5,8 @@ import { BackgroundProgram } from "./background-program.ts";
 /** How a stream of pings went. */
 export interface PingReport {
   readonly sent: number;
-  /** Sequence numbers without an answer; the last one that was sent may still have been on its way and is not counted. */
-  readonly lost: readonly number[];
+  /** Sequence numbers without an answer, as runs `3-5`; the last one sent may still be on its way and is not counted. */
+  readonly lost: readonly string[];
   /** Answers that say no, such as "Destination Host Unreachable". */
   readonly errors: readonly string[];
 }
@@ -45,7 +45,12 @@ function readPings(output: string): PingReport {
   );
   const sent = Number(/^(\d+) packets transmitted/m.exec(output)?.[1]);
   expect(sent, output.slice(-300)).toBeGreaterThan(0);
-  const lost: number[] = [];
-  for (let sequence = 1; sequence < sent; sequence++) if (!answered.has(sequence)) lost.push(sequence);
+  const lost: string[] = [];
+  for (let first = 1; first < sent; first++) {
+    let end = first;
+    while (end < sent && !answered.has(end)) end++;
+    if (end > first) lost.push(`${first}-${end - 1}`);
+    first = end;
+  }
   return { sent, lost, errors: output.split("\n").filter((line) => /^From /.test(line)) };
 }
