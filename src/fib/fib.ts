@@ -209,6 +209,7 @@ export class Fib {
           this.#onAddress(event.action, event.address);
           break;
         case "neighbour":
+        case "forwarding":
           break;
         case "overrun":
           this.#resync.request();

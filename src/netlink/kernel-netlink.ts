@@ -142,8 +142,16 @@ export class KernelNetlink implements NetlinkAccess, ForwardingDatabase {
     return this.#dump<InterfaceAddress>("addresses", messageType.getAddress, encodeAddressDump, decodeAddress);
   }
 
-  neighbours(): Promise<readonly Neighbour[]> {
-    return this.#dump<Neighbour>("neighbours", messageType.getNeighbour, encodeNeighbourDump, decodeNeighbour);
+  async neighbours(interfaceIndex?: number): Promise<readonly Neighbour[]> {
+    const neighbours = await this.#dump<Neighbour>(
+      interfaceIndex === undefined ? "neighbours" : `neighbours on interface ${interfaceIndex}`,
+      messageType.getNeighbour,
+      (writer) => encodeNeighbourDump(writer, interfaceIndex),
+      decodeNeighbour,
+    );
+    // Kernels without strict checking (before 4.20) send everything.
+    if (interfaceIndex === undefined) return neighbours;
+    return neighbours.filter((neighbour) => neighbour.interfaceIndex === interfaceIndex);
   }
 
   async forwardingEntries(interfaceIndex: number): Promise<readonly ForwardingEntry[]> {

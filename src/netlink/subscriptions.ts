@@ -18,6 +18,7 @@ const groupNumbers: Readonly<Record<NetlinkEventGroup, readonly number[]>> = {
   address: [multicastGroup.ipv4Address, multicastGroup.ipv6Address],
   route: [multicastGroup.ipv4Route, multicastGroup.ipv6Route],
   neighbour: [multicastGroup.neighbour],
+  forwarding: [multicastGroup.neighbour],
 };
 
 /** Who listens to what. Turns the bytes of multicast messages into events and hands each listener the ones it asked for. */
@@ -38,8 +39,8 @@ export class Subscriptions {
   /** Returns the kernel's numbers of the groups that nobody wants any more. */
   remove(subscription: Subscription): number[] {
     if (!this.#all.delete(subscription)) return [];
-    const wanted = new Set([...this.#all].flatMap(({ groups }) => [...groups]));
-    return [...subscription.groups].filter((group) => !wanted.has(group)).flatMap((group) => groupNumbers[group]);
+    const wanted = new Set([...this.#all].flatMap(({ groups }) => multicastGroupNumbers([...groups])));
+    return multicastGroupNumbers([...subscription.groups]).filter((number) => !wanted.has(number));
   }
 
   /** Messages that cannot be understood count as lost. */
@@ -77,5 +78,5 @@ export class Subscriptions {
 
 /** RTNLGRP_* numbers of the groups. */
 export function multicastGroupNumbers(groups: readonly NetlinkEventGroup[]): number[] {
-  return groups.flatMap((group) => groupNumbers[group]);
+  return [...new Set(groups.flatMap((group) => groupNumbers[group]))];
 }

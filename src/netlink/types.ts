@@ -98,7 +98,12 @@ export interface VxlanProperties {
   readonly local?: IpAddress;
   readonly parentIndex?: number;
   readonly learning: boolean;
+  /** Options that are on and that we never switch on; absent if there are none. */
+  readonly extras?: readonly VxlanExtra[];
 }
+
+/** What makes a VXLAN device answer or send otherwise than by its forwarding database alone. */
+export type VxlanExtra = "group" | "proxy" | "l2miss" | "l3miss" | "external" | "gbp";
 
 export interface IpipProperties {
   /** Absent: any. */
@@ -191,7 +196,19 @@ export interface LinkChange {
   readonly masterIndex?: number;
   /** Moves the link into this namespace. */
   readonly namespace?: NamespaceHandle;
+  /** Changes what the tunnel was made with; VNI, port and MTU cannot be changed this way. */
+  readonly tunnel?: TunnelChange;
 }
+
+export type TunnelChange =
+  | {
+      readonly kind: "vxlan";
+      readonly local?: IpAddress;
+      readonly parentIndex?: number;
+      readonly learning?: boolean;
+    }
+  /** All properties as they shall be: the kernel resets what is left out. */
+  | ({ readonly kind: "ipip" } & IpipProperties);
 
 /** One change of the kernel's network state. */
 export type NetlinkRequest =
@@ -239,10 +256,11 @@ export type NetlinkEvent =
   | { readonly type: "link"; readonly action: "new" | "delete"; readonly link: Link }
   | { readonly type: "address"; readonly action: "new" | "delete"; readonly address: InterfaceAddress }
   | { readonly type: "neighbour"; readonly action: "new" | "delete"; readonly neighbour: Neighbour }
+  | { readonly type: "forwarding"; readonly action: "new" | "delete"; readonly entry: ForwardingEntry }
   /** Events were lost (ENOBUFS): dump and compare everything. */
   | { readonly type: "overrun" };
 
-export type NetlinkEventGroup = "link" | "address" | "route" | "neighbour";
+export type NetlinkEventGroup = "link" | "address" | "route" | "neighbour" | "forwarding";
 
 export interface RouteFilter {
   readonly family?: AddressFamily;
@@ -262,7 +280,8 @@ export interface Netlink {
   routeTo(address: IpAddress): Promise<KernelRoute | undefined>;
   links(): Promise<readonly Link[]>;
   addresses(): Promise<readonly InterfaceAddress[]>;
-  neighbours(): Promise<readonly Neighbour[]>;
+  /** Of one device, or of all. */
+  neighbours(interfaceIndex?: number): Promise<readonly Neighbour[]>;
   /** Subscribes to multicast events; the listener is called with batches in the kernel's order. Returns the end of it. */
   subscribe(
     groups: readonly NetlinkEventGroup[],

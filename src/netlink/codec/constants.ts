@@ -97,7 +97,21 @@ export const interfaceFlag = { up: 0x1, loopback: 0x8, running: 0x40 } as const;
 
 export const vethAttribute = { peer: 1 } as const;
 
-export const vxlanAttribute = { vni: 1, link: 3, local: 4, learning: 7, port: 15, local6: 17 } as const;
+export const vxlanAttribute = {
+  vni: 1,
+  group: 2,
+  link: 3,
+  local: 4,
+  learning: 7,
+  proxy: 11,
+  l2miss: 13,
+  l3miss: 14,
+  port: 15,
+  group6: 16,
+  local6: 17,
+  gbp: 23,
+  external: 25,
+} as const;
 
 export const tunnelAttribute = { link: 1, local: 2, remote: 3, ttl: 4, pmtuDiscovery: 10 } as const;
 

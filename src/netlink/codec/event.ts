@@ -3,7 +3,7 @@ import { decodeAddress } from "./address.ts";
 import { messageFlag, messageType } from "./constants.ts";
 import { decodeLink } from "./link-decoder.ts";
 import type { ReceivedMessage } from "./message.ts";
-import { decodeNeighbour } from "./neighbour.ts";
+import { decodeNeighbourEvent } from "./neighbour.ts";
 import { decodeRoute } from "./route-decoder.ts";
 
 /** What a multicast message tells; undefined for what concerns nobody here. Throws `MALFORMED_MESSAGE`. */
@@ -29,9 +29,9 @@ export function decodeEvent({ type, flags, payload }: ReceivedMessage): NetlinkE
     }
     case messageType.newNeighbour:
     case messageType.deleteNeighbour: {
-      const neighbour = decodeNeighbour(payload);
       const action = type === messageType.newNeighbour ? "new" : "delete";
-      return neighbour && { type: "neighbour", action, neighbour };
+      const told = decodeNeighbourEvent(payload);
+      return told && { ...told, action };
     }
     default:
       return undefined;

@@ -1,5 +1,5 @@
 import type { IpAddress } from "../../net/address.ts";
-import type { IpipProperties, Link, VxlanProperties } from "../types.ts";
+import type { IpipProperties, Link, VxlanExtra, VxlanProperties } from "../types.ts";
 import { family, interfaceFlag, linkAttribute, linkInfo, tunnelAttribute, vxlanAttribute } from "./constants.ts";
 import type { ByteReader } from "./reader.ts";
 
@@ -68,14 +68,31 @@ function readLinkInfo(link: Mutable<Link>, info: ByteReader): void {
 
 function readVxlan(data: ByteReader): VxlanProperties {
   const vxlan: Mutable<VxlanProperties> = { vni: 0, port: 0, learning: false };
+  const extras: VxlanExtra[] = [];
   data.attributes((attribute, value) => {
     if (attribute === vxlanAttribute.vni) vxlan.vni = value.u32();
     else if (attribute === vxlanAttribute.port) vxlan.port = value.u16be();
     else if (attribute === vxlanAttribute.learning) vxlan.learning = value.u8() !== 0;
     else if (attribute === vxlanAttribute.link) vxlan.parentIndex = value.u32();
     else if (attribute === vxlanAttribute.local || attribute === vxlanAttribute.local6) vxlan.local = value.address();
+    else if (isSwitchedOn(attribute, value)) extras.push(extraNames[attribute] ?? "group");
   });
-  return vxlan;
+  return extras.length === 0 ? vxlan : { ...vxlan, extras };
+}
+
+const extraNames: Readonly<Record<number, VxlanExtra>> = {
+  [vxlanAttribute.group]: "group",
+  [vxlanAttribute.group6]: "group",
+  [vxlanAttribute.proxy]: "proxy",
+  [vxlanAttribute.l2miss]: "l2miss",
+  [vxlanAttribute.l3miss]: "l3miss",
+  [vxlanAttribute.gbp]: "gbp",
+  [vxlanAttribute.external]: "external",
+};
+
+/** Flags without a value (gbp) are on by being there, and so are addresses. */
+function isSwitchedOn(attribute: number, value: ByteReader): boolean {
+  return attribute in extraNames && (value.remaining !== 1 || value.u8() !== 0);
 }
 
 function readIpip(data: ByteReader): IpipProperties {

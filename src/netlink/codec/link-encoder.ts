@@ -1,5 +1,5 @@
 import { NetlinkError } from "../errors.ts";
-import type { LinkChange, LinkSpec } from "../types.ts";
+import type { LinkChange, LinkSpec, TunnelChange } from "../types.ts";
 import {
   family,
   interfaceFlag,
@@ -40,6 +40,12 @@ export function encodeLinkChange(writer: MessageWriter, link: number | string, c
     writer.u32Attribute(linkAttribute.master, unsigned("masterIndex", change.masterIndex, 0x7fffffff));
   if (change.namespace !== undefined)
     writer.u32Attribute(linkAttribute.namespaceFd, unsigned("namespace.fd", change.namespace.fd, 0x7fffffff));
+  const { tunnel } = change;
+  if (tunnel !== undefined)
+    writer.nested(linkAttribute.linkInfo, () => {
+      writer.textAttribute(linkInfo.kind, tunnel.kind);
+      writer.nested(linkInfo.data, () => encodeTunnelData(writer, tunnel));
+    });
 }
 
 /** Payload of RTM_DELLINK. Throws `INVALID_REQUEST`. */
@@ -95,18 +101,28 @@ function encodeKindData(writer: MessageWriter, link: Extract<LinkSpec, { kind: "
     case "vxlan":
       writer.u32Attribute(vxlanAttribute.vni, unsigned("vni", link.vni, MAX_VNI));
       writer.u16beAttribute(vxlanAttribute.port, unsigned("port", link.port, 0xffff));
-      writer.u8Attribute(vxlanAttribute.learning, link.learning ? 1 : 0);
-      if (link.parentIndex !== undefined)
-        writer.u32Attribute(vxlanAttribute.link, interfaceIndex("parentIndex", link.parentIndex));
-      if (link.local !== undefined)
-        writer.addressAttribute(link.local.family === 4 ? vxlanAttribute.local : vxlanAttribute.local6, link.local);
+      encodeTunnelData(writer, link);
       break;
     case "ipip":
-      if (link.local !== undefined) writer.addressAttribute(tunnelAttribute.local, link.local);
-      if (link.remote !== undefined) writer.addressAttribute(tunnelAttribute.remote, link.remote);
-      if (link.ttl !== undefined) writer.u8Attribute(tunnelAttribute.ttl, unsigned("ttl", link.ttl, 255));
-      if (link.pmtuDiscovery !== undefined)
-        writer.u8Attribute(tunnelAttribute.pmtuDiscovery, link.pmtuDiscovery ? 1 : 0);
+      encodeTunnelData(writer, link);
       break;
+  }
+}
+
+/** What can be said of a tunnel when it is made, and changed afterwards. */
+function encodeTunnelData(writer: MessageWriter, tunnel: TunnelChange | Extract<LinkSpec, { kind: "ipip" }>): void {
+  const { local } = tunnel;
+  if (tunnel.kind === "vxlan") {
+    if (tunnel.learning !== undefined) writer.u8Attribute(vxlanAttribute.learning, tunnel.learning ? 1 : 0);
+    if (tunnel.parentIndex !== undefined)
+      writer.u32Attribute(vxlanAttribute.link, interfaceIndex("parentIndex", tunnel.parentIndex));
+    if (local !== undefined)
+      writer.addressAttribute(local.family === 4 ? vxlanAttribute.local : vxlanAttribute.local6, local);
+  } else {
+    if (local !== undefined) writer.addressAttribute(tunnelAttribute.local, local);
+    if (tunnel.remote !== undefined) writer.addressAttribute(tunnelAttribute.remote, tunnel.remote);
+    if (tunnel.ttl !== undefined) writer.u8Attribute(tunnelAttribute.ttl, unsigned("ttl", tunnel.ttl, 255));
+    if (tunnel.pmtuDiscovery !== undefined)
+      writer.u8Attribute(tunnelAttribute.pmtuDiscovery, tunnel.pmtuDiscovery ? 1 : 0);
   }
 }

@@ -39,9 +39,11 @@ export function encodeForwardingEntry(writer: MessageWriter, entry: Omit<Forward
   writer.addressAttribute(neighbourAttribute.destination, entry.destination);
 }
 
-/** Payload of a dump's RTM_GETNEIGH for the neighbours of both families. */
-export function encodeNeighbourDump(writer: MessageWriter): void {
+/** Payload of a dump's RTM_GETNEIGH for the neighbours of both families, of one device or all. Throws `INVALID_REQUEST`. */
+export function encodeNeighbourDump(writer: MessageWriter, index: number | undefined): void {
   encodeHeader(writer, { familyNumber: family.unspecified, index: 0, state: 0, flags: 0 });
+  if (index !== undefined)
+    writer.u32Attribute(neighbourAttribute.interfaceIndex, interfaceIndex("interfaceIndex", index));
 }
 
 /** Payload of a dump's RTM_GETNEIGH for one device's forwarding database. Throws `INVALID_REQUEST`. */
@@ -82,7 +84,29 @@ interface DecodedEntry {
 
 /** Reads the payload of RTM_NEWNEIGH or RTM_DELNEIGH; undefined for other families. Throws `MALFORMED_MESSAGE`. */
 export function decodeNeighbour(payload: ByteReader): Neighbour | undefined {
-  const { familyNumber: number, index, state, address, macAddress } = decodeEntry(payload);
+  return asNeighbour(decodeEntry(payload));
+}
+
+/** Reads the same for the forwarding database; undefined for entries that lead to no tunnel endpoint. */
+export function decodeForwardingEntry(payload: ByteReader): ForwardingEntry | undefined {
+  return asForwardingEntry(decodeEntry(payload));
+}
+
+/** Reads whichever of the two it is. */
+export function decodeNeighbourEvent(
+  payload: ByteReader,
+):
+  | { readonly type: "neighbour"; readonly neighbour: Neighbour }
+  | { readonly type: "forwarding"; readonly entry: ForwardingEntry }
+  | undefined {
+  const decoded = decodeEntry(payload);
+  const neighbour = asNeighbour(decoded);
+  if (neighbour !== undefined) return { type: "neighbour", neighbour };
+  const entry = asForwardingEntry(decoded);
+  return entry && { type: "forwarding", entry };
+}
+
+function asNeighbour({ familyNumber: number, index, state, address, macAddress }: DecodedEntry): Neighbour | undefined {
   if (addressFamily(number) === undefined || address === undefined) return undefined;
   return {
     interfaceIndex: index,
@@ -92,9 +116,8 @@ export function decodeNeighbour(payload: ByteReader): Neighbour | undefined {
   };
 }
 
-/** Reads the same for the forwarding database; undefined for entries that lead to no tunnel endpoint. */
-export function decodeForwardingEntry(payload: ByteReader): ForwardingEntry | undefined {
-  const { familyNumber: number, index, state, address, macAddress } = decodeEntry(payload);
+function asForwardingEntry(decoded: DecodedEntry): ForwardingEntry | undefined {
+  const { familyNumber: number, index, state, address, macAddress } = decoded;
   if (number !== family.bridge || address === undefined || macAddress === undefined) return undefined;
   return { interfaceIndex: index, macAddress, destination: address, permanent: (state & PERMANENT) !== 0 };
 }

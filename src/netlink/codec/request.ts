@@ -33,7 +33,10 @@ function describe(request: NetlinkRequest): MessageForm {
     case "link-add":
       return form(messageType.newLink, CREATE_ONLY, (writer) => encodeLink(writer, request.link));
     case "link-set":
-      return form(messageType.setLink, 0, (writer) => encodeLinkChange(writer, request.link, request.change));
+      // Only RTM_NEWLINK hands a tunnel's properties on to its driver, also for a link that exists.
+      return form(request.change.tunnel === undefined ? messageType.setLink : messageType.newLink, 0, (writer) =>
+        encodeLinkChange(writer, request.link, request.change),
+      );
     case "link-delete":
       return form(messageType.deleteLink, 0, (writer) => encodeLinkDeletion(writer, request.link));
     case "address-replace":
