@@ -12,7 +12,6 @@ import { EndpointWiring } from "../endpoint/wiring.ts";
 import { Fib } from "../fib/fib.ts";
 import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
-import { IpAddress } from "../net/address.ts";
 import { openNetlink } from "../netlink/open.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { nodeAddress } from "../resources/node.ts";
@@ -145,7 +144,6 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     },
   };
   const identifier = routerId(address?.address, nodeName);
-  const clusterId = stored?.spec.bgp?.routeReflectorClusterID;
   const port = config.listenPort ?? listenPortOf(cluster.resources, nodeName);
   const speaker: BgpSpeaker = createSpeaker({
     routerId: identifier,
@@ -159,7 +157,6 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },
       ...(adopted && { restarting: { forwardingPreserved: true, deferralSec } }),
-      ...(clusterId !== undefined && { clusterId: IpAddress.parse(clusterId).w0 }),
     },
   });
 

@@ -13,7 +13,7 @@ export interface PeerConfigChange {
 
 /** Compares two configurations of one peer. */
 export function comparePeerConfigs(old: PeerConfig, wanted: PeerConfig): PeerConfigChange {
-  const reflection = old.routeReflectorClient !== wanted.routeReflectorClient;
+  const reflection = old.routeReflectorClient !== wanted.routeReflectorClient || old.clusterId !== wanted.clusterId;
   return {
     session: sessionPart(old) !== sessionPart(wanted),
     import:
@@ -29,6 +29,7 @@ function sessionPart(config: PeerConfig): string {
     name: _name,
     description: _description,
     routeReflectorClient: _reflection,
+    clusterId: _clusterId,
     nextHopMode: _nextHop,
     allowLocalAs: _allow,
     importPolicy: _import,

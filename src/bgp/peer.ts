@@ -50,7 +50,6 @@ export interface PeerEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly routerId: number;
-  readonly clusterId: number;
   readonly retention: RetentionLimits;
   readonly intern: (attributes: PathAttributes) => PathAttributes;
   readonly isOwnAddress: (address: IpAddress) => boolean;
@@ -138,12 +137,13 @@ export class Peer implements SessionListener, GroupMember {
   get exportProfile(): ExportProfile | undefined {
     const session = this.#negotiated;
     if (session === undefined) return undefined;
-    const { exportPolicy, localAs, routeReflectorClient, nextHopMode } = this.#config;
+    const { exportPolicy, localAs, routeReflectorClient, nextHopMode, clusterId } = this.#config;
     const ownFamily: Family = session.localAddress.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
     return {
       policy: exportPolicy,
       localAs,
       routeReflectorClient,
+      clusterId: clusterId ?? this.#environment.routerId,
       nextHopMode,
       selfAddresses: { [ownFamily]: session.localAddress, ...this.#environment.ownNextHops },
       context: {
@@ -270,13 +270,13 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   #rules(config: PeerConfig): ImportRules {
-    const { intern, routerId, clusterId, isOwnAddress } = this.#environment;
+    const { intern, routerId, isOwnAddress } = this.#environment;
     return createImportRules({
       peerType: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
       localAs: config.localAs,
       allowLocalAs: config.allowLocalAs,
       routerId,
-      clusterId,
+      clusterId: config.clusterId ?? routerId,
       isOwnAddress: (address) => this.#localAddress?.equals(address) === true || isOwnAddress(address),
       policy: new PolicyRunner(config.importPolicy, intern),
     });

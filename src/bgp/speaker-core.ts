@@ -32,8 +32,6 @@ import type {
 
 /** What can be adjusted; everything has a default. */
 export interface SpeakerOptions {
-  /** RFC 4456; the router id if absent. Unsigned 32-bit number. */
-  readonly clusterId?: number;
   /** Largest number of equal paths used at once; 16 if absent. */
   readonly multipathLimit?: number;
   /** Also balance over paths whose AS_PATHs differ but are equally long (as BIRD does); false if absent. */
@@ -108,7 +106,6 @@ export class SpeakerCore implements BgpSpeaker {
     this.#settings = settings;
     this.#transport = transport;
     const intern = this.#attributes.intern.bind(this.#attributes);
-    const clusterId = options.clusterId ?? routerId;
     const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
     this.#rib = new Rib(
@@ -127,7 +124,7 @@ export class SpeakerCore implements BgpSpeaker {
             "routes fit into no UPDATE",
           ),
       },
-      { clusterId, intern },
+      { intern },
     );
     this.#environment = {
       rib: this.#rib,
@@ -135,7 +132,6 @@ export class SpeakerCore implements BgpSpeaker {
       clock,
       logger,
       routerId,
-      clusterId,
       intern,
       wake,
       retention: { longestRestartSec: options.longestRestartSec ?? 600, stalePathSec: options.stalePathSec ?? 360 },

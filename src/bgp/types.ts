@@ -32,6 +32,8 @@ export interface PeerConfig {
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
   readonly routeReflectorClient: boolean;
+  /** Our cluster ID (RFC 4456 §7), an unsigned 32-bit number; our router id if absent. */
+  readonly clusterId?: number;
   /** auto: self towards eBGP, unchanged towards iBGP except for routes of our own. */
   readonly nextHopMode: "auto" | "self" | "keep";
   /** How often our own AS may stand in a received AS_PATH. */

@@ -158,10 +158,11 @@ class Model {
         context: contextOf(peerType),
         localAs: config.localAs,
         routeReflectorClient: config.routeReflectorClient,
+        clusterId: routerId,
         nextHopMode: config.nextHopMode,
         selfAddresses: { "ipv4-unicast": self },
       },
-      { clusterId: routerId, intern: (attributes) => store.intern(attributes) },
+      { intern: (attributes) => store.intern(attributes) },
     );
     const told: Record<string, { attributes: PathAttributes; nextHop: string }> = {};
     for (const text of prefixes) {

@@ -1,5 +1,5 @@
 import type { PeerConfig } from "../../bgp/types.ts";
-import type { IpAddress } from "../../net/address.ts";
+import { IpAddress } from "../../net/address.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
 
 /** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
@@ -182,6 +182,9 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
       own.routeReflectorClusterId !== undefined &&
       given.remoteAs === localAs &&
       remoteClusterId !== own.routeReflectorClusterId,
+    ...(own.routeReflectorClusterId === undefined
+      ? {}
+      : { clusterId: IpAddress.parse(own.routeReflectorClusterId).w0 }),
     importPolicy: input.importPolicy,
     exportPolicy: input.exportPolicy,
   };

@@ -18,6 +18,7 @@ export interface ExportProfile {
   readonly context: CodecContext;
   readonly localAs: number;
   readonly routeReflectorClient: boolean;
+  readonly clusterId: number;
   readonly nextHopMode: "auto" | "self" | "keep";
   /** What next hop self means, per family; a family without one has no routes that need it. */
   readonly selfAddresses: Readonly<Partial<Record<Family, IpAddress>>>;
@@ -25,7 +26,6 @@ export interface ExportProfile {
 
 /** What of the speaker as a whole matters for export. */
 export interface ExportIdentity {
-  readonly clusterId: number;
   readonly intern: (attributes: PathAttributes) => PathAttributes;
 }
 
@@ -108,12 +108,12 @@ export class ExportRules {
   }
 
   #rewrite(attributes: PathAttributes, source: PathSource): PathAttributes {
-    const { context, localAs } = this.profile;
+    const { context, localAs, clusterId } = this.profile;
     const reflected = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
     const originator = reflected ? (attributes.originatorId ?? source.identifier) : -1;
     return this.#rewritten.get(attributes, originator, () => {
       if (context.peerType === "ebgp") return this.#identity.intern(towardsEbgp(attributes, localAs));
-      const reflection = reflected ? { originator, clusterId: this.#identity.clusterId } : undefined;
+      const reflection = reflected ? { originator, clusterId } : undefined;
       return this.#identity.intern(towardsIbgp(attributes, reflection));
     });
   }

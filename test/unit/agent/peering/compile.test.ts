@@ -148,6 +148,7 @@ describe("compilePeering", () => {
     expect(of("n2")[0]?.routeReflectorClient).toBe(false);
     expect(of("n1").map((session) => session.name)).toEqual(["Node_10_0_0_2", "Node_10_0_0_3"]);
     expect(of("n1").every((session) => session.routeReflectorClient)).toBe(true);
+    expect(of("n1").map((session) => session.clusterId)).toEqual([0xf4000001, 0xf4000001]);
     const manual = { ...peer, appliesTo: (candidate: PeeringNode) => candidate.name !== "n1", reverse: false };
     expect(compilePeering(input({ ownName: "n1", nodes, cluster, explicit: [manual] })).peers).toEqual([]);
   });

@@ -21,6 +21,7 @@ const profileOf = (peerType: "ibgp" | "ebgp", others: Partial<ExportProfile> = {
   context: contextOf(peerType),
   localAs: 64512,
   routeReflectorClient: false,
+  clusterId,
   nextHopMode: "auto",
   selfAddresses: { "ipv4-unicast": self },
   ...others,
@@ -32,7 +33,7 @@ const client = profileOf("ibgp", { routeReflectorClient: true });
 
 function exported(path: Path, profile: ExportProfile): ExportResult {
   const store = new AttributeStore();
-  return new ExportRules(profile, { clusterId, intern: (attributes) => store.intern(attributes) }).apply(path);
+  return new ExportRules(profile, { intern: (attributes) => store.intern(attributes) }).apply(path);
 }
 
 function announced(path: Path, profile: ExportProfile) {

@@ -200,9 +200,9 @@ describe("an eBGP chain", () => {
 describe("a route reflector with two clients", () => {
   it("passes routes between clients with ORIGINATOR_ID and CLUSTER_LIST and leaves the next hop alone", async () => {
     const port = await freePort();
-    const [reflector, one, two] = [makeSpeaker(port, { clusterId: 77 }), makeSpeaker(port), makeSpeaker(port)];
+    const [reflector, one, two] = [makeSpeaker(port), makeSpeaker(port), makeSpeaker(port)];
     reflector.speaker.setPeers(
-      [one, two].map((client) => peering(reflector, client, port, { routeReflectorClient: true })),
+      [one, two].map((client) => peering(reflector, client, port, { routeReflectorClient: true, clusterId: 77 })),
     );
     for (const client of [one, two]) client.speaker.setPeers([peering(client, reflector, port)]);
     await Promise.all([reflector, one, two].map(({ speaker }) => speaker.start()));
@@ -216,6 +216,11 @@ describe("a route reflector with two clients", () => {
       originatorId: addressOf(one.address).w0,
       clusterList: [77],
     });
+    reflector.speaker.setPeers(
+      [one, two].map((client) => peering(reflector, client, port, { routeReflectorClient: true, clusterId: 78 })),
+    );
+    await vi.waitFor(() => expect(bestOf(two, "10.1.0.0/26")?.attributes.clusterList).toEqual([78]), patience);
+    expect(two.states).toEqual([`${reflector.address} Established`]);
     // Nothing comes back to the client that it came from, although both share one update group.
     expect(one.speaker.received(reflector.address).map(({ path }) => path.prefix.toString())).toEqual(["10.2.0.0/26"]);
     expect(reflector.speaker.advertised(one.address).map(({ prefix }) => prefix.toString())).toEqual(["10.2.0.0/26"]);
