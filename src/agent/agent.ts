@@ -18,7 +18,7 @@ import { nodeAddress } from "../resources/node.ts";
 import { podRoutes } from "./api/pod-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { statusRoutes, statusStreams } from "./api/status-routes.ts";
-import { UnixApiServer } from "./api/unix-server.ts";
+import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
 import { clusterBgp, ipamPools, labelsOf, listenPortOf, peeringNodes } from "./cluster-view.ts";
@@ -89,6 +89,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { config, logger, clock, random } = options;
   const startedAtMs = clock.wallMs();
+  // Before anything of the running agent is touched: its state folder, its routes, its pods.
+  await checkNotServed(join(config.runDir, "status.sock"));
   const nodeName = resolveNodeName(config.nodeName, config.stateDir);
 
   const netlink = await openNetlink({ logger, onFailure: options.onFailure });

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { defaultConfigFile } from "../agent/config/resolve.ts";
 import { settings } from "../agent/config/settings.ts";
+import { UsageError } from "../calictl/output.ts";
 import { registerPodCommands } from "../calictl/pods.ts";
 import { terminalContext } from "../calictl/terminal.ts";
 import { CalibirdError, errorMessage } from "../core/errors.ts";
@@ -26,7 +27,7 @@ try {
   else {
     process.stderr.write(`calibird: ${errorMessage(error)}\n`);
     if (!(error instanceof CalibirdError)) process.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof UsageError ? 2 : 1;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ExplainStep, ExplainView } from "../agent/api/views.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { type CommandContext, type OutputFormat, writeLine, writeStructured } from "./output.ts";
+import { parseTarget } from "./routes.ts";
 import { paint, type Style } from "./table.ts";
 
 const marks: Record<ExplainStep["verdict"], { text: string; style: Style }> = {
@@ -16,6 +17,7 @@ export async function explainRoute(
   target: string,
   format: OutputFormat,
 ): Promise<number> {
+  parseTarget(target);
   const explained = await client.get<ExplainView>(`/v1/explain/${encodeURIComponent(target)}`);
   if (format === "json" || format === "yaml") await writeStructured(context, explained, format);
   else {

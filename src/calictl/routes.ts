@@ -45,8 +45,11 @@ async function watchRoutes(
   }
 }
 
-/** An address means the routes that cover it, a prefix itself, what it covers and what covers it. */
-function parseTarget(text: string): Prefix {
+/**
+ * An address means the routes that cover it, a prefix itself, what it covers and what covers it. Throws a `UsageError` for
+ * anything else.
+ */
+export function parseTarget(text: string): Prefix {
   const address = IpAddress.tryParse(text);
   if (address !== undefined) return Prefix.host(address);
   const prefix = Prefix.tryParse(text);

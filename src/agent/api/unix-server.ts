@@ -83,12 +83,7 @@ export class UnixApiServer {
   /** Takes over the socket of an agent that died; throws `AGENT_ALREADY_RUNNING` if one answers on it. */
   async start(): Promise<void> {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
-    if (await answers(this.#path))
-      throw new ApiError(
-        "AGENT_ALREADY_RUNNING",
-        `another agent serves ${this.#path}; stop it first or give this one its own --run-dir`,
-        { path: this.#path },
-      );
+    await checkNotServed(this.#path);
     rmSync(this.#path, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (error) =>
@@ -144,6 +139,13 @@ export class UnixApiServer {
       throw new ApiError("METHOD_NOT_ALLOWED", `${pathname} does not take ${method}`, { method, path: pathname });
     throw new ApiError("NOT_FOUND", `there is no ${pathname} here`, { path: pathname });
   }
+}
+
+/** Throws `AGENT_ALREADY_RUNNING` if an agent answers on this socket. */
+export async function checkNotServed(path: string): Promise<void> {
+  if (!(await answers(path))) return;
+  const message = `another agent serves ${path}; stop it first or give this one its own --run-dir`;
+  throw new ApiError("AGENT_ALREADY_RUNNING", message, { path });
 }
 
 function serveStream(stream: StreamRoute, response: ServerResponse): void {

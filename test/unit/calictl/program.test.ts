@@ -195,6 +195,12 @@ describe("calictl", () => {
     expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);
   });
 
+  it.each(["nonsense", "10.0.0.300", "10.0.0.0/33"])("takes %s for no target of an explanation", async (target) => {
+    const { code, out, err } = await calictl("routes", "explain", target);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(`"${target}" is neither an address such as 10.0.0.1 nor a prefix such as 10.0.0.0/26`);
+  });
+
   it("explains, and fails if the target is not reachable", async () => {
     const { code, out } = await calictl("routes", "explain", "10.244.9.1");
     expect(code).toBe(1);
