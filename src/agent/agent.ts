@@ -182,7 +182,16 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeLabels: () => labelsOf(cluster.resources, nodeName),
   });
   const wiring = new EndpointWiring({ netlink, clock, logger });
-  const pods = new PodManager({ nodeName, wiring, ipam, client, engine, logger, nowMs: () => clock.wallMs() });
+  const pods = new PodManager({
+    nodeName,
+    wiring,
+    ipam,
+    client,
+    engine,
+    logger,
+    interfacePrefix: config.interfacePrefix,
+    nowMs: () => clock.wallMs(),
+  });
   await pods.recover();
 
   const source = new StatusSource({
@@ -229,7 +238,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
   // Peers dial as soon as they see the node, so it is written only now that it listens.
-  await writeOwnNode(client, stored, nodeName, { address, asNumber: config.asNumber });
+  await writeOwnNode(client, nodeName, { address, asNumber: config.asNumber });
 }
 
 /** The address by configuration, else the stored one, else detected. */

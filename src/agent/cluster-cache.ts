@@ -61,6 +61,10 @@ export class ClusterCache {
     };
   }
 
+  node(name: string): Resource<"Node"> | undefined {
+    return this.#nodes.get(name);
+  }
+
   /** Name of the node that has this address. */
   nodeAt(address: IpAddress): string | undefined {
     const nodes = this.#nodes.list();

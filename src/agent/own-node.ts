@@ -28,19 +28,47 @@ export function checkAddressIsFree(
     );
 }
 
-/** Writes what the agent knows of its own node; everything else in the stored object stays. */
+const writeAttempts = 5;
+
+/** Writes what the agent knows of its own node; everything else in the stored object stays, also if others write it now. */
 export async function writeOwnNode(
   client: ResourceClient,
-  stored: Resource<"Node"> | undefined,
   name: string,
   known: { readonly address: NodeAddress | undefined; readonly asNumber: number | undefined },
 ): Promise<void> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      await writeOnce(client, name, known);
+      return;
+    } catch (error) {
+      const lostRace =
+        error instanceof CalibirdError && (error.code === "UPDATE_CONFLICT" || error.code === "RESOURCE_EXISTS");
+      if (!lostRace || attempt === writeAttempts) throw error;
+    }
+}
+
+async function writeOnce(
+  client: ResourceClient,
+  name: string,
+  known: { readonly address: NodeAddress | undefined; readonly asNumber: number | undefined },
+): Promise<void> {
+  const stored = await readNode(client, name);
   const bgp = {
     ...stored?.spec.bgp,
     ...(known.asNumber !== undefined && { asNumber: known.asNumber }),
     ...(known.address !== undefined && { ipv4Address: `${known.address.address}/${known.address.prefixLength}` }),
   };
   const spec: NodeSpec = { ...stored?.spec, ...(Object.keys(bgp).length > 0 && { bgp }) };
-  const { resourceVersion: _any, ...metadata } = stored?.metadata ?? { name };
-  await client.apply({ kind: "Node", apiVersion: "projectcalico.org/v3", ...stored, metadata, spec });
+  if (stored === undefined)
+    await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec });
+  else if (JSON.stringify(spec) !== JSON.stringify(stored.spec)) await client.update({ ...stored, spec });
+}
+
+async function readNode(client: ResourceClient, name: string): Promise<Resource<"Node"> | undefined> {
+  try {
+    return await client.get("Node", name);
+  } catch (error) {
+    if (error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND") return undefined;
+    throw error;
+  }
 }

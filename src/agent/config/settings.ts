@@ -1,4 +1,5 @@
 import { CalibirdError } from "../../core/errors.ts";
+import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
 import { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
 
@@ -25,6 +26,8 @@ export interface AgentConfig {
   readonly runDir: string;
   readonly stateDir: string;
   readonly logLevel: LogLevel;
+  /** How names of pods' host interfaces begin. */
+  readonly interfacePrefix: string;
   /** Metric of the routes that we write: 1024 as Calico from v3.32 on, 0 as before. */
   readonly routeMetric: number;
 }
@@ -145,6 +148,15 @@ export const settings = [
     help: `one of ${logLevels.join(", ")}`,
     defaultValue: "info",
     parse: parseLogLevel,
+  }),
+  setting({
+    key: "interfacePrefix",
+    flag: "interface-prefix",
+    placeholder: "TEXT",
+    environment: ["CALIBIRD_INTERFACE_PREFIX", "FELIX_INTERFACEPREFIX"],
+    help: "how the names of pods' host interfaces begin",
+    defaultValue: defaultInterfacePrefix,
+    parse: interfacePrefix,
   }),
   setting({
     key: "routeMetric",

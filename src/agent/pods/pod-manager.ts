@@ -32,6 +32,8 @@ export interface PodManagerOptions {
   readonly client: ResourceClient;
   readonly engine: RoutingEngine;
   readonly logger: Logger;
+  /** How the names of host interfaces begin. */
+  readonly interfacePrefix: string;
   /** When the pod was made, for IPAM's attributes: Unix milliseconds. */
   readonly nowMs: () => number;
 }
@@ -124,7 +126,7 @@ export class PodManager {
     undo.push(() => ipam.releaseByHandle(owner.handleId));
     const namespacePath = createNamespace(request.networkNamespace ?? name);
     undo.push(async () => deleteNamespace(request.networkNamespace ?? name));
-    const hostInterface = podInterfaceName(namespace, name);
+    const hostInterface = podInterfaceName(namespace, name, this.#options.interfacePrefix);
     const planned: PodRecord = {
       namespace,
       name,
