@@ -20,7 +20,7 @@ const layers = [
 const reserved = [
   { target: /^koffi$/, folders: ["sys"], why: "only sys/ calls libc" },
   { target: /^pino$/, folders: ["agent"], why: "components take a Logger; the composition root knows the library" },
-  { target: /^node:child_process$/, folders: ["lab"], why: "the agent runs no external program" },
+  { target: /^node:child_process$/, folders: ["lab", "nat"], why: "the agent runs no program but nft" },
 ];
 
 /** Further imports that are forbidden although the layers would allow them. */

@@ -8,7 +8,14 @@ import { build, checkNode, ensureDebianPackages, ensurePackages, root, run } fro
 const lanes = {
   unit: {},
   property: {},
-  lab: { ip: "iproute2", ping: "iputils-ping", nsenter: "util-linux", unshare: "util-linux", bird: "bird2" },
+  lab: {
+    ip: "iproute2",
+    ping: "iputils-ping",
+    nsenter: "util-linux",
+    unshare: "util-linux",
+    bird: "bird2",
+    nft: "nftables",
+  },
   interop: { ip: "iproute2", ping: "iputils-ping", bird: "bird2", tshark: "tshark", tcpdump: "tcpdump" },
 };
 const shortForms = { unit: ["unit", "property"] };

@@ -7,11 +7,13 @@ export { SyscallError };
 /** The symbols that the process has loaded already: glibc or musl, whichever node runs on. */
 const libc = koffi.load(null);
 const { EINTR, EWOULDBLOCK } = koffi.os.errno;
+const POINTER_BYTES = koffi.sizeof("void *");
 
 /** ssize_t and size_t are spelt as the integers they are: koffi does not know the first. */
 const native = {
   flock: libc.func("int flock(int fd, int operation)"),
   eventfd: libc.func("int eventfd(unsigned int initial, int flags)"),
+  memfd_create: libc.func("int memfd_create(const char *name, unsigned int flags)"),
   poll: libc.func("int poll(uint8_t *fds, unsigned long count, int timeout)"),
   socket: libc.func("int socket(int domain, int type, int protocol)"),
   bind: libc.func("int bind(int fd, uint8_t *address, uint32_t length)"),
@@ -19,6 +21,7 @@ const native = {
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
+  ioctl: libc.func("int ioctl(int fd, unsigned long request, uint8_t *argument)"),
   setns: libc.func("int setns(int fd, int type)"),
   unshare: libc.func("int unshare(int flags)"),
   mount: libc.func(
@@ -70,6 +73,13 @@ const EFD_CLOEXEC = 0o2000000;
  */
 export function createEventFd(): number {
   return check("eventfd", undefined, () => native.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+}
+
+const MFD_CLOEXEC = 1;
+
+/** A file in memory (memfd_create(2)) that is gone when nobody has it open. The caller closes it. Throws SyscallError. */
+export function createMemoryFile(name: string): number {
+  return check("memfd_create", name, () => native.memfd_create(name, MFD_CLOEXEC));
 }
 
 const POLLIN = 1;
@@ -136,6 +146,23 @@ export function receiveDatagram(fd: number, buffer: Uint8Array): number | undefi
   return unlessItWouldBlock(() =>
     check("recv", `file descriptor ${fd}`, () => native.recv(fd, buffer, buffer.length, MSG_TRUNC)),
   );
+}
+
+const IFNAMSIZ = 16;
+/** struct ifreq: the name, and a union whose largest member fills it up to this. */
+const IFREQ_BYTES = 40;
+
+/**
+ * ioctl(2) about a network device whose `ifr_data` points to `data`, which the kernel reads and may write. The socket's
+ * namespace is the device's. Throws SyscallError.
+ */
+export function interfaceIoctl(fd: number, request: number, device: string, data: Uint8Array): void {
+  const argument = new Uint8Array(IFREQ_BYTES);
+  argument.set(Buffer.from(device).subarray(0, IFNAMSIZ - 1));
+  const pointer = BigInt(koffi.address(data));
+  if (POINTER_BYTES === 8) new DataView(argument.buffer).setBigUint64(IFNAMSIZ, pointer, hostIsLittleEndian);
+  else new DataView(argument.buffer).setUint32(IFNAMSIZ, Number(pointer), hostIsLittleEndian);
+  check("ioctl", `0x${request.toString(16)} of device ${device}`, () => native.ioctl(fd, request, argument));
 }
 
 const CLONE_NEWNET = 0x40000000;
