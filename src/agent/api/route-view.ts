@@ -1,5 +1,10 @@
 import { Origin } from "../../bgp/packet/attributes.ts";
-import { formatAsPath, formatCommunity, formatLargeCommunity } from "../../bgp/packet/format.ts";
+import {
+  formatAsPath,
+  formatCommunity,
+  formatExtendedCommunity,
+  formatLargeCommunity,
+} from "../../bgp/packet/format.ts";
 import type { Path } from "../../bgp/types.ts";
 import type { RouteMode, RouteStatus } from "../../fib/types.ts";
 import { IpAddress } from "../../net/address.ts";
@@ -55,6 +60,7 @@ export function bgpView(path: Path): BgpRouteView {
     origin: originNames[attributes.origin],
     communities: [
       ...attributes.communities.map(formatCommunity),
+      ...attributes.extendedCommunities.map(formatExtendedCommunity),
       ...attributes.largeCommunities.map(formatLargeCommunity),
     ],
     originatorId: attributes.originatorId === undefined ? null : IpAddress.v4(attributes.originatorId).toString(),

@@ -39,6 +39,7 @@ export interface BgpRouteView {
   localPref: number | null;
   med: number | null;
   origin: "igp" | "egp" | "incomplete";
+  /** `65000:1` or a well-known name, then extended ones as `rt:65000:1`, then large ones as `65000:1:2`. */
   communities: string[];
   originatorId: string | null;
   clusterList: string[];

@@ -1,3 +1,4 @@
+import { IpAddress } from "../../net/address.ts";
 import type { AsPath, AsPathSegment, LargeCommunity } from "./attributes.ts";
 
 const brackets: Readonly<Record<AsPathSegment["type"], readonly [open: string, separator: string, close: string]>> = {
@@ -38,4 +39,27 @@ export function formatCommunity(community: number): string {
 /** e.g. `4200000000:1:2` (RFC 8092 §4.1). */
 export function formatLargeCommunity({ global, local1, local2 }: LargeCommunity): string {
   return `${global}:${local1}:${local2}`;
+}
+
+/** Low octet of the type field (RFC 4360 §4, §5). */
+const extendedSubtypes = new Map<number, string>([
+  [0x02, "rt"],
+  [0x03, "ro"],
+]);
+
+/**
+ * A route target or route origin of a two-octet AS, an IPv4 address or a four-octet AS, e.g. `rt:64512:100`,
+ * `ro:10.0.0.1:5`; of any other type the eight octets, e.g. `0x4004fde800000001`.
+ */
+export function formatExtendedCommunity(community: bigint): string {
+  const field = (shift: bigint, bits: number): number => Number((community >> shift) & ((1n << BigInt(bits)) - 1n));
+  const subtype = extendedSubtypes.get(field(48n, 8));
+  const parts = [
+    `${field(32n, 16)}:${field(0n, 32)}`,
+    `${IpAddress.v4(field(16n, 32))}:${field(0n, 16)}`,
+    `${field(16n, 32)}:${field(0n, 16)}`,
+  ][field(56n, 8)];
+  return subtype === undefined || parts === undefined
+    ? `0x${community.toString(16).padStart(16, "0")}`
+    : `${subtype}:${parts}`;
 }

@@ -138,10 +138,18 @@ class LastResult {
   }
 }
 
-/** RFC 4271 §5.1.2 and §5.1.5, RFC 4456 §8: our AS in front, nothing that belongs inside an AS. */
+/** Bit T of an extended community's type (RFC 4360 §2): it stays inside an AS. */
+const nonTransitive = 1n << 62n;
+
+/** RFC 4271 §5.1.2 and §5.1.5, RFC 4360 §6, RFC 4456 §8: our AS in front, nothing that belongs inside an AS. */
 function towardsEbgp(attributes: PathAttributes, localAs: number): PathAttributes {
   const { localPref: _, originatorId: __, ...others } = attributes;
-  return { ...others, clusterList: [], asPath: prependAs(withoutConfederation(attributes.asPath), [localAs]) };
+  return {
+    ...others,
+    clusterList: [],
+    extendedCommunities: attributes.extendedCommunities.filter((community) => (community & nonTransitive) === 0n),
+    asPath: prependAs(withoutConfederation(attributes.asPath), [localAs]),
+  };
 }
 
 /** RFC 4271 §5.1.5: LOCAL_PREF is mandatory. RFC 4456 §8: a reflector names the originator once and itself always. */

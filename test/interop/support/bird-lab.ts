@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Lab } from "../../../src/lab/lab.ts";
+import type { ProgramResult } from "../../../src/lab/runtime/run-program.ts";
 import { AgentNode } from "./agent-node.ts";
 import { BirdRouter, writeBirdFiles } from "./bird-router.ts";
 import { Capture } from "./capture.ts";
@@ -32,6 +33,8 @@ interface RouterDescription {
 interface LabDescription {
   readonly nodes: Readonly<Record<string, NodeDescription>>;
   readonly routers: Readonly<Record<string, RouterDescription>>;
+  /** Further machines on the segment, which run nothing of themselves, by their addresses. */
+  readonly machines?: Readonly<Record<string, string>>;
   /** Resources besides the pool 10.244.0.0/16, applied by the first node when the routers are there. */
   readonly resources?: readonly object[];
 }
@@ -89,6 +92,11 @@ export class BirdLab {
     return router;
   }
 
+  /** Runs a program on a machine to its end, or to that of the lab. */
+  run(machine: string, argv: readonly string[]): Promise<ProgramResult> {
+    return this.#lab.exec(machine, argv);
+  }
+
   /** Has the segment carry frames of this machine or not; its interface stays up, so nobody is told. */
   async setForwarding(name: string, forwards: boolean): Promise<void> {
     const segment = this.#lab.nodes.find(({ kind }) => kind === "bridge")?.networkNamespace ?? "";
@@ -126,7 +134,7 @@ export class BirdLab {
 }
 
 /** The topology as JSON, which is YAML, with everything that it refers to. */
-function writeTopology(folder: string, name: string, { nodes, routers }: LabDescription): string {
+function writeTopology(folder: string, name: string, { nodes, routers, machines = {} }: LabDescription): string {
   mkdirSync(join(folder, "manifests"));
   writeFileSync(join(folder, "manifests", "pool.yaml"), `${JSON.stringify(pool)}\n`);
   const [first] = Object.keys(nodes);
@@ -161,7 +169,11 @@ function writeTopology(folder: string, name: string, { nodes, routers }: LabDesc
       },
     ];
   });
-  const linux = Object.fromEntries([...agents, ...birds]);
+  const others = Object.entries(machines).map(([machine, address]) => [
+    machine,
+    { kind: "linux", exec: [`ip addr add ${address}/24 dev eth1`] },
+  ]);
+  const linux = Object.fromEntries([...agents, ...birds, ...others]);
   const topology = {
     name,
     topology: {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { formatAsPath, formatCommunity, formatLargeCommunity } from "../../../../src/bgp/packet/format.ts";
+import {
+  formatAsPath,
+  formatCommunity,
+  formatExtendedCommunity,
+  formatLargeCommunity,
+} from "../../../../src/bgp/packet/format.ts";
 
 describe("text for people", () => {
   test("an AS path shows its segments by their brackets", () => {
@@ -19,6 +24,14 @@ describe("text for people", () => {
     expect(formatCommunity(0xffffff01)).toBe("no-export");
     expect(formatCommunity(0xffff029a)).toBe("blackhole");
     expect(formatCommunity(0xffffffff)).toBe("65535:65535");
+  });
+
+  test("an extended community is a target or an origin in its own notation, or its octets", () => {
+    expect(formatExtendedCommunity(0x0002fde800000064n)).toBe("rt:65000:100");
+    expect(formatExtendedCommunity(0x01030a0000010005n)).toBe("ro:10.0.0.1:5");
+    expect(formatExtendedCommunity(0x0202fa56ea000007n)).toBe("rt:4200000000:7");
+    expect(formatExtendedCommunity(0x4004fde800000001n)).toBe("0x4004fde800000001");
+    expect(formatExtendedCommunity(0x0004fde800000001n)).toBe("0x0004fde800000001");
   });
 
   test("a large community is three numbers", () => {

@@ -104,6 +104,13 @@ describe("attributes towards eBGP", () => {
     expect(announced(fromIbgp(attributes), ebgp).attributes).toEqual(attributesOf([64512, 65001]));
   });
 
+  it("an eBGP peer gets the transitive extended communities only, an iBGP peer all", () => {
+    const extendedCommunities = [0x0002fde800000064n, 0x4004fde800000001n, 0x4300000000000001n, 0x0300000000000001n];
+    const path = fromEbgp(attributesOf([65001], { extendedCommunities }));
+    expect(announced(path, ebgp).attributes.extendedCommunities).toEqual([0x0002fde800000064n, 0x0300000000000001n]);
+    expect(announced(path, ibgp).attributes.extendedCommunities).toEqual(extendedCommunities);
+  });
+
   it("have our AS in front of what the policy prepends", () => {
     const policy = {
       name: "prepend",
