@@ -19,6 +19,7 @@ export default defineConfig({
       lane("property", { timeoutMs: 60_000, sequential: false }),
       lane("lab", { timeoutMs: 120_000, sequential: true }),
       lane("interop", { timeoutMs: 120_000, sequential: true }),
+      lane("uml", { timeoutMs: 240_000, sequential: true }),
     ],
   },
 });
