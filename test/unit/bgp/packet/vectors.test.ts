@@ -1,24 +1,10 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeMessage } from "../../../../src/bgp/packet/decode.ts";
 import { MessageFramer } from "../../../../src/bgp/packet/framer.ts";
 import type { BgpMessage, SessionError, UpdateMessage } from "../../../../src/bgp/packet/message.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
+import { allowedOutcomes, type Vector, vectors } from "../../../support/bgp-vectors.ts";
 import { fromHex, session, toHex } from "./sessions.ts";
-
-interface Vector {
-  readonly case: string;
-  readonly session: "ebgp" | "ibgp";
-  readonly kind: "update" | "raw" | "open";
-  readonly expect: string;
-  readonly ref?: string;
-  readonly prefix?: string;
-  readonly hex: string;
-}
-
-const vectors: readonly Vector[] = JSON.parse(
-  readFileSync(new URL("../../../vectors/bgp-vectors.json", import.meta.url), "utf8"),
-).cases;
 
 /** Cases whose outcome depends on more than the octets; the codec must let them pass to those who know. */
 const judgedElsewhere: Readonly<Record<string, string>> = {
@@ -86,13 +72,6 @@ function outcomes(vector: Vector): ReadonlySet<string> {
   return new Set([message.withdrawals.some(holds) ? "WITHDRAW" : "IGNORE"]);
 }
 
-/** The names in an expectation, e.g. "RESET 3/10 or 3/1" -> RESET 3/10, RESET 3/1. */
-function allowed(expectation: string): readonly string[] {
-  const resets = (expectation.match(/\d\/(\d+|x)/g) ?? []).map((codes) => `RESET ${codes}`);
-  const words = expectation.replace(/never a reset|no NOTIFICATION/, "").match(/\b[A-Z]+(-[A-Z]+)?\b/g) ?? [];
-  return [...resets, ...words.filter((word) => word !== "RESET")];
-}
-
 describe("outside cases of BGP octets", () => {
   const judged = vectors.filter((vector) => !(vector.case in judgedElsewhere));
   const passed = vectors.filter((vector) => vector.case in judgedElsewhere);
@@ -107,7 +86,7 @@ describe("outside cases of BGP octets", () => {
   test.each(judged.map((vector) => [`${vector.session} ${vector.case}`, vector] as const))(
     "%s ends as its RFC wants",
     (_, vector) => {
-      const names = allowed(vector.expect);
+      const names = allowedOutcomes(vector.expect);
       expect(names.length, `no outcome in "${vector.expect}"`).toBeGreaterThan(0);
       const seen = outcomes(vector);
       expect(
