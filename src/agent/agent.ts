@@ -12,6 +12,8 @@ import { EndpointWiring } from "../endpoint/wiring.ts";
 import { Fib } from "../fib/fib.ts";
 import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
+import { NatManager } from "../nat/manager.ts";
+import { createNftRunner } from "../nat/program.ts";
 import { openNetlink } from "../netlink/open.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { nodeAddress } from "../resources/node.ts";
@@ -27,6 +29,7 @@ import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
 import { LocalAddresses } from "./local-addresses.ts";
+import { natProblems, natState } from "./nat.ts";
 import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { PodManager } from "./pods/pod-manager.ts";
@@ -194,6 +197,9 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   await pods.recover();
 
+  const nat = new NatManager({ run: createNftRunner(), clock, random, logger: logger.child({ part: "nat" }) });
+  cleanups.add("nat", () => nat.stop());
+
   const source = new StatusSource({
     fib,
     composer,
@@ -207,7 +213,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       startedAtMs,
       datastorePath: config.embeddedPath,
       converged,
-      problems: [...cluster.problems, ...peering.problems],
+      problems: [...cluster.problems, ...peering.problems, ...natProblems(nat)],
       pods: pods.count,
     }),
     addressOfNode: (name) => peeringNodes(cluster.resources).find((node) => node.name === name)?.ipv4Address,
@@ -231,8 +237,12 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     cleanups.add("socket", () => server.stop());
   }
 
-  cluster.onChange(() => peering.run());
-  peering.run();
+  const followCluster = () => {
+    peering.run();
+    nat.update(natState(cluster.resources, config));
+  };
+  cluster.onChange(followCluster);
+  followCluster();
   if (address !== undefined && !(await addresses.appears(address.address, addressTimeoutMs)))
     logger.warn({ address: address.address.toString() }, "no interface has this node's address; peers cannot reach it");
   await speaker.start();

@@ -67,7 +67,7 @@ export class NatManager {
   /** Writes no more; the tables stay. Resolves when nft has ended. */
   async stop(): Promise<void> {
     this.#wanted = undefined;
-    this.#timer?.cancel();
+    this.#cancelTimer();
     await this.#working;
   }
 
@@ -94,7 +94,6 @@ export class NatManager {
     await Promise.resolve();
     while (this.#again && this.#wanted !== undefined) {
       this.#again = false;
-      this.#timer?.cancel();
       const wanted = this.#wanted;
       try {
         await this.#reconcile(wanted);
@@ -146,13 +145,14 @@ export class NatManager {
   #succeeded(wanted: readonly NatTable[]): void {
     if (this.#error !== undefined) this.#options.logger.info({}, "address translation works again");
     this.#error = undefined;
+    if (this.#failures > 0) this.#cancelTimer();
     this.#failures = 0;
+    // Without a table there is nothing that others could change. Frequent updates must not put the check off.
+    if (this.#present !== undefined && this.#present.size > 0 && this.#timer === undefined)
+      this.#later(checkMs * (0.9 + 0.2 * this.#options.random()));
     if (wanted !== this.#wanted) return;
     this.#applied = true;
     this.#settled = true;
-    // Without a table there is nothing that others could change.
-    if (this.#present !== undefined && this.#present.size > 0)
-      this.#later(checkMs * (0.9 + 0.2 * this.#options.random()));
   }
 
   #failed(error: unknown): void {
@@ -172,10 +172,17 @@ export class NatManager {
   /** Reads the tables anew after a while, and writes what differs. */
   #later(delayMs: number): void {
     if (this.#wanted === undefined) return;
+    this.#cancelTimer();
     this.#timer = this.#options.clock.setTimer(delayMs, () => {
+      this.#timer = undefined;
       this.#present = undefined;
       this.#work();
     });
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   get #isNeeded(): boolean {

@@ -1,7 +1,15 @@
 import { CalibirdError } from "../../core/errors.ts";
 import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
+import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
+import {
+  parseBoolean,
+  parseExclusions,
+  parseInterfaceFilter,
+  parsePortRange,
+  parseSourceAddress,
+} from "./nat-settings.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
 
@@ -30,6 +38,11 @@ export interface AgentConfig {
   readonly interfacePrefix: string;
   /** Metric of the routes that we write: 1024 as Calico from v3.32 on, 0 as before. */
   readonly routeMetric: number;
+  readonly natOutgoingExclusions: NatOptions["natOutgoingExclusions"];
+  readonly natPortRange: PortRange | undefined;
+  readonly natOutgoingAddress: IpAddress | undefined;
+  readonly natOutgoingInterfaceFilter: string | undefined;
+  readonly protectEncapsulation: boolean;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -166,6 +179,51 @@ export const settings = [
     help: "metric of the kernel routes: 1024 as Calico from v3.32 on, 0 as before",
     defaultValue: 1024,
     parse: (text: string) => parseInteger(text, 0, 2 ** 31 - 1, "a route metric"),
+  }),
+  setting({
+    key: "natOutgoingExclusions",
+    flag: "nat-outgoing-exclusions",
+    placeholder: "WHAT",
+    environment: ["CALIBIRD_NAT_OUTGOING_EXCLUSIONS", "FELIX_NATOUTGOINGEXCLUSIONS"],
+    help: "destinations that natOutgoing leaves alone: IPPoolsOnly or IPPoolsAndHostIPs (nodes, too)",
+    defaultValue: "IPPoolsOnly",
+    parse: parseExclusions,
+  }),
+  setting({
+    key: "natPortRange",
+    flag: "nat-port-range",
+    placeholder: "FIRST:LAST",
+    environment: ["CALIBIRD_NAT_PORT_RANGE", "FELIX_NATPORTRANGE"],
+    help: "source ports of natOutgoing for TCP and UDP (default: the kernel's choice)",
+    defaultValue: undefined,
+    parse: parsePortRange,
+  }),
+  setting({
+    key: "natOutgoingAddress",
+    flag: "nat-outgoing-address",
+    placeholder: "ADDRESS",
+    environment: ["CALIBIRD_NAT_OUTGOING_ADDRESS", "FELIX_NATOUTGOINGADDRESS"],
+    help: "source address of natOutgoing (default: that of the interface a packet leaves by)",
+    defaultValue: undefined,
+    parse: parseSourceAddress,
+  }),
+  setting({
+    key: "natOutgoingInterfaceFilter",
+    flag: "nat-outgoing-interface-filter",
+    placeholder: "NAME",
+    environment: ["CALIBIRD_NAT_OUTGOING_INTERFACE_FILTER", "FELIX_IPTABLESNATOUTGOINGINTERFACEFILTER"],
+    help: "natOutgoing only for what leaves by this interface; a trailing + stands for anything",
+    defaultValue: undefined,
+    parse: parseInterfaceFilter,
+  }),
+  setting({
+    key: "protectEncapsulation",
+    flag: "protect-encapsulation",
+    placeholder: "BOOLEAN",
+    environment: ["CALIBIRD_PROTECT_ENCAPSULATION"],
+    help: "true: drop IPIP and VXLAN packets that come from no node",
+    defaultValue: false,
+    parse: parseBoolean,
   }),
 ] as const satisfies readonly Setting[];
 

@@ -131,6 +131,18 @@ describe("NatManager", () => {
     expect(bench.manager.status().repairs).toBe(2);
   });
 
+  it("repairs although updates keep coming", async () => {
+    const bench = new Bench();
+    bench.manager.update(pools("10.0.0.0/16"));
+    await bench.settle();
+    bench.kernel.flushRuleset();
+    for (let seconds = 0; seconds < 70; seconds += 5) {
+      bench.manager.update(pools("10.0.0.0/16"));
+      await bench.pass(5000);
+    }
+    expect(bench.masqueraded).toEqual(tenAndTwenty.slice(0, 1));
+  });
+
   it("writes a change at once although its table has vanished meanwhile", async () => {
     const bench = new Bench();
     bench.manager.update(pools("10.0.0.0/16"));
