@@ -200,15 +200,14 @@ export interface LinkChange {
   readonly tunnel?: TunnelChange;
 }
 
-export type TunnelChange =
-  | {
-      readonly kind: "vxlan";
-      readonly local?: IpAddress;
-      readonly parentIndex?: number;
-      readonly learning?: boolean;
-    }
-  /** All properties as they shall be: the kernel resets what is left out. */
-  | ({ readonly kind: "ipip" } & IpipProperties);
+/** What is left out stays as it is. */
+export interface TunnelChange {
+  readonly kind: "vxlan";
+  /** Of the family of the one before. */
+  readonly local?: IpAddress;
+  readonly parentIndex?: number;
+  readonly learning?: boolean;
+}
 
 /** One change of the kernel's network state. */
 export type NetlinkRequest =

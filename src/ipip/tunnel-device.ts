@@ -1,0 +1,77 @@
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import { DeviceKeeper } from "../fib/device/device-keeper.ts";
+import { TunnelError } from "../fib/device/errors.ts";
+import type { DeviceState } from "../fib/device/types.ts";
+import { checkMtu } from "../fib/device/wish.ts";
+import type { Netlink } from "../netlink/types.ts";
+import { type IpipControl, IpipKind, type IpipWish, type SeenIpip } from "./ipip-kind.ts";
+
+interface IpipDeviceOptions {
+  readonly netlink: Netlink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default: tunl0. */
+  readonly name?: string;
+  /** For what rtnetlink does not reach; the `DeviceControl` of the same namespace. */
+  readonly control: IpipControl;
+  /** How long the address stays when nobody wishes for the tunnel any more, in milliseconds. Default: a minute. */
+  readonly graceMs?: number;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+  /** Called when `state` gives another answer than before. */
+  readonly onChange?: () => void;
+}
+
+/**
+ * Keeps the kernel's IPIP device: makes tunl0 or takes over the one that the module made or a Calico left, gives it MTU and
+ * address, has it up, and puts right what others change.
+ */
+export class IpipDevice {
+  readonly #keeper: DeviceKeeper<IpipWish, SeenIpip>;
+
+  constructor(options: IpipDeviceOptions) {
+    const { netlink, clock, logger, name = "tunl0", control, graceMs = 60_000 } = options;
+    this.#keeper = new DeviceKeeper({
+      netlink,
+      clock,
+      logger: logger.child({ part: "ipip" }),
+      name,
+      kind: new IpipKind({ netlink, control, name }),
+      groups: ["link", "address"],
+      graceMs,
+      random: options.random ?? Math.random,
+      onChange: options.onChange ?? (() => {}),
+    });
+  }
+
+  /**
+   * States what the device shall be; undefined: nobody needs it. Then its address goes after the grace time and it stays,
+   * up, because others may still send through it; if nothing was wished before, nothing is touched. Throws TunnelError
+   * `INVALID_TUNNEL`.
+   */
+  set(wish: IpipWish | undefined): void {
+    if (wish !== undefined) {
+      if (wish.address.family !== 4)
+        throw new TunnelError(
+          "INVALID_TUNNEL",
+          `address: ${wish.address} is not an IPv4 address, and IPIP has no other`,
+          {
+            field: "address",
+            value: wish.address.toString(),
+          },
+        );
+      checkMtu(wish.mtu, 4);
+    }
+    this.#keeper.set(wish);
+  }
+
+  state(): DeviceState {
+    return this.#keeper.state();
+  }
+
+  /** Ends the care; the device stays as it is. */
+  stop(): void {
+    this.#keeper.stop();
+  }
+}
