@@ -4,15 +4,18 @@ import type { AgentLab } from "./agent-lab.ts";
 
 let counter = 0;
 
+/** What a background program needs of a lab. */
+export type ProgramHost = Pick<AgentLab, "run" | "runFile">;
+
 /** A program that goes on inside a node while the test does something else. Its output can be read at any time. */
 export class BackgroundProgram {
-  readonly #agents: AgentLab;
+  readonly #agents: ProgramHost;
   readonly #node: string;
   readonly #file: string;
   readonly #ended: Promise<unknown>;
 
   /** Starts the program; its two outputs go to one file. */
-  constructor(agents: AgentLab, node: string, argv: readonly string[]) {
+  constructor(agents: ProgramHost, node: string, argv: readonly string[]) {
     const name = `test-${counter++}`;
     this.#agents = agents;
     this.#node = node;

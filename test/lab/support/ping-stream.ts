@@ -1,6 +1,5 @@
 import { expect } from "vitest";
-import type { AgentLab, AgentNode } from "./agent-lab.ts";
-import { BackgroundProgram } from "./background-program.ts";
+import { BackgroundProgram, type ProgramHost } from "./background-program.ts";
 
 /** How a stream of pings went. */
 export interface PingReport {
@@ -23,8 +22,8 @@ export class PingStream {
 
   /** Resolves once the first answer has come. The pod's namespace has the pod's name. */
   static async start(
-    agents: AgentLab,
-    from: { readonly node: AgentNode; readonly pod: string },
+    agents: ProgramHost,
+    from: { readonly node: string; readonly pod: string },
     address: string,
     intervalSec: number,
   ): Promise<PingStream> {
