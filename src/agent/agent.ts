@@ -18,6 +18,7 @@ import { openNetlink } from "../netlink/open.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { nodeAddress } from "../resources/node.ts";
 import { podRoutes } from "./api/pod-routes.ts";
+import { poolRoutes } from "./api/pool-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { statusRoutes, statusStreams } from "./api/status-routes.ts";
 import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
@@ -33,11 +34,12 @@ import { natProblems, natState } from "./nat.ts";
 import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
-import type { EncapsulationContext } from "./routing/encapsulation.ts";
 import { RoutingEngine } from "./routing/engine.ts";
 import { StatusSource } from "./status-source.ts";
+import { createTunnels } from "./tunnels/create-tunnels.ts";
 
 /** How long peers may take to send their routes again after our restart before what they did not send is dropped. */
 const deferralSec = 120;
@@ -45,13 +47,8 @@ const deferralSec = 120;
 /** How long to wait at the start for an interface to get the node's address. */
 const addressTimeoutMs = 10_000;
 
-/** Direct routes only: the tunnel devices are not built yet. */
-const withoutTunnels: EncapsulationContext = {
-  ipip: { ready: false, reason: "this version has no IPIP; set the pool's ipipMode to Never for direct routes" },
-  vxlan: { ready: false, reason: "this version has no VXLAN; set the pool's vxlanMode to Never for direct routes" },
-  isOnLink: () => false,
-  peerAt: () => undefined,
-};
+/** How long to wait at the start for the tunnels that pools ask for. */
+const tunnelTimeoutMs = 5_000;
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -132,7 +129,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeName,
     metric: config.routeMetric,
     nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
-    encapsulation: () => withoutTunnels,
+    encapsulation: () => tunnels.context(),
   });
   const engine = new RoutingEngine(composer, fib, () => speaker);
   let converged = false;
@@ -166,15 +163,6 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
 
   const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName });
-  const blocks = new BlockWatcher({
-    datastore,
-    clock,
-    logger,
-    onChange: (changes) => engine.updateBlocks(changes),
-  });
-  await blocks.start();
-  cleanups.add("blocks", () => blocks.stop());
-
   const ipam = new Ipam({
     datastore,
     clock,
@@ -184,6 +172,30 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     pools: () => ipamPools(cluster.resources),
     nodeLabels: () => labelsOf(cluster.resources, nodeName),
   });
+  const tunnels = createTunnels(
+    {
+      nodeName,
+      nodeAddress: address,
+      netlink,
+      cluster,
+      client,
+      ipam,
+      clock,
+      random,
+      logger,
+      onAddresses: (held) => engine.setTunnelAddresses(held),
+      onChange: () => engine.encapsulationChanged(),
+    },
+    cleanups,
+  );
+  const blocks = new BlockWatcher({
+    datastore,
+    clock,
+    logger,
+    onChange: (changes) => engine.updateBlocks(changes),
+  });
+  await blocks.start();
+  cleanups.add("blocks", () => blocks.stop());
   const wiring = new EndpointWiring({ netlink, clock, logger });
   const pods = new PodManager({
     nodeName,
@@ -197,6 +209,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   await pods.recover();
 
+  const modes = new PoolModeChanger({ client, cluster, composer });
   const nat = new NatManager({ run: createNftRunner(), clock, random, logger: logger.child({ part: "nat" }) });
   cleanups.add("nat", () => nat.stop());
 
@@ -213,7 +226,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       startedAtMs,
       datastorePath: config.embeddedPath,
       converged,
-      problems: [...cluster.problems, ...peering.problems, ...natProblems(nat)],
+      problems: [...cluster.problems, ...peering.problems, ...tunnels.problems, ...natProblems(nat)],
       pods: pods.count,
     }),
     addressOfNode: (name) => peeringNodes(cluster.resources).find((node) => node.name === name)?.ipv4Address,
@@ -229,7 +242,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     new UnixApiServer({
       path: join(config.runDir, "agent.sock"),
       mode: 0o600,
-      routes: [...podRoutes(pods), ...resourceRoutes(client)],
+      routes: [...podRoutes(pods), ...resourceRoutes(client), ...poolRoutes(modes)],
       logger,
     }),
   ]) {
@@ -240,11 +253,13 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const followCluster = () => {
     peering.run();
     nat.update(natState(cluster.resources, config));
+    tunnels.wake();
   };
   cluster.onChange(followCluster);
   followCluster();
   if (address !== undefined && !(await addresses.appears(address.address, addressTimeoutMs)))
     logger.warn({ address: address.address.toString() }, "no interface has this node's address; peers cannot reach it");
+  await tunnels.start(tunnelTimeoutMs);
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
   // Peers dial as soon as they see the node, so it is written only now that it listens.

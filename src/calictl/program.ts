@@ -5,6 +5,7 @@ import { explainRoute } from "./explain.ts";
 import { showNodeStatus } from "./node-status.ts";
 import { type CommandContext, type OutputFormat, parseOutputFormat, UsageError } from "./output.ts";
 import { showPeers } from "./peers.ts";
+import { setPoolMode } from "./pool-mode.ts";
 import { applyManifests, deleteResources, getResources } from "./resources.ts";
 import { showRoutes } from "./routes.ts";
 import { showVersion } from "./version.ts";
@@ -115,6 +116,25 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
         names: string[],
         options: { filename?: string[]; namespace?: string; skipNotExists: boolean },
       ) => deleteResources(client(), context, { ...(kind === undefined ? {} : { kind }), names, ...options }),
+    );
+
+  program
+    .command("pool")
+    .description("IPPools while they are in use")
+    .command("set-mode")
+    .description("change how a pool's blocks are reached; prints what changes on every node first")
+    .argument("<name>", "the IPPool")
+    .argument("<mode>", "Never, Always or CrossSubnet")
+    .option("--tunnel <kind>", "ipip or vxlan (default: the one that the pool uses, else ipip)")
+    .option("--dry-run", "only print", false)
+    .action((pool: string, mode: string, options: { tunnel?: string; dryRun: boolean }) =>
+      setPoolMode(client(), context, {
+        pool,
+        mode,
+        tunnel: options.tunnel,
+        dryRun: options.dryRun,
+        format: format(plainFormats),
+      }),
     );
 
   program

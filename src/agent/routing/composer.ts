@@ -36,6 +36,7 @@ export class RouteComposer {
   /** Of every block the nodes that have something to do with it. */
   readonly #blocks = new PrefixMap<Map<string, RoutingBlock>>();
   readonly #workloads = new PrefixMap<RoutingWorkload>();
+  #tunnelAddresses: readonly Prefix[] = [];
   readonly #learned = new PrefixMap<readonly Path[]>();
   readonly #ownBlocks = new PrefixSet();
   /**
@@ -79,9 +80,9 @@ export class RouteComposer {
       if (own) this.#ownBlocks.add(change.block);
       else this.#ownBlocks.delete(change.block);
     }
-    const isBorrowed = new PrefixSet(this.#borrowedAddresses());
-    for (const address of isBorrowed) if (!wasBorrowed.has(address)) announce.push(address);
-    for (const address of wasBorrowed) if (!isBorrowed.has(address)) withdraw.push(address);
+    const borrowed = this.#borrowedDifference(wasBorrowed);
+    announce.push(...borrowed.announce);
+    withdraw.push(...borrowed.withdraw);
     const touched = [...changes.map((change) => change.block), ...announce, ...withdraw];
     return this.#changesFor(touched, { announce, withdraw });
   }
@@ -95,6 +96,13 @@ export class RouteComposer {
       announce,
       withdraw: removed.filter((address) => this.#isBorrowed(address)),
     });
+  }
+
+  /** The addresses of this node's tunnel devices. One from another node's block is announced, as a pod's would be. */
+  setTunnelAddresses(addresses: readonly Prefix[]): RoutingChanges {
+    const wasBorrowed = new PrefixSet(this.#borrowedAddresses());
+    this.#tunnelAddresses = addresses;
+    return this.#changesFor([], this.#borrowedDifference(wasBorrowed));
   }
 
   /** A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. */
@@ -148,6 +156,13 @@ export class RouteComposer {
 
   ownedBlocks(): RoutingBlock[] {
     return [...this.#blocks.values()].flatMap((claims) => claims.get(this.#options.nodeName) ?? []);
+  }
+
+  /** Every block of the cluster that has an owner. */
+  confirmedBlocks(): RoutingBlock[] {
+    return [...this.#blocks.values()].flatMap((claims) =>
+      [...claims.values()].filter((claim) => claim.state === "confirmed"),
+    );
   }
 
   workloadOf(address: Prefix): RoutingWorkload | undefined {
@@ -260,7 +275,16 @@ export class RouteComposer {
   }
 
   #borrowedAddresses(): Prefix[] {
-    return [...this.#workloads].map(([address]) => address).filter((address) => this.#isBorrowed(address));
+    const held = [...this.#workloads.keys(), ...this.#tunnelAddresses];
+    return held.filter((address) => this.#isBorrowed(address));
+  }
+
+  #borrowedDifference(before: PrefixSet): { announce: Prefix[]; withdraw: Prefix[] } {
+    const now = new PrefixSet(this.#borrowedAddresses());
+    return {
+      announce: [...now].filter((address) => !before.has(address)),
+      withdraw: [...before].filter((address) => !now.has(address)),
+    };
   }
 }
 

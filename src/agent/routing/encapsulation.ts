@@ -16,7 +16,7 @@ export interface TunnelPeer {
   readonly node: string;
   /** It has a tunnel address, which a node gets only when its tunl0 is up. */
   readonly ipipReady: boolean;
-  /** Address of its VXLAN device (VTEP), likewise. */
+  /** Address of its VXLAN device (VTEP), once we have what leads there. */
   readonly vtep?: IpAddress;
 }
 
@@ -125,6 +125,6 @@ function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext):
       reason: `next hop ${nextHop} is no node of the cluster, so it has no VTEP`,
     };
   if (peer.vtep === undefined)
-    return { mode: "waiting", wanted: "vxlan", reason: `node ${peer.node} has no VXLAN tunnel address yet` };
+    return { mode: "waiting", wanted: "vxlan", reason: `the VXLAN tunnel to node ${peer.node} is not set up yet` };
   return { mode: "vxlan", hop: { gateway: peer.vtep, device: vxlan.device, onlink: true }, mtu: vxlan.mtu };
 }

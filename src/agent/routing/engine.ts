@@ -1,6 +1,7 @@
 import type { BgpSpeaker, LocRibChange } from "../../bgp/types.ts";
 import type { Fib } from "../../fib/fib.ts";
-import type { Prefix } from "../../net/prefix.ts";
+import type { IpAddress } from "../../net/address.ts";
+import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
 import type { RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
 
@@ -31,6 +32,14 @@ export class RoutingEngine {
 
   updateLearned(changes: readonly LocRibChange[]): void {
     this.#apply(this.composer.updateLearned(changes));
+  }
+
+  setTunnelAddresses(addresses: readonly IpAddress[]): void {
+    this.#apply(this.composer.setTunnelAddresses(addresses.map(Prefix.host)));
+  }
+
+  encapsulationChanged(): void {
+    this.#apply(this.composer.encapsulationChanged());
   }
 
   /** Resolves when the kernel has answered to everything so far. */

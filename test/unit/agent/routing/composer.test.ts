@@ -125,6 +125,17 @@ describe("RouteComposer", () => {
     });
   });
 
+  it("announces a tunnel address only if it is from another node's block, and while this node has it", () => {
+    const composer = newComposer();
+    composer.updateBlocks([block("10.244.1.0/26", "n1")]);
+    const hosts = (...addresses: string[]) => addresses.map((text) => Prefix.parse(`${text}/32`));
+    expect(summary(composer.setTunnelAddresses(hosts("10.244.1.0", "10.244.2.0"))).announce).toEqual(["10.244.2.0/32"]);
+    expect(summary(composer.setTunnelAddresses(hosts("10.244.1.0"))).withdraw).toEqual(["10.244.2.0/32"]);
+    expect(summary(composer.updateBlocks([block("10.244.1.0/26", "n1", "released")])).announce).toEqual([
+      "10.244.1.0/32",
+    ]);
+  });
+
   it("announces a borrowed address no longer once its block becomes ours", () => {
     const composer = newComposer();
     composer.updateWorkloads([{ address: Prefix.parse("10.244.2.9/32"), device: "cali1", pod: "default/web" }], []);

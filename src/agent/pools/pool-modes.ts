@@ -1,0 +1,64 @@
+import type { ResourceClient } from "../../datastore/resource-client.ts";
+import { type EncapsulationMode, effectivePool } from "../../resources/ip-pool.ts";
+import { nodeAddress } from "../../resources/node.ts";
+import type { ClusterCache } from "../cluster-cache.ts";
+import type { RouteComposer } from "../routing/composer.ts";
+import { onLinkSubnets } from "../tunnels/tunnel-plan.ts";
+import { type ModeChangeNode, type PoolModes, predictModeChange, type RouteDifference } from "./mode-change.ts";
+
+export interface SetModeRequest {
+  readonly pool: string;
+  readonly mode: EncapsulationMode;
+  /** Which tunnel the mode is for; the one that the pool uses now, else IPIP, if absent. */
+  readonly tunnel?: "ipip" | "vxlan";
+  readonly dryRun: boolean;
+}
+
+export interface SetModeResult {
+  readonly pool: string;
+  readonly before: PoolModes;
+  readonly after: PoolModes;
+  readonly differences: readonly RouteDifference[];
+  /** False for a dry run, and if nothing had to be written. */
+  readonly changed: boolean;
+}
+
+/** Changes how a pool's blocks are reached, and says first what that does to the routes of every node. */
+export class PoolModeChanger {
+  readonly #client: ResourceClient;
+  readonly #cluster: ClusterCache;
+  readonly #composer: RouteComposer;
+
+  constructor(options: { client: ResourceClient; cluster: ClusterCache; composer: RouteComposer }) {
+    this.#client = options.client;
+    this.#cluster = options.cluster;
+    this.#composer = options.composer;
+  }
+
+  /** Throws `RESOURCE_NOT_FOUND`, `INVALID_RESOURCE` (IPIP of an IPv6 pool) or `UPDATE_CONFLICT`. */
+  async setMode({ pool: name, mode, tunnel, dryRun }: SetModeRequest): Promise<SetModeResult> {
+    const stored = await this.#client.get("IPPool", name);
+    const { ipipMode, vxlanMode, cidr } = effectivePool(stored.spec);
+    const before = { ipipMode, vxlanMode };
+    const chosen = tunnel ?? (vxlanMode === "Never" ? "ipip" : "vxlan");
+    const after: PoolModes =
+      chosen === "ipip" ? { ipipMode: mode, vxlanMode: "Never" } : { ipipMode: "Never", vxlanMode: mode };
+    const owned = this.#composer.confirmedBlocks().filter(({ block }) => cidr.contains(block));
+    const blocks = owned.map(({ block, node }) => ({ block, owner: node }));
+    const differences = predictModeChange(before, after, this.#nodes(), blocks);
+    const same = before.ipipMode === after.ipipMode && before.vxlanMode === after.vxlanMode;
+    const changed = !dryRun && !same;
+    if (changed) await this.#client.update({ ...stored, spec: { ...stored.spec, ...after } });
+    return { pool: name, before, after, differences, changed };
+  }
+
+  #nodes(): ModeChangeNode[] {
+    return this.#cluster.resources.nodes.flatMap(({ metadata, spec }) => {
+      const own = nodeAddress(spec, 4);
+      if (own === undefined) return [];
+      const { address, subnet } = own;
+      const subnets = onLinkSubnets({ address, prefixLength: subnet.length }, metadata.annotations ?? {});
+      return [{ name: metadata.name, address, subnets }];
+    });
+  }
+}
