@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const lane = (name: string, options: { timeoutMs: number; sequential: boolean }) => ({
+const lane = (name: string, options: { timeoutMs: number; sequential: boolean; last?: true }) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
@@ -8,6 +8,7 @@ const lane = (name: string, options: { timeoutMs: number; sequential: boolean })
     hookTimeout: options.timeoutMs,
     fileParallelism: !options.sequential,
     pool: "forks" as const,
+    sequence: { groupOrder: options.last ? 1 : 0 },
   },
 });
 
@@ -19,7 +20,8 @@ export default defineConfig({
       lane("property", { timeoutMs: 60_000, sequential: false }),
       lane("lab", { timeoutMs: 120_000, sequential: true }),
       lane("interop", { timeoutMs: 120_000, sequential: true }),
-      lane("uml", { timeoutMs: 240_000, sequential: true }),
+      // Alone, because its machines have the speed of an old computer already.
+      lane("uml", { timeoutMs: 240_000, sequential: true, last: true }),
     ],
   },
 });

@@ -1,8 +1,14 @@
 // `npm test [-- LANE…]`: all lanes, or those named. Ends with "N passed, N failed" (and ", N skipped").
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, checkNode, ensureDebianPackages, ensurePackages, root, run } from "./prepare.mjs";
+
+/** The kernel that somebody has chosen, or that `npm run uml:build` has made. */
+function hasOwnKernel() {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  return process.env.CALIBIRD_UML_KERNEL !== undefined || existsSync(join(cache, "calibird", "linux-uml"));
+}
 
 /** Debian packages by the program that a lane runs. */
 const lanes = {
@@ -17,6 +23,12 @@ const lanes = {
     nft: "nftables",
   },
   interop: { ip: "iproute2", ping: "iputils-ping", bird: "bird2", tshark: "tshark", tcpdump: "tcpdump" },
+  // Root is nobody special here: the machine has its own.
+  uml: {
+    ...(hasOwnKernel() ? {} : { "linux.uml": "user-mode-linux" }),
+    ...{ modprobe: "kmod", perl: "perl-base", nsenter: "util-linux", unshare: "util-linux", pivot_root: "util-linux" },
+    ...{ ip: "iproute2", ping: "iputils-ping", bird: "bird2", tcpdump: "tcpdump" },
+  },
 };
 const shortForms = { unit: ["unit", "property"] };
 const needRoot = ["lab", "interop"];

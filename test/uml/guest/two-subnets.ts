@@ -81,7 +81,7 @@ export class TwoSubnets {
     return this.client(node).get("/v1/routes");
   }
 
-  /** The address of the node's pod, which is in a network namespace of the pod's name. */
+  /** The node's pod, which is in a network namespace of the pod's name. */
   async pod(node: NodeName): Promise<{ readonly name: string; readonly address: string }> {
     const [pod] = await this.client(node).admin<PodView[]>("GET", "/v1/pods");
     const [address] = pod?.addresses ?? [];
@@ -89,11 +89,18 @@ export class TwoSubnets {
     return { name: basename(pod.networkNamespace ?? ""), address };
   }
 
-  /** The block that the node's pod has its address from. */
-  async block(node: NodeName): Promise<string> {
-    const [block] = (await this.status(node)).node.blocks;
-    if (block === undefined) throw new Error(`${node} has no block`);
-    return block.block;
+  /** The address of every node's pod. */
+  podAddresses(): Promise<Record<NodeName, string>> {
+    return ofEveryNode(async (node) => (await this.pod(node)).address);
+  }
+
+  /** The block that every node's pod has its address from. */
+  blocks(): Promise<Record<NodeName, string>> {
+    return ofEveryNode(async (node) => {
+      const [block] = (await this.status(node)).node.blocks;
+      if (block === undefined) throw new Error(`${node} has no block`);
+      return block.block;
+    });
   }
 
   /** What a program in a node or in `r1` says; throws if it fails. */
@@ -105,7 +112,7 @@ export class TwoSubnets {
 
   /** The lines of `ip route` for what the agent has written, in order. */
   async kernelRoutes(node: NodeName): Promise<string[]> {
-    return routeLines(await this.run(node, "ip", "-N", "route", "show", "proto", "202"));
+    return routeLines(await this.run(node, "ip", "route", "show", "proto", "202"));
   }
 
   /** The same of what BIRD has written in the router. */
@@ -132,7 +139,7 @@ export class TwoSubnets {
   /** Resolves when all sessions are established, all routes installed, and all blocks known to everybody. */
   settled(): Promise<void> {
     return eventually(async () => {
-      const blocks = await Promise.all(nodeNames.map((node) => this.block(node)));
+      const blocks = Object.values(await this.blocks());
       const problems = await Promise.all(nodeNames.map((node) => this.#unsettled(node, blocks)));
       if (!this.#routerLearns) return problems.flat();
       const known = (await this.routerRoutes()).join("\n");
@@ -193,6 +200,11 @@ export class TwoSubnets {
     if (found === undefined) throw new TypeError(`${name} is not in the topology`);
     return found;
   }
+}
+
+async function ofEveryNode<Value>(read: (node: NodeName) => Promise<Value>): Promise<Record<NodeName, Value>> {
+  const [n1, n2, n3] = await Promise.all([read("n1"), read("n2"), read("n3")]);
+  return { n1, n2, n3 };
 }
 
 function routeLines(output: string): string[] {

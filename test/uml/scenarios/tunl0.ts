@@ -100,7 +100,7 @@ export const scenario: Scenario<World> = {
       const route = tunnelRoute("192.168.2.0/26", [hop]);
       await succeed(near.netlink, { op: "route-replace", route });
       assert.deepEqual(await near.netlink.routes({ protocol: 202 }), [route]);
-      const [seen = {}] = ipJson(near.name, "route", "show", "proto", "202");
+      const [seen = {}] = ipJson(near.name, "route", "show", "192.168.2.0/26");
       const { dst, gateway, dev, protocol, metric, flags } = seen;
       const expected = ["192.168.2.0/26", farAddress, "tunl0", "202", 1024, ["onlink"]];
       assert.deepEqual([dst, gateway, dev, protocol, metric, flags], expected);
