@@ -1,5 +1,6 @@
 import { addressesOf, planAddress } from "../fib/device/addresses.ts";
 import { TunnelError } from "../fib/device/errors.ts";
+import { findDevice, planName } from "../fib/device/find.ts";
 import type { DeviceKind, DeviceStep } from "../fib/device/types.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { DeviceControl } from "../netlink/device-control.ts";
@@ -32,7 +33,7 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
   readonly #netlink: Pick<NetlinkAccess, "links" | "addresses">;
   readonly #control: IpipControl;
   readonly #name: string;
-  /** Index of the device when it was last seen: renamed, it is still ours. */
+  /** Index of the device when it was last seen. */
   #index: number | undefined;
 
   constructor(options: { netlink: Pick<NetlinkAccess, "links" | "addresses">; control: IpipControl; name: string }) {
@@ -42,11 +43,12 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
   }
 
   async look(wish: IpipWish | undefined): Promise<SeenIpip> {
-    const link = (await this.#netlink.links()).find(({ name }) => name === this.#name);
+    const isOurs = ({ kind }: Link): boolean => kind === "ipip";
+    const link = findDevice(await this.#netlink.links(), this.#name, this.#index, isOurs);
     this.#index = link?.index;
     if (link === undefined) return { link, addresses: [] };
     const addresses = addressesOf(await this.#netlink.addresses(), link.index, 4);
-    const filter = wish?.reversePathFilter !== undefined && this.#control.reversePathFilter(this.#name);
+    const filter = wish?.reversePathFilter !== undefined && this.#control.reversePathFilter(link.name);
     return { link, addresses, ...(filter !== false && { reversePathFilter: filter }) };
   }
 
@@ -58,6 +60,7 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
       return [{ request: { op: "link-add", link: { ...properties, up: true } } }];
     }
     this.#refuseOthers(link);
+    if (link.name !== name) return planName(link, name);
     const steps: DeviceStep[] = [];
     if (link.mtu !== mtu) steps.push({ request: { op: "link-set", link: link.index, change: { mtu } } });
     steps.push(...planAddress(link.index, wish.address, addresses));
@@ -78,7 +81,8 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
   }
 
   usableMtu({ address: wanted }: IpipWish, { link, addresses }: SeenIpip): number | undefined {
-    if (link?.kind !== "ipip" || !link.up || link.ipip?.remote !== undefined) return undefined;
+    if (link?.kind !== "ipip" || link.name !== this.#name || !link.up || link.ipip?.remote !== undefined)
+      return undefined;
     return addresses.some(({ address }) => address.equals(wanted)) ? link.mtu : undefined;
   }
 

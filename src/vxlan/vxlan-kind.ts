@@ -1,5 +1,6 @@
 import { addressesOf, planAddress } from "../fib/device/addresses.ts";
 import { TunnelError } from "../fib/device/errors.ts";
+import { findDevice, planName } from "../fib/device/find.ts";
 import { tunnelOverhead } from "../fib/device/mtu.ts";
 import type { DeviceKind, DeviceStep } from "../fib/device/types.ts";
 import type { IpAddress } from "../net/address.ts";
@@ -64,7 +65,7 @@ interface VxlanKindOptions {
 /** What is particular to a VXLAN device. */
 export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
   readonly #options: VxlanKindOptions;
-  /** Indexes of the device and its parent when last seen: renamed, they are still what they were. */
+  /** Indexes of the device and its parent when last seen. */
   #index: number | undefined;
   #parentIndex: number | undefined;
 
@@ -73,10 +74,11 @@ export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
   }
 
   async look(wish: VxlanDemand | undefined): Promise<SeenVxlan> {
-    const { netlink, name, checksumControl } = this.#options;
+    const { netlink, name, vni, port, checksumControl } = this.#options;
     const links = await netlink.links();
     const all = await netlink.addresses();
-    const link = links.find((candidate) => candidate.name === name);
+    const isOurs = ({ vxlan }: Link): boolean => vxlan?.vni === vni && vxlan.port === port;
+    const link = findDevice(links, name, this.#index, isOurs);
     const parent = wish && findParent(wish, links, all);
     this.#index = link?.index;
     this.#parentIndex = parent?.index ?? wish?.parentIndex;
@@ -89,7 +91,7 @@ export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
       addresses: addressesOf(all, link.index, wish.address.family),
       neighbours: await netlink.neighbours(link.index),
       forwarding: await netlink.forwardingEntries(link.index),
-      ...(checksumControl && { checksumOffload: checksumControl.checksumOffload(name) }),
+      ...(checksumControl && { checksumOffload: checksumControl.checksumOffload(link.name) }),
     };
   }
 
@@ -118,6 +120,7 @@ export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
     if (link === undefined) return [creation];
     // One batch, so that the name is free for a moment only.
     if (!this.#canBecome(wish, link)) return [{ request: { op: "link-delete", link: link.index } }, creation];
+    if (link.name !== name) return planName(link, name);
     const { index } = link;
     const set = (change: Extract<NetlinkRequest, { op: "link-set" }>["change"]): DeviceStep => ({
       request: { op: "link-set", link: index, change },
@@ -142,7 +145,7 @@ export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
   }
 
   usableMtu(wish: VxlanDemand, { link, addresses }: SeenVxlan): number | undefined {
-    if (link === undefined || !link.up || link.kind !== "vxlan" || !this.#canBecome(wish, link)) return undefined;
+    if (link?.name !== this.#options.name || !link.up || !this.#canBecome(wish, link)) return undefined;
     if (link.vxlan?.local?.equals(wish.localAddress) !== true || link.macAddress !== wish.macAddress) return undefined;
     return addresses.some(({ address }) => address.equals(wish.address)) ? link.mtu : undefined;
   }
@@ -189,8 +192,8 @@ export class VxlanKind implements DeviceKind<VxlanDemand, SeenVxlan> {
         { device: name, kind: link.kind },
       );
     const rival = links.find(
-      ({ name: other, vxlan }) =>
-        other !== name &&
+      ({ index, vxlan }) =>
+        index !== link?.index &&
         vxlan?.vni === vni &&
         vxlan.port === port &&
         (vxlan.local?.family ?? 4) === wish.localAddress.family,

@@ -75,8 +75,14 @@ export class TunnelNode {
       weight: 1,
     };
     const route = {
-      ...{ destination: Prefix.parse(prefix), type: "unicast", table: mainTable, scope: "universe", metric: 1024 },
-      ...{ protocol: RouteProtocol.calibird, tos: 0, nextHops: [nextHop] },
+      destination: Prefix.parse(prefix),
+      type: "unicast",
+      table: mainTable,
+      protocol: RouteProtocol.calibird,
+      scope: "universe",
+      metric: 1024,
+      tos: 0,
+      nextHops: [nextHop],
     } as const;
     const [result] = await this.netlink.execute([{ op: "route-replace", route }]);
     if (result?.ok !== true) throw new TypeError(`${prefix}: ${result?.message}`);
