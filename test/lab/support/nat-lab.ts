@@ -28,6 +28,11 @@ topology:
       group: node
       cmd: calibird agent --embedded-path /var/lib/calibird/datastore --node-name n2 --ip 10.0.0.2/24 --nat-outgoing-exclusions IPPoolsAndHostIPs
       exec: [ip addr add 10.0.0.2/24 dev eth1]
+    n3:
+      kind: linux
+      group: node
+      cmd: sh -c 'PATH=\${PATH%%:*} exec calibird agent --embedded-path /var/lib/calibird/datastore --node-name n3 --ip 10.0.0.3/24'
+      exec: [ip addr add 10.0.0.3/24 dev eth1]
     world:
       kind: linux
       exec: [ip addr add 10.0.0.99/24 dev eth1]
@@ -35,12 +40,13 @@ topology:
   links:
     - endpoints: ["n1:eth1", "segment:n1"]
     - endpoints: ["n2:eth1", "segment:n2"]
+    - endpoints: ["n3:eth1", "segment:n3"]
     - endpoints: ["world:eth1", "segment:world"]
 `;
 
 /**
  * Two nodes with agents and a machine outside that knows no way to pods, on one segment. n2 leaves nodes' addresses alone
- * when it translates. Every pod and machine tells on a TCP port who connects.
+ * when it translates. Every pod and machine tells on a TCP port who connects. A third node, n3, has no nft.
  */
 export class NatLab {
   readonly lab: Lab;
@@ -131,7 +137,7 @@ export class NatLab {
   }
 
   async #populate(): Promise<void> {
-    for (const node of ["n1", "n2"]) await vi.waitFor(() => this.status(node), patience);
+    for (const node of ["n1", "n2", "n3"]) await vi.waitFor(() => this.status(node), patience);
     await this.applyPool("pods", { cidr: "10.244.0.0/16", natOutgoing: true });
     for (const [node, name] of [
       ["n1", "a"],
