@@ -82,11 +82,7 @@ export class NatManager {
 
   #work(): void {
     this.#again = true;
-    this.#working ??= this.#loop().finally(() => {
-      this.#working = undefined;
-      // An update may have come between the last look and now.
-      if (this.#again) this.#work();
-    });
+    this.#working ??= this.#loop();
   }
 
   async #loop(): Promise<void> {
@@ -102,7 +98,7 @@ export class NatManager {
         this.#failed(error);
       }
     }
-    this.#again = false;
+    this.#working = undefined;
   }
 
   async #reconcile(wanted: readonly NatTable[]): Promise<void> {
@@ -145,7 +141,6 @@ export class NatManager {
   #succeeded(wanted: readonly NatTable[]): void {
     if (this.#error !== undefined) this.#options.logger.info({}, "address translation works again");
     this.#error = undefined;
-    if (this.#failures > 0) this.#cancelTimer();
     this.#failures = 0;
     // Without a table there is nothing that others could change. Frequent updates must not put the check off.
     if (this.#present !== undefined && this.#present.size > 0 && this.#timer === undefined)

@@ -217,6 +217,18 @@ describe("NatManager", () => {
     expect(bench.clock.pendingTimers).toBe(1);
   });
 
+  it("takes an update at any moment of a run", async () => {
+    for (let turns = 0; turns < 40; turns++) {
+      const bench = new Bench();
+      bench.manager.update(pools("10.0.0.0/16"));
+      for (let turn = 0; turn < turns; turn++) await (turn % 4 === 0 ? new Promise(setImmediate) : undefined);
+      bench.manager.update(pools("10.0.0.0/16", "20.0.0.0/16"));
+      await bench.settle();
+      expect(bench.masqueraded).toEqual(tenAndTwenty);
+      expect(bench.manager.status().applied).toBe(true);
+    }
+  });
+
   it("leaves the tables when it stops, and does nothing more", async () => {
     const bench = new Bench();
     bench.manager.update(pools("10.0.0.0/16"));

@@ -184,6 +184,19 @@ describe("the tables of address translation", () => {
 
   it("drop IPIP and VXLAN from others than nodes when asked to, and nothing else", () => {
     const commands = fromNothing({ nodes: ["10.0.0.1"], tunnels: [vxlan], protectEncapsulation: true });
+    expect(commands).toContainEqual({
+      add: {
+        chain: {
+          family: "ip",
+          table: "calibird",
+          name: "encapsulation-input",
+          type: "filter",
+          hook: "input",
+          prio: 0,
+          policy: "accept",
+        },
+      },
+    });
     const strangers = {
       match: { op: "!=", left: { payload: { protocol: "ip", field: "saddr" } }, right: "@all-hosts-net" },
     };
