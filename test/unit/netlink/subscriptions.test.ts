@@ -53,6 +53,16 @@ describe("Subscriptions", () => {
     expect(logged).toEqual(["a listener of kernel events failed"]);
   });
 
+  test("stay in a group that another kind of event comes by", () => {
+    const subscriptions = new Subscriptions(silentLogger);
+    const { listener } = recorder();
+    expect(multicastGroupNumbers(["neighbour", "forwarding"])).toHaveLength(1);
+    const first = subscriptions.add(["neighbour"], listener);
+    const second = subscriptions.add(["forwarding"], listener);
+    expect(subscriptions.remove(first)).toEqual([]);
+    expect(subscriptions.remove(second)).toEqual(multicastGroupNumbers(["forwarding"]));
+  });
+
   test("leave a group with its last listener", () => {
     const subscriptions = new Subscriptions(silentLogger);
     const { kinds, listener } = recorder();

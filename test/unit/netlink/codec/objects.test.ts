@@ -124,6 +124,14 @@ describe("notifications", () => {
     expect(decodeEvent(messageOf(hex))).toEqual(event);
   });
 
+  test("an entry of a forwarding database", () => {
+    expect(decodeEvent(messageOf(captured.forwardingEntry))).toEqual({
+      type: "forwarding",
+      action: "new",
+      entry: decodeForwardingEntry(messageOf(captured.forwardingEntry).payload),
+    });
+  });
+
   test("a new link", () => {
     expect(decodeEvent(messageOf(captured.linkVeth))).toMatchObject({ type: "link", action: "new" });
   });
