@@ -81,13 +81,14 @@ class Bench {
     return peer;
   }
 
-  /** Announces a prefix well formed, recognisable by its community. */
-  announce(peer: RawPeer, text: string): void {
+  /** Announces a prefix well formed, recognisable by its community unless `others` says otherwise. */
+  announce(peer: RawPeer, text: string, others: Partial<PathAttributes> = {}): void {
     const prefix = Prefix.parse(text);
     const [family, nextHop] = prefix.family === 4 ? [families[0], "10.1.0.1"] : [families[1], "fd00::2"];
     const attributes = attributesOf([65001, 59367], {
       communities: [mark],
       ...(this.session === "ibgp" ? { localPref: 100 } : {}),
+      ...others,
     });
     const announcements = [{ family, nextHop: { address: addressOf(nextHop) }, nlri: [{ prefix, pathId: 0 }] }];
     for (const message of encodeUpdates({ withdrawals: [], announcements, attributes }, this.#context))
@@ -207,5 +208,30 @@ describe.each(["ebgp", "ibgp"] as const)("outside cases of BGP octets, sent to a
         `expected ${vector.expect} (${vector.ref}), saw ${seen.join(", ")}`,
       ).toBe(true);
     });
+  });
+});
+
+describe("a loop of reflection over ibgp", () => {
+  const own = addressOf("10.0.0.1").w0;
+  const foreign = addressOf("10.0.0.7").w0;
+  const prefix = "10.51.0.0/24";
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.start("ibgp");
+  });
+  afterAll(() => bench.stop());
+
+  it.each([
+    ["our own ORIGINATOR_ID", { originatorId: own }, 0],
+    ["our own cluster ID", { originatorId: foreign, clusterList: [foreign, own] }, 0],
+    ["other identifiers", { originatorId: foreign, clusterList: [foreign] }, 1],
+  ])("with %s decides whether the path that it replaces is followed by one", async (_, attributes, left) => {
+    const peer = await bench.establish();
+    bench.announce(peer, prefix);
+    await vi.waitFor(() => expect(bench.pathsFor(prefix)).toHaveLength(1), patience);
+    bench.announce(peer, prefix, { ...attributes, communities: [] });
+    expect(await bench.worked(peer)).toBeUndefined();
+    expect(bench.pathsFor(prefix).map(({ attributes: { communities } }) => communities)).toEqual(Array(left).fill([]));
+    peer.close();
   });
 });
