@@ -1,6 +1,6 @@
 // What a fresh clone needs before anything else can run. Plain JavaScript without dependencies on purpose.
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,9 +24,16 @@ export function checkNode() {
 
 /** Installs the npm packages of the lockfile if they are missing or older than it. */
 export function ensurePackages() {
-  const stamp = join(root, "node_modules", ".package-lock.json");
+  const modules = join(root, "node_modules");
+  const stamp = join(modules, ".package-lock.json");
   const lock = join(root, "package-lock.json");
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    console.error(
+      "node_modules is a link, and installing would change what it leads to; remove it or run npm ci there",
+    );
+    process.exit(1);
+  }
   console.log("installing npm packages");
   if (run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]) !== 0) {
     console.error("npm ci failed; see above");
