@@ -183,6 +183,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       clock,
       random,
       logger,
+      graceMs: config.tunnelGraceSec * 1000,
       onAddresses: (held) => engine.setTunnelAddresses(held),
       onChange: () => engine.encapsulationChanged(),
     },

@@ -38,6 +38,8 @@ export interface AgentConfig {
   readonly interfacePrefix: string;
   /** Metric of the routes that we write: 1024 as Calico from v3.32 on, 0 as before. */
   readonly routeMetric: number;
+  /** How long a tunnel's device and address stay when no pool uses it any more, in seconds. */
+  readonly tunnelGraceSec: number;
   readonly natOutgoingExclusions: NatOptions["natOutgoingExclusions"];
   readonly natPortRange: PortRange | undefined;
   readonly natOutgoingAddress: IpAddress | undefined;
@@ -179,6 +181,15 @@ export const settings = [
     help: "metric of the kernel routes: 1024 as Calico from v3.32 on, 0 as before",
     defaultValue: 1024,
     parse: (text: string) => parseInteger(text, 0, 2 ** 31 - 1, "a route metric"),
+  }),
+  setting({
+    key: "tunnelGraceSec",
+    flag: "tunnel-grace",
+    placeholder: "SECONDS",
+    environment: ["CALIBIRD_TUNNEL_GRACE_SEC"],
+    help: "how long a tunnel stays when no pool uses it any more: nodes that follow late still send through it",
+    defaultValue: 60,
+    parse: (text: string) => parseInteger(text, 1, 86_400, "a number of seconds"),
   }),
   setting({
     key: "natOutgoingExclusions",

@@ -25,17 +25,19 @@ export function createTunnels(
     readonly clock: Clock;
     readonly random: () => number;
     readonly logger: Logger;
+    /** How long devices and their addresses stay when no pool wants them any more, in milliseconds. */
+    readonly graceMs: number;
     readonly onAddresses: (addresses: readonly IpAddress[]) => void;
     readonly onChange: () => void;
   },
   cleanups: Cleanups,
 ): TunnelManager {
-  const { netlink, clock, random, nodeName, nodeAddress } = options;
+  const { netlink, clock, random, nodeName, nodeAddress, graceMs } = options;
   const logger = options.logger.child({ part: "tunnels" });
   const wake = () => manager.wake();
   const control = new DeviceControl();
-  const ipip = new IpipDevice({ netlink, clock, logger, control, random, onChange: wake });
-  const vxlan = new VxlanDevice({ netlink, clock, logger, nodeName, random, onChange: wake });
+  const ipip = new IpipDevice({ netlink, clock, logger, control, random, graceMs, onChange: wake });
+  const vxlan = new VxlanDevice({ netlink, clock, logger, nodeName, random, graceMs, onChange: wake });
   const mtu = new MtuWatcher({
     netlink,
     clock,

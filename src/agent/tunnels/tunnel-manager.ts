@@ -29,6 +29,8 @@ export interface TunnelManagerOptions {
   readonly mtu: Pick<MtuWatcher, "mtu" | "setPeers">;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a tunnel address stays ours when no pool wants it any more, in milliseconds. */
+  readonly graceMs: number;
   /** The tunnel addresses that this node has now. */
   readonly onAddresses: (addresses: readonly IpAddress[]) => void;
   /** What `context` answers has changed. */
@@ -37,9 +39,6 @@ export interface TunnelManagerOptions {
 
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
-
-/** How long an address stays ours after the last pool that wanted its tunnel: others may still send to it. */
-const releaseAfterMs = 60_000;
 
 /**
  * Gives this node the tunnels that its pools ask for: an address from IPAM, the device, then the address in the Node, which
@@ -54,7 +53,6 @@ export class TunnelManager {
   #stopped = false;
   #retryMs = firstRetryMs;
   #retry: Timer | undefined;
-  #release: Timer | undefined;
   #problem: string | undefined;
   /** Called after every run while somebody waits for the first success. */
   #settled: (() => void) | undefined;
@@ -63,9 +61,10 @@ export class TunnelManager {
 
   constructor(options: TunnelManagerOptions) {
     this.#options = options;
-    const { ipam, nodeName } = options;
-    this.#ipipAddress = new TunnelAddress({ ipam, kind: "ipip", node: nodeName });
-    this.#vxlanAddress = new TunnelAddress({ ipam, kind: "vxlan", node: nodeName });
+    const { ipam, nodeName, clock, logger, graceMs } = options;
+    const common = { ipam, node: nodeName, clock, logger, graceMs };
+    this.#ipipAddress = new TunnelAddress({ ...common, kind: "ipip" });
+    this.#vxlanAddress = new TunnelAddress({ ...common, kind: "vxlan" });
   }
 
   /** What keeps a wanted tunnel from working, for the operator. */
@@ -124,7 +123,8 @@ export class TunnelManager {
   stop(): void {
     this.#stopped = true;
     this.#retry?.cancel();
-    this.#release?.cancel();
+    this.#ipipAddress.stop();
+    this.#vxlanAddress.stop();
   }
 
   /** Why tunnels that pools ask for do not work, one sentence each. */
@@ -194,25 +194,8 @@ export class TunnelManager {
           ? { address: vxlanAddress, macAddress: vxlan.macAddress }
           : undefined,
     });
-    if (ipipAddress === undefined || vxlanAddress === undefined) this.#releaseLater();
-  }
-
-  /** Gives back what is still not wanted when the time is over. */
-  #releaseLater(): void {
-    if (this.#release !== undefined) return;
-    this.#release = this.#options.clock.setTimer(releaseAfterMs, () => {
-      this.#release = undefined;
-      this.#releaseUnwanted().catch((error: unknown) => {
-        this.#options.logger.warn({ error: errorMessage(error) }, "a tunnel address could not be released");
-      });
-    });
-  }
-
-  async #releaseUnwanted(): Promise<void> {
-    const { cluster, nodeName } = this.#options;
-    const plan = planTunnels(ipamPools(cluster.resources), labelsOf(cluster.resources, nodeName));
-    if (plan.ipip.length === 0) await this.#ipipAddress.release();
-    if (plan.vxlan.length === 0) await this.#vxlanAddress.release();
+    if (ipipAddress === undefined) this.#ipipAddress.releaseLater();
+    if (vxlanAddress === undefined) this.#vxlanAddress.releaseLater();
   }
 
   /** Tells that routes have to be composed again, if what they depend on is another now. */
