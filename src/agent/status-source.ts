@@ -116,6 +116,7 @@ export class StatusSource {
       workloadOf: (address) => composer.workloadOf(address),
       routeFor: (prefix) => (prefix.isHost ? fib.lookup(prefix.address) : fib.status(prefix)),
       candidates: (prefix) => speaker.explain(prefix),
+      noteOn: (prefix) => composer.usedPaths(prefix).note,
       peers: () => speaker.peers(),
       addressOfNode,
       viewOf: (status) => this.#routeView(status),
@@ -125,6 +126,6 @@ export class StatusSource {
   #routeView(status: RouteStatus): RouteView {
     const { kind, prefix } = status.route;
     const learned = kind === "remote-block" || kind === "borrowed" || kind === "external";
-    return routeView(status, learned ? this.#options.composer.learnedPaths(prefix)[0] : undefined);
+    return routeView(status, learned ? this.#options.composer.usedPaths(prefix).paths[0] : undefined);
   }
 }

@@ -17,6 +17,8 @@ export interface ExplainSources {
   routeFor(target: Prefix): RouteStatus | undefined;
   /** The candidates of the decision process for exactly this prefix. */
   candidates(prefix: Prefix): readonly ExplainedPath[];
+  /** What is odd about who announces exactly this prefix. */
+  noteOn(prefix: Prefix): string | undefined;
   peers(): readonly PeerStatus[];
   /** Address that a node of the cluster is reached at. */
   addressOfNode(name: string): IpAddress | undefined;
@@ -33,7 +35,8 @@ export function explainTarget(text: string, sources: ExplainSources): ExplainVie
   const steps: ExplainStep[] = [poolStep(target, pool)];
   if (pool !== undefined) steps.push(...blockSteps(target, block, sources));
   const local = status?.route.kind === "workload" || status?.route.kind === "local-block";
-  if (!local) steps.push(...bgpSteps(status?.route.prefix ?? block?.block ?? target, block, sources));
+  if (local) steps.push(...rivalSteps(status.route.prefix, sources));
+  else steps.push(...bgpSteps(status?.route.prefix ?? block?.block ?? target, block, sources));
   steps.push(encapsulationStep(status, pool));
   steps.push(kernelStep(status));
   const reachable = status !== undefined && forwards(status);
@@ -94,7 +97,21 @@ function bgpSteps(prefix: Prefix, block: RoutingBlock | undefined, sources: Expl
   const steps = [peerStep(best, sources), pathStep(best, candidates)];
   for (const loser of candidates.filter((candidate) => !candidate.best && !candidate.multipath))
     steps.push({ stage: "path", verdict: "info", text: `not used: ${pathText(loser)}: ${loser.lostBy ?? "worse"}` });
+  const note = sources.noteOn(prefix);
+  if (note !== undefined) steps.push({ stage: "path", verdict: "info", text: note });
   return steps;
+}
+
+/** What peers say of a route of this node. */
+function rivalSteps(prefix: Prefix, sources: ExplainSources): ExplainStep[] {
+  return sources
+    .candidates(prefix)
+    .filter(({ path }) => path.source.kind === "peer")
+    .map((candidate) => ({
+      stage: "path",
+      verdict: "info",
+      text: `not used, this node has it: ${pathText(candidate)}`,
+    }));
 }
 
 /** Without a path the question is whether we could have heard one: the session with the owner. */
@@ -188,7 +205,8 @@ function verdictOf(
   reachable: boolean,
   steps: readonly ExplainStep[],
 ): string {
-  if (reachable && workload !== undefined) return `${text} is pod ${workload.pod} on this node.`;
+  if (reachable && workload !== undefined && status?.route.kind === "workload")
+    return `${text} is pod ${workload.pod} on this node.`;
   if (reachable && status !== undefined) {
     const node = status.route.node === undefined ? "" : ` on node ${status.route.node}`;
     return `Packets to ${text}${node} leave by ${status.device ?? "the kernel's choice of device"}.`;

@@ -1,51 +1,55 @@
 import type { LocRibChange, Path } from "../../bgp/types.ts";
 import type { DesiredRoute } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
-import type { Prefix } from "../../net/prefix.ts";
+import { Prefix } from "../../net/prefix.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
 import { PrefixTrie } from "../../net/prefix-trie.ts";
-import { chooseWay, type EncapsulationContext, type Way } from "./encapsulation.ts";
+import { BlockClaims } from "./block-claims.ts";
+import { pathsToUse, type UsedPaths } from "./block-paths.ts";
+import type { EncapsulationContext } from "./encapsulation.ts";
 import { originatedAttributes } from "./origination.ts";
-import type { RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+import { PeerRoutes } from "./peer-routes.ts";
+import { isElevated, metricOf, normalMetric } from "./priority.ts";
+import type { PeerRoute, RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+import { Ways } from "./ways.ts";
 
 export interface RouteComposerOptions {
   readonly nodeName: string;
-  /** Linux metric of pod routes and of routes learned by BGP. */
-  readonly metric: number;
-  /** The node that has this address, if it is one of the cluster's. */
+  /**
+   * Linux metric of all routes but blackholes; auto: 1024, and for routes learned by BGP what their LOCAL_PREF says, as
+   * with Calico from v3.32 on.
+   */
+  readonly metric: number | "auto";
+  /** The node that has this address, if it is one of the cluster's; after a change of it call `nodesChanged`. */
   readonly nodeOfAddress: (address: IpAddress) => string | undefined;
   /** What decides now how next hops are reached; after a change of it call `encapsulationChanged`. */
   readonly encapsulation: () => EncapsulationContext;
 }
 
-/** The last way to a destination that worked, and the next hops that it was for. */
-interface LastWay {
-  readonly way: Way;
-  readonly nextHops: readonly IpAddress[];
-}
-
 /**
  * Turns what is known — pools, block owners, pods of this node, the Loc-RIB — into the routes the kernel shall have and the
  * routes BGP shall announce. Pure state: each call takes a change of one source and returns what follows from it, at a cost
- * in proportion to the change. For one prefix a local pod beats an own block, and both beat what BGP says.
+ * in proportion to the change. For one prefix a local pod beats an own block, that the way to a peer, and all beat what
+ * BGP says; only an elevated route beats a pod.
  */
 export class RouteComposer {
   readonly #options: RouteComposerOptions;
   readonly #pools = new PrefixTrie<RoutingPool>();
   #poolList: readonly RoutingPool[] = [];
-  /** Of every block the nodes that have something to do with it. */
-  readonly #blocks = new PrefixMap<Map<string, RoutingBlock>>();
+  readonly #claims = new BlockClaims();
   readonly #workloads = new PrefixMap<RoutingWorkload>();
   #tunnelAddresses: readonly Prefix[] = [];
+  readonly #peerRoutes = new PeerRoutes();
   readonly #learned = new PrefixMap<readonly Path[]>();
+  /** Of every next hop that was looked up the node with that address, as it was then. */
+  readonly #nodeNames = new PrefixMap<string | undefined>();
   readonly #ownBlocks = new PrefixSet();
   /**
    * Prefixes that have a route. Others are never removed: the kernel may hold a route from before a restart there, which
    * has to stay until BGP has had time to say it again.
    */
   readonly #composed = new PrefixSet();
-  /** Of routes inside the pools, so that a change of mode breaks nothing before the new way is there. */
-  readonly #lastWays = new PrefixMap<LastWay>();
+  readonly #ways = new Ways();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -72,7 +76,7 @@ export class RouteComposer {
     const announce: Prefix[] = [];
     const withdraw: Prefix[] = [];
     for (const change of changes) {
-      this.#remember(change);
+      this.#claims.apply(change);
       if (change.node !== this.#options.nodeName) continue;
       const own = change.state === "confirmed";
       if (own && !this.#ownBlocks.has(change.block)) announce.push(change.block);
@@ -112,13 +116,27 @@ export class RouteComposer {
       if (fromPeers.length > 0) this.#learned.set(prefix, fromPeers);
       else {
         this.#learned.delete(prefix);
-        this.#lastWays.delete(prefix);
+        this.#ways.forget(prefix);
       }
     }
     return this.#changesFor(
       changes.map((change) => change.prefix),
       { announce: [], withdraw: [] },
     );
+  }
+
+  /** The whole set of ways to peers. What was learned with such a peer as next hop is composed again. */
+  setPeerRoutes(routes: readonly PeerRoute[]): RoutingChanges {
+    const changed = this.#peerRoutes.replace(routes);
+    return this.#changesFor([...changed, ...this.#learnedThrough(changed)], { announce: [], withdraw: [] });
+  }
+
+  /** Nodes or their addresses came or went: composes again what was learned with such a next hop. */
+  nodesChanged(): RoutingChanges {
+    const changed = new PrefixSet();
+    for (const [host, name] of this.#nodeNames)
+      if (this.#options.nodeOfAddress(host.address) !== name) changed.add(host);
+    return this.#changesFor(this.#learnedThrough(changed), { announce: [], withdraw: [] });
   }
 
   /** A tunnel device or a node's tunnel address came or went: composes again what depends on it. */
@@ -131,47 +149,31 @@ export class RouteComposer {
     return this.#changesFor(touched, { announce: [], withdraw: [] });
   }
 
-  #remember(change: RoutingBlock): void {
-    const claims = this.#blocks.get(change.block) ?? new Map<string, RoutingBlock>();
-    if (change.state === "released") claims.delete(change.node);
-    else claims.set(change.node, change);
-    if (claims.size === 0) this.#blocks.delete(change.block);
-    else this.#blocks.set(change.block, claims);
-  }
-
-  /** The owner of a block, or without one somebody who would like to be or was. */
-  #claimOn(block: Prefix): RoutingBlock | undefined {
-    const claims = [...(this.#blocks.get(block)?.values() ?? [])];
-    return claims.find((claim) => claim.state === "confirmed") ?? claims[0];
-  }
-
   poolOf(prefix: Prefix): RoutingPool | undefined {
     return this.#pools.longestMatchPrefix(prefix)?.[1];
   }
 
   blockOf(prefix: Prefix): RoutingBlock | undefined {
-    for (const [block] of this.#blocks) if (block.contains(prefix)) return this.#claimOn(block);
-    return undefined;
+    return this.#claims.covering(prefix);
   }
 
   ownedBlocks(): RoutingBlock[] {
-    return [...this.#blocks.values()].flatMap((claims) => claims.get(this.#options.nodeName) ?? []);
+    return this.#claims.ofNode(this.#options.nodeName);
   }
 
   /** Every block of the cluster that has an owner. */
   confirmedBlocks(): RoutingBlock[] {
-    return [...this.#blocks.values()].flatMap((claims) =>
-      [...claims.values()].filter((claim) => claim.state === "confirmed"),
-    );
+    return this.#claims.confirmed();
   }
 
   workloadOf(address: Prefix): RoutingWorkload | undefined {
     return this.#workloads.get(address);
   }
 
-  /** The paths behind a route that was learned by BGP, best first; empty if it was not. */
-  learnedPaths(prefix: Prefix): readonly Path[] {
-    return this.#learned.get(prefix) ?? [];
+  /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
+  usedPaths(prefix: Prefix): UsedPaths {
+    const owner = this.#claims.ownerOf(prefix);
+    return pathsToUse(this.#learned.get(prefix) ?? [], owner, (address) => this.#nodeAt(address));
   }
 
   #changesFor(
@@ -197,16 +199,9 @@ export class RouteComposer {
   }
 
   #compose(prefix: Prefix): DesiredRoute | undefined {
+    const learned = this.#composeLearned(prefix);
     const workload = this.#workloads.get(prefix);
-    if (workload !== undefined)
-      return {
-        prefix,
-        kind: "workload",
-        forwarding: { mode: "device", device: workload.device },
-        metric: this.#options.metric,
-        node: this.#options.nodeName,
-        reason: `pod ${workload.pod} on this node`,
-      };
+    if (workload !== undefined) return this.#composeWorkload(workload, learned);
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
     if (this.#ownBlocks.has(prefix) && !prefix.isHost)
       return {
@@ -217,51 +212,84 @@ export class RouteComposer {
         node: this.#options.nodeName,
         reason: `own block${this.#poolText(prefix)}; addresses without a pod end here`,
       };
-    const paths = this.#learned.get(prefix);
-    return paths === undefined ? undefined : this.#composeLearned(prefix, paths);
+    const peerRoute = this.#peerRoutes.get(prefix);
+    return peerRoute === undefined ? learned : this.#composePeerRoute(peerRoute);
   }
 
-  #composeLearned(prefix: Prefix, paths: readonly Path[]): DesiredRoute | undefined {
+  #composeWorkload({ address, device, pod }: RoutingWorkload, learned: DesiredRoute | undefined): DesiredRoute {
+    const moved = isElevated(this.#learned.get(address)?.[0]?.attributes.localPref);
+    if (learned !== undefined && moved && learned.forwarding.mode !== "none")
+      return { ...learned, reason: `elevated above pod ${pod} on this node; ${learned.reason}` };
+    return {
+      prefix: address,
+      kind: "workload",
+      forwarding: { mode: "device", device },
+      metric: this.#normalMetric,
+      node: this.#options.nodeName,
+      reason: `pod ${pod} on this node`,
+    };
+  }
+
+  #composePeerRoute({ prefix, gateway, peer }: PeerRoute): DesiredRoute {
+    return {
+      prefix,
+      kind: "external",
+      forwarding: { mode: "direct", nextHops: [{ gateway }] },
+      metric: this.#normalMetric,
+      reason: `the way to the peer of BGPPeer ${peer}, reachableBy ${gateway}`,
+    };
+  }
+
+  #composeLearned(prefix: Prefix): DesiredRoute | undefined {
+    const { paths, note } = this.usedPaths(prefix);
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
     const pool = this.poolOf(prefix);
     const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
-    const way = this.#wayOf(prefix, paths, pool);
+    const nextHops = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
+    const way = this.#ways.choose(prefix, nextHops, pool, this.#options.encapsulation());
     const learned = `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`;
+    const { metric } = this.#options;
     return {
       prefix,
       kind,
-      forwarding: way.forwarding,
-      metric: this.#options.metric,
+      forwarding: this.#peerRoutes.resolve(way.forwarding),
+      metric: metric === "auto" ? metricOf(best.attributes.localPref) : metric,
       ...(way.mtu === undefined ? {} : { mtu: way.mtu }),
       ...(node === undefined ? {} : { node }),
       ...(stale ? { stale } : {}),
-      reason: way.note === undefined ? learned : `${way.note}; ${learned}`,
+      reason: [way.note, learned, note].filter((part) => part !== undefined).join("; "),
     };
+  }
+
+  get #normalMetric(): number {
+    return this.#options.metric === "auto" ? normalMetric : this.#options.metric;
   }
 
   #ownerOf(prefix: Prefix, best: Path, kind: DesiredRoute["kind"]): string | undefined {
     if (kind === "remote-block") {
-      const owner = this.#claimOn(prefix);
+      const owner = this.#claims.claimOn(prefix);
       if (owner !== undefined) return owner.node;
     }
-    return best.nextHop === undefined ? undefined : this.#options.nodeOfAddress(best.nextHop.address);
+    return best.nextHop === undefined ? undefined : this.#nodeAt(best.nextHop.address);
   }
 
-  /** The way to the next hops; while the one that the pool asks for is not there yet, the last one that was. */
-  #wayOf(prefix: Prefix, paths: readonly Path[], pool: RoutingPool | undefined): Way {
-    const nextHops = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
-    const way = chooseWay(nextHops, pool, this.#options.encapsulation());
-    if (pool === undefined) return way;
-    if (way.forwarding.mode !== "none") {
-      this.#lastWays.set(prefix, { way, nextHops });
-      return way;
-    }
-    const last = this.#lastWays.get(prefix);
-    if (last === undefined || !sameAddresses(last.nextHops, nextHops)) return way;
-    return { ...last.way, note: `still ${last.way.forwarding.mode}: ${way.note}` };
+  #nodeAt(address: IpAddress): string | undefined {
+    const name = this.#options.nodeOfAddress(address);
+    this.#nodeNames.set(Prefix.host(address), name);
+    return name;
+  }
+
+  /** Prefixes that were learned with one of these addresses as next hop. */
+  #learnedThrough(hosts: PrefixSet): Prefix[] {
+    if (hosts.size === 0) return [];
+    const found: Prefix[] = [];
+    for (const [prefix, paths] of this.#learned)
+      if (paths.some(({ nextHop }) => nextHop !== undefined && hosts.has(Prefix.host(nextHop.address))))
+        found.push(prefix);
+    return found;
   }
 
   #poolText(prefix: Prefix): string {
@@ -286,10 +314,6 @@ export class RouteComposer {
       withdraw: [...before].filter((address) => !now.has(address)),
     };
   }
-}
-
-function sameAddresses(left: readonly IpAddress[], right: readonly IpAddress[]): boolean {
-  return left.length === right.length && left.every((address, index) => right[index]?.equals(address));
 }
 
 function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {

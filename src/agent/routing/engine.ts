@@ -3,7 +3,7 @@ import type { Fib } from "../../fib/fib.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
-import type { RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+import type { PeerRoute, RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
 
 /** Carries every change of a source through the composer to the kernel and to BGP. */
 export class RoutingEngine {
@@ -36,6 +36,14 @@ export class RoutingEngine {
 
   setTunnelAddresses(addresses: readonly IpAddress[]): void {
     this.#apply(this.composer.setTunnelAddresses(addresses.map(Prefix.host)));
+  }
+
+  setPeerRoutes(routes: readonly PeerRoute[]): void {
+    this.#apply(this.composer.setPeerRoutes(routes));
+  }
+
+  nodesChanged(): void {
+    this.#apply(this.composer.nodesChanged());
   }
 
   encapsulationChanged(): void {

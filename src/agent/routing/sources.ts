@@ -1,5 +1,6 @@
 import type { OriginatedRoute } from "../../bgp/types.ts";
 import type { DesiredRoute } from "../../fib/types.ts";
+import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 
 /** What routing must know of an IPPool. */
@@ -27,6 +28,15 @@ export interface RoutingWorkload {
   readonly device: string;
   /** `namespace/name`, for people. */
   readonly pod: string;
+}
+
+/** How a BGP peer that is not on a link of this node is reached (BGPPeer `reachableBy`). */
+export interface PeerRoute {
+  /** The peer's address. */
+  readonly prefix: Prefix;
+  readonly gateway: IpAddress;
+  /** Name of the BGPPeer. */
+  readonly peer: string;
 }
 
 /** What a change of one source means for the kernel and for BGP. */

@@ -23,22 +23,32 @@ const noTunnels: EncapsulationContext = {
   peerAt: () => undefined,
 };
 
-function newComposer(encapsulation: () => EncapsulationContext = () => noTunnels): RouteComposer {
+interface Settings {
+  readonly metric?: number | "auto";
+  /** Names of nodes by address. */
+  readonly nodes?: Readonly<Record<string, string>>;
+}
+
+function newComposer(
+  encapsulation: () => EncapsulationContext = () => noTunnels,
+  { metric = "auto", nodes = { "10.0.0.2": "n2" } }: Settings = {},
+): RouteComposer {
   const composer = new RouteComposer({
     nodeName: "n1",
-    metric: 1024,
-    nodeOfAddress: (address) => (address.toString() === "10.0.0.2" ? "n2" : undefined),
+    metric,
+    nodeOfAddress: (address) => nodes[address.toString()],
     encapsulation,
   });
   composer.setPools([pods]);
   return composer;
 }
 
-function path(prefix: string, nextHop: string, stale = false): Path {
+function path(prefix: string, nextHop: string, stale = false, localPref = originatedAttributes.localPref): Path {
+  const { localPref: _own, ...attributes } = originatedAttributes;
   return {
     prefix: Prefix.parse(prefix),
     pathId: 0,
-    attributes: originatedAttributes,
+    attributes: { ...attributes, ...(localPref !== undefined && { localPref }) },
     nextHop: { address: IpAddress.parse(nextHop) },
     source: {
       kind: "peer",
@@ -306,5 +316,174 @@ describe("RouteComposer", () => {
     expect(changed.fib.set.map((route) => String(route.prefix))).toEqual(["10.244.2.0/26"]);
     expect(summary(composer.setPools([pods])).set).toEqual(["10.244.2.0/26 remote-block direct n2"]);
     expect(summary(composer.setPools([pods])).set).toEqual([]);
+  });
+
+  describe("where several announce a block", () => {
+    const nodes = { "10.0.0.2": "n2", "10.0.0.3": "n3" };
+    const hops = ({ fib }: RoutingChanges) =>
+      fib.set.flatMap(({ forwarding }) =>
+        "nextHops" in forwarding ? forwarding.nextHops.map(({ gateway }) => `${gateway}`) : [],
+      );
+
+    it("uses the paths to its owner only, whoever comes first, and says who else announces it", () => {
+      const composer = newComposer(undefined, { nodes });
+      composer.updateBlocks([block("10.244.2.0/26", "n3")]);
+      const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3", "10.0.0.9")]);
+      expect(hops(changes)).toEqual(["10.0.0.3"]);
+      expect(changes.fib.set[0]?.reason).toBe(
+        "learned from Mesh_10_0_0_3, node n3 in pool pods; also announced by node n2, next hop 10.0.0.9, who do not own it",
+      );
+      expect(composer.usedPaths(Prefix.parse("10.244.2.0/26")).note).toMatch(/^also announced by/);
+    });
+
+    it("follows the ownership when it changes", () => {
+      const composer = newComposer(undefined, { nodes });
+      expect(hops(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
+      expect(hops(composer.updateBlocks([block("10.244.2.0/26", "n2", "pending")]))).toHaveLength(2);
+      expect(hops(composer.updateBlocks([block("10.244.2.0/26", "n2")]))).toEqual(["10.0.0.2"]);
+      composer.updateBlocks([block("10.244.2.0/26", "n2", "released")]);
+      expect(hops(composer.updateBlocks([block("10.244.2.0/26", "n3")]))).toEqual(["10.0.0.3"]);
+    });
+
+    it("follows the nodes' addresses when they change, and composes nothing else again", () => {
+      const names: Record<string, string> = {};
+      const composer = newComposer(undefined, { nodes: names });
+      composer.updateBlocks([block("10.244.2.0/26", "n2")]);
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3"), learned("172.31.0.0/24", "10.0.0.9")]);
+      expect(composer.nodesChanged().fib.set).toEqual([]);
+      names["10.0.0.2"] = "n2";
+      expect(hops(composer.nodesChanged())).toEqual(["10.0.0.2"]);
+      expect(composer.nodesChanged().fib.set).toEqual([]);
+    });
+
+    it("leaves BGP its choice if the owner is not among them, and says so", () => {
+      const composer = newComposer(undefined, { nodes });
+      composer.updateBlocks([block("10.244.2.0/26", "n4")]);
+      const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.254")]);
+      expect(hops(changes)).toEqual(["10.0.0.254"]);
+      expect(changes.fib.set[0]?.reason).toContain(
+        "the owner, node n4, is not among the next hops; announced by next hop 10.0.0.254",
+      );
+    });
+
+    it("balances what is no block as BGP says", () => {
+      const composer = newComposer(undefined, { nodes });
+      composer.updateBlocks([block("10.244.2.0/26", "n2")]);
+      expect(hops(composer.updateLearned([learned("10.244.2.5/32", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
+    });
+  });
+
+  describe("metrics", () => {
+    const metricFor = (localPref: number | undefined, metric: number | "auto" = "auto") => {
+      const prefix = Prefix.parse("10.244.2.0/26");
+      const given = path("10.244.2.0/26", "10.0.0.2", false, localPref);
+      const paths = [localPref === undefined ? withoutLocalPref(given) : given];
+      return newComposer(undefined, { metric }).updateLearned([{ prefix, paths }]).fib.set[0]?.metric;
+    };
+    const withoutLocalPref = (given: Path): Path => {
+      const { localPref: _gone, ...attributes } = given.attributes;
+      return { ...given, attributes };
+    };
+
+    it.each([
+      ["none, over eBGP", undefined, 1024],
+      ["100, of Calico until v3.31", 100, 1024],
+      ["2^30, too small to be made of a metric", 2 ** 30, 1024],
+      ["2^30 + 1", 2 ** 30 + 1, 2 ** 30 - 2],
+      ["normal", 2147482623, 1024],
+      ["elevated", 2147483135, 512],
+      ["of metric 1", 2147483646, 1],
+      ["of metric 0", 2147483647, 1024],
+      ["above every metric", 4294967295, 1024],
+    ])("come from the LOCAL_PREF: %s", (_case, localPref, metric) => {
+      expect(metricFor(localPref)).toBe(metric);
+      expect(metricFor(localPref, 0)).toBe(0);
+      expect(metricFor(localPref, 77)).toBe(77);
+    });
+
+    it("are 1024 for pods, or what the setting says", () => {
+      const pod = [{ address: Prefix.parse("10.244.1.5/32"), device: "cali1", pod: "default/web" }];
+      expect(newComposer().updateWorkloads(pod, []).fib.set[0]?.metric).toBe(1024);
+      expect(newComposer(undefined, { metric: 0 }).updateWorkloads(pod, []).fib.set[0]?.metric).toBe(0);
+    });
+  });
+
+  describe("an elevated route", () => {
+    const address = "10.244.1.5/32";
+    const pod = { address: Prefix.parse(address), device: "cali1", pod: "default/web" };
+    const announced = (localPref: number): LocRibChange => ({
+      prefix: pod.address,
+      paths: [path(address, "10.0.0.2", false, localPref)],
+    });
+
+    it("takes a pod's address while it is announced, and a normal one does not", () => {
+      const composer = newComposer();
+      composer.updateWorkloads([pod], []);
+      expect(summary(composer.updateLearned([announced(2147482623)])).set).toEqual([`${address} workload device n1`]);
+      const [moved] = composer.updateLearned([announced(2147482624)]).fib.set;
+      expect(moved).toMatchObject({ kind: "borrowed", forwarding: { mode: "direct" }, metric: 1023, node: "n2" });
+      expect(moved?.reason).toMatch(/^elevated above pod default\/web on this node; learned from/);
+      const back = summary(composer.updateLearned([{ prefix: pod.address, paths: [] }]));
+      expect(back).toMatchObject({ set: [`${address} workload device n1`], remove: [] });
+    });
+
+    it("does not take an own block, nor a pod's address while the way is not there", () => {
+      const composer = newComposer();
+      composer.setPools([{ ...pods, ipipMode: "Always" }]);
+      composer.updateWorkloads([pod], []);
+      composer.updateBlocks([block("10.244.1.0/26", "n1")]);
+      expect(summary(composer.updateLearned([announced(2147483135)])).set).toEqual([`${address} workload device n1`]);
+      const own = {
+        prefix: Prefix.parse("10.244.1.0/26"),
+        paths: [path("10.244.1.0/26", "10.0.0.2", false, 2147483135)],
+      };
+      expect(summary(composer.updateLearned([own])).set).toEqual(["10.244.1.0/26 local-block blackhole n1"]);
+    });
+  });
+
+  describe("the way to a peer", () => {
+    const way = (gateway: string, peer = "tor") => ({
+      prefix: Prefix.parse("192.0.2.1/32"),
+      gateway: IpAddress.parse(gateway),
+      peer,
+    });
+
+    it("is a host route that is announced to nobody and goes with the peer", () => {
+      const composer = newComposer();
+      const changes = composer.setPeerRoutes([way("10.0.0.254")]);
+      expect(summary(changes)).toEqual({
+        set: ["192.0.2.1/32 external direct -"],
+        remove: [],
+        announce: [],
+        withdraw: [],
+      });
+      expect(changes.fib.set[0]).toMatchObject({ metric: 1024, reason: expect.stringContaining("BGPPeer tor") });
+      expect(composer.setPeerRoutes([way("10.0.0.254")]).fib.set).toEqual([]);
+      expect(summary(composer.setPeerRoutes([])).remove).toEqual(["192.0.2.1/32"]);
+    });
+
+    it("beats what BGP says of the peer's address, and leaves it to BGP when it goes", () => {
+      const composer = newComposer();
+      composer.setPeerRoutes([way("10.0.0.254")]);
+      const [route] = composer.updateLearned([learned("192.0.2.1/32", "10.0.0.3")]).fib.set;
+      expect(route?.reason).toContain("BGPPeer tor");
+      expect(composer.setPeerRoutes([]).fib.set[0]?.reason).toContain("learned from Mesh_10_0_0_3");
+    });
+
+    it("is taken by what was learned with the peer as next hop, too", () => {
+      const composer = newComposer();
+      const gateways = ({ fib }: RoutingChanges) =>
+        fib.set.map(({ prefix, forwarding }) =>
+          "nextHops" in forwarding ? `${prefix} ${forwarding.nextHops.map((hop) => hop.gateway)}` : `${prefix}`,
+        );
+      composer.updateLearned([learned("172.31.0.0/24", "192.0.2.1"), learned("172.31.1.0/24", "10.0.0.9")]);
+      const set = composer.setPeerRoutes([way("10.0.0.254")]);
+      expect(gateways(set)).toEqual(["192.0.2.1/32 10.0.0.254", "172.31.0.0/24 10.0.0.254"]);
+      expect(gateways(composer.setPeerRoutes([way("10.0.0.253")]))).toEqual([
+        "192.0.2.1/32 10.0.0.253",
+        "172.31.0.0/24 10.0.0.253",
+      ]);
+      expect(gateways(composer.setPeerRoutes([]))).toEqual(["172.31.0.0/24 192.0.2.1"]);
+    });
   });
 });

@@ -1,0 +1,47 @@
+import type { IpAddress } from "../../net/address.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import { PrefixMap } from "../../net/prefix-map.ts";
+import { chooseWay, type EncapsulationContext, type Way } from "./encapsulation.ts";
+import type { RoutingPool } from "./sources.ts";
+
+/** The last way to a destination that worked, and the next hops that it was for. */
+interface LastWay {
+  readonly way: Way;
+  readonly nextHops: readonly IpAddress[];
+}
+
+/** Chooses ways and remembers them, so that a change of mode breaks nothing before the new way is there. */
+export class Ways {
+  /** Of destinations inside the pools; all others are reached directly at any time. */
+  readonly #last = new PrefixMap<LastWay>();
+
+  /** The way to the next hops; while the one that the pool asks for is not there yet, the last one that was. */
+  choose(
+    prefix: Prefix,
+    nextHops: readonly IpAddress[],
+    pool: RoutingPool | undefined,
+    context: EncapsulationContext,
+  ): Way {
+    const way = chooseWay(nextHops, pool, context);
+    if (pool === undefined) {
+      this.#last.delete(prefix);
+      return way;
+    }
+    if (way.forwarding.mode !== "none") {
+      this.#last.set(prefix, { way, nextHops });
+      return way;
+    }
+    const last = this.#last.get(prefix);
+    if (last === undefined || !sameAddresses(last.nextHops, nextHops)) return way;
+    return { ...last.way, note: `still ${last.way.forwarding.mode}: ${way.note}` };
+  }
+
+  /** The destination is gone; another one of the same prefix has nothing to do with it. */
+  forget(prefix: Prefix): void {
+    this.#last.delete(prefix);
+  }
+}
+
+function sameAddresses(left: readonly IpAddress[], right: readonly IpAddress[]): boolean {
+  return left.length === right.length && left.every((address, index) => right[index]?.equals(address));
+}
