@@ -77,7 +77,7 @@ function configuration(resources: ClusterResources, name: string): BgpConfigurat
 }
 
 /** Fields that this version does not implement. A peer that asks for one must not run as if it had not. */
-const unsupportedPeerFields = ["password", "ttlSecurity", "reachableBy", "filters", "localWorkloadSelector"] as const;
+const unsupportedPeerFields = ["password", "ttlSecurity", "filters", "localWorkloadSelector"] as const;
 
 /** The BGPPeers that can be honoured, in the order of their names, and what is wrong with the others. */
 export function explicitPeers(resources: ClusterResources): { peers: ExplicitPeer[]; problems: string[] } {
@@ -126,6 +126,7 @@ function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined
     ...(effective.maxRestartTimeMs !== undefined && { restartTimeSec: seconds(effective.maxRestartTimeMs) }),
     ...(effective.keepaliveTimeMs !== undefined && { keepaliveTimeSec: seconds(effective.keepaliveTimeMs) }),
     allowLocalAs: effective.numAllowedLocalAsNumbers,
+    ...(effective.reachableBy !== undefined && { reachableBy: effective.reachableBy }),
     reverse: effective.reversePeering === "Auto",
   };
 }

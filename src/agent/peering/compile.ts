@@ -1,5 +1,7 @@
 import type { PeerConfig } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
+import { Prefix } from "../../net/prefix.ts";
+import type { PeerRoute } from "../routing/sources.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
 
 /** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
@@ -9,6 +11,8 @@ const defaultRestartTimeSec = 120;
 
 export interface CompiledPeering {
   readonly peers: readonly PeerConfig[];
+  /** The ways to peers that name a gateway. */
+  readonly routes: readonly PeerRoute[];
   /** What could not be configured and why, for the operator. */
   readonly problems: readonly string[];
 }
@@ -20,19 +24,29 @@ export interface CompiledPeering {
  */
 export function compilePeering(input: PeeringInput): CompiledPeering {
   const own = input.nodes.find((node) => node.name === input.ownName);
-  if (own === undefined) return { peers: [], problems: [`node ${input.ownName} is not in the datastore`] };
+  if (own === undefined) return { peers: [], routes: [], problems: [`node ${input.ownName} is not in the datastore`] };
   const problems: string[] = [];
   const peers = new Map<string, PeerConfig>();
-  const add = (peer: PeerConfig) => {
+  const routes: PeerRoute[] = [];
+  const add = (peer: PeerConfig, explicit?: ExplicitPeer) => {
     const key = peer.address.toString();
-    if (!peers.has(key)) peers.set(key, peer);
+    if (peers.has(key)) return;
+    peers.set(key, peer);
+    const route = explicit === undefined ? undefined : routeTo(peer, explicit);
+    if (route !== undefined) routes.push(route);
   };
   const global = input.explicit.filter((peer) => peer.appliesTo === "global");
   const specific = input.explicit.filter((peer) => peer.appliesTo !== "global");
   for (const [explicit, prefix] of [...global.map(withPrefix("Global")), ...specific.map(withPrefix("Node"))])
-    for (const peer of explicitSessions(explicit, prefix, own, input, problems)) add(peer);
+    for (const peer of explicitSessions(explicit, prefix, own, input, problems)) add(peer, explicit);
   for (const peer of meshSessions(own, input)) add(peer);
-  return { peers: [...peers.values()], problems };
+  return { peers: [...peers.values()], routes, problems };
+}
+
+/** The gateway is for the peer that the resource names, and not for the mirror image of the session. */
+function routeTo({ address }: PeerConfig, { name, target, reachableBy }: ExplicitPeer): PeerRoute | undefined {
+  if (reachableBy === undefined || target.kind !== "address" || !target.address.equals(address)) return undefined;
+  return { prefix: Prefix.host(address), gateway: reachableBy, peer: name };
 }
 
 function withPrefix(prefix: string): (peer: ExplicitPeer) => [ExplicitPeer, string] {

@@ -39,6 +39,8 @@ export interface ExplicitPeer {
   readonly restartTimeSec?: number;
   readonly keepaliveTimeSec?: number;
   readonly allowLocalAs: number;
+  /** The gateway by which the peer's address is reached (BGPPeer `reachableBy`). */
+  readonly reachableBy?: IpAddress;
   /** Make the mirror session at the other end, where that is a node of the cluster. */
   readonly reverse: boolean;
 }

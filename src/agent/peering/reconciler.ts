@@ -32,11 +32,12 @@ export class PeeringReconciler {
     const { resources } = this.#cluster;
     const pools = routingPools(resources);
     this.#engine.setPools(pools);
+    this.#engine.nodesChanged();
     const nodes = peeringNodes(resources);
     // Until our own node is known there is nothing to peer as, and no peers would count as "all peers are done".
     if (!nodes.some((node) => node.name === this.#nodeName)) return;
     const explicit = explicitPeers(resources);
-    const { peers, problems } = compilePeering({
+    const { peers, routes, problems } = compilePeering({
       ownName: this.#nodeName,
       nodes,
       cluster: clusterBgp(resources),
@@ -45,6 +46,8 @@ export class PeeringReconciler {
       exportPolicy: compileExportPolicy(pools),
     });
     this.#problems = [...explicit.problems, ...problems];
+    // Before the sessions, which cannot be opened without them.
+    this.#engine.setPeerRoutes(routes);
     this.#speaker.setPeers(peers);
   }
 }

@@ -35,6 +35,11 @@ const explicit = (more: Partial<ExplicitPeer> = {}): ExplicitPeer => ({
   ...more,
 });
 
+const routes = (...peers: Partial<ExplicitPeer>[]) =>
+  compilePeering(input({ explicit: peers.map(explicit) })).routes.map(
+    ({ prefix, gateway, peer }) => `${prefix} via ${gateway}, ${peer}`,
+  );
+
 const names = (wanted: PeeringInput) => compilePeering(wanted).peers.map((peer) => peer.name);
 
 describe("compilePeering", () => {
@@ -151,5 +156,20 @@ describe("compilePeering", () => {
     expect(of("n1").map((session) => session.clusterId)).toEqual([0xf4000001, 0xf4000001]);
     const manual = { ...peer, appliesTo: (candidate: PeeringNode) => candidate.name !== "n1", reverse: false };
     expect(compilePeering(input({ ownName: "n1", nodes, cluster, explicit: [manual] })).peers).toEqual([]);
+  });
+
+  it("asks for a host route to a peer that names its gateway, once per address", () => {
+    const far = { kind: "address" as const, address: IpAddress.parse("192.0.2.1") };
+    const gateway = { reachableBy: IpAddress.parse("10.0.0.254") };
+    expect(routes({ target: far, ...gateway })).toEqual(["192.0.2.1/32 via 10.0.0.254, tor"]);
+    expect(routes({ target: far })).toEqual([]);
+    expect(routes({ target: far, ...gateway }, { ...gateway, target: far, name: "second" })).toHaveLength(1);
+    expect(routes({ target: far }, { ...gateway, target: far, name: "second" })).toEqual([]);
+    expect(routes({ target: far, ...gateway, appliesTo: (other) => other.name === "n1" })).toEqual([]);
+  });
+
+  it("asks for no host route back to the nodes that reach this one by a gateway", () => {
+    const own = { kind: "address" as const, address: IpAddress.parse("10.0.0.2") };
+    expect(routes({ target: own, reachableBy: IpAddress.parse("10.0.0.254") })).toEqual([]);
   });
 });
