@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { DeviceKeeper } from "../fib/device/device-keeper.ts";
@@ -52,6 +53,8 @@ export class VxlanDevice {
   readonly #nodeName: string;
   readonly #logger: Logger;
   readonly #keeper: DeviceKeeper<VxlanDemand, SeenVxlan>;
+  /** As they were given last. */
+  #given: readonly VxlanPeer[] | undefined;
   #peers: PeerTable | undefined;
   #reachable: ReadonlySet<string> = new Set();
 
@@ -104,6 +107,8 @@ export class VxlanDevice {
   setPeers(peers: readonly VxlanPeer[]): void {
     for (const { macAddress } of peers) this.#checkMac("macAddress of a peer", macAddress);
     const ours = peers.filter(({ vtep, address }) => vtep.family === this.#family && address.family === this.#family);
+    if (isDeepStrictEqual(ours, this.#given)) return;
+    this.#given = ours;
     this.#peers = new PeerTable(ours, this.#logger);
     this.#keeper.demandChanged();
   }

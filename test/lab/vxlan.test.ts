@@ -274,7 +274,7 @@ describe("a device", () => {
     await expect.poll(() => control.checksumOffload("vxlan.calico"), soon).toBe(false);
   });
 
-  test("of which somebody takes the address again and again is contested, and right in the end", async () => {
+  test("that somebody sets down again and again is contested, and right in the end", async () => {
     const device = await startA();
     const codes: string[] = [];
     for (let round = 0; round < 12; round++) {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -67,8 +68,10 @@ export class DeviceKeeper<Wish, Seen> {
     return this.#wish;
   }
 
+  /** Saying the same again changes nothing, so that a caller may say it whenever it looks. */
   set(wish: Wish | undefined): void {
     const { name, clock, graceMs } = this.#options;
+    if (wish !== undefined && isDeepStrictEqual(wish, this.#wish)) return;
     if (wish === undefined) {
       if (this.#wish === undefined && this.#removalDueMs !== undefined) return;
       this.#removalDueMs = clock.monotonicMs() + graceMs;

@@ -21,6 +21,8 @@ export class DeviceKernel implements Netlink {
   readonly requests: NetlinkRequest[] = [];
   /** Answers to requests of this kind instead of the model's own. */
   readonly refusals = new Map<NetlinkRequest["op"], NetlinkResult>();
+  /** Called once when requests have been applied and before they are answered. */
+  beforeAnswer: (() => void) | undefined;
   /** Every call fails with it. */
   failure: Error | undefined;
   /** By text of the destination. */
@@ -30,10 +32,14 @@ export class DeviceKernel implements Netlink {
 
   async execute(requests: readonly NetlinkRequest[]): Promise<readonly NetlinkResult[]> {
     await this.#turn();
-    return requests.map((request) => {
+    const answers = requests.map((request) => {
       this.requests.push(request);
       return this.refusals.get(request.op) ?? this.#apply(request);
     });
+    const between = this.beforeAnswer;
+    this.beforeAnswer = undefined;
+    between?.();
+    return answers;
   }
 
   #apply(request: NetlinkRequest): NetlinkResult {
