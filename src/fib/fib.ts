@@ -28,7 +28,7 @@ export interface FibOptions {
   readonly logger: Logger;
   /** RTPROT_* of our routes; default 202. Nobody else on the node may use it. */
   readonly protocol?: number;
-  /** RTPROT_* of routes that may be replaced where they hold a wanted key, e.g. 12 and 80 to migrate; default none. */
+  /** RTPROT_* of routes that ours take the place of at a wanted prefix, e.g. 12 and 80 to migrate; default none. */
   readonly takeover?: readonly number[];
   /** 0 ≤ x < 1, for the jitter of the periodic comparison. */
   readonly random?: () => number;
@@ -44,7 +44,7 @@ export interface FibOptions {
  *                  │    └─── KernelTable ◄────┘                      │ events, dumps
  *                  └─ NextHops ◄─ LinkTable, KernelTable ◄───────────┘
  *
- * Routes of our protocol number in the main table belong to us, all others are left alone. A route is replaced in place
+ * Routes of our protocol number in the main table belong to us, all others are left alone, but for those to take over. A route is replaced in place
  * and never deleted before its successor is there. What others do to our routes is undone within moments, unless they
  * insist. (Between the event of a foreign write and our own replace of the same key lies a moment that netlink gives no
  * means to close; a key that we believe free is written so that the kernel refuses if it is not.)
@@ -72,7 +72,7 @@ export class Fib {
     const isForeign = (route: KernelRoute): boolean => !isOwn(route, this.#ownership);
     this.#table = new KernelTable((...change) => this.#tableChanged(...change));
     this.#nextHops = new NextHops(this.#table, this.#links, isForeign);
-    this.#writer = new Writer(netlink, this.#table, this.#ownership.protocol);
+    this.#writer = new Writer(netlink, this.#table);
     this.#resync = new Resync({
       clock,
       logger,

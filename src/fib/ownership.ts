@@ -5,7 +5,7 @@ import { sameKey } from "./diff.ts";
 export interface Ownership {
   /** RTPROT_* that we write; every route of the main table with it is ours. */
   readonly protocol: number;
-  /** RTPROT_* whose routes we replace when they hold a key that we need, e.g. 12 and 80 while a node is migrated. */
+  /** RTPROT_* whose routes ours take the place of at a wanted prefix, e.g. 12 and 80 while a node is migrated. */
   readonly takeover: readonly number[];
 }
 
@@ -22,15 +22,18 @@ export function isOwn(route: KernelRoute, ownership: Ownership): boolean {
   return route.protocol === ownership.protocol;
 }
 
+/** True for a route of somebody else that ours may take the place of. */
+export function isTakeable(route: KernelRoute, ownership: Ownership): boolean {
+  return ownership.takeover.includes(route.protocol);
+}
+
 /** The route of somebody else that holds the key of `target` and must be left alone, if there is one. */
 export function keyHolder(
   target: KernelRoute,
   routes: readonly KernelRoute[],
   ownership: Ownership,
 ): KernelRoute | undefined {
-  return routes.find(
-    (route) => sameKey(route, target) && !isOwn(route, ownership) && !ownership.takeover.includes(route.protocol),
-  );
+  return routes.find((route) => sameKey(route, target) && !isOwn(route, ownership) && !isTakeable(route, ownership));
 }
 
 /** The foreign route of the same prefix that the kernel prefers to `target` because of its metric, if there is one. */

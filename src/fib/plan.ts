@@ -1,6 +1,6 @@
 import type { KernelRoute } from "../netlink/types.ts";
 import { sameKey, sameRoute } from "./diff.ts";
-import { describeProtocol, isOwn, keyHolder, type Ownership, preferredRival } from "./ownership.ts";
+import { describeProtocol, isOwn, isTakeable, keyHolder, type Ownership, preferredRival } from "./ownership.ts";
 import type { RouteState } from "./types.ts";
 
 /** What one prefix shall be in the kernel. */
@@ -15,7 +15,7 @@ export type Wanted =
 /** The next step for one prefix. After a write has succeeded the prefix is planned again. */
 export interface Plan {
   readonly write?: { readonly op: "route-add" | "route-replace"; readonly route: KernelRoute };
-  /** Own routes to delete; never in the same step as a write, so that there is no moment without a route. */
+  /** Own routes, and those taken over, to delete; never in the same step as a write, so that there is no moment without a route. */
   readonly remove: readonly KernelRoute[];
   /** Undefined once nothing is left of the prefix. */
   readonly state: RouteState | undefined;
@@ -49,13 +49,19 @@ export function planPrefix(wanted: Wanted, held: readonly KernelRoute[], ownersh
   }
 }
 
+/** What the wanted route, now that it is there, has made needless: own ones of another metric, and those to take over. */
+function superseded(target: KernelRoute, held: readonly KernelRoute[], ownership: Ownership): readonly KernelRoute[] {
+  if (held.length === 1) return nothingToRemove;
+  return held.filter((route) => !sameKey(route, target) && (isOwn(route, ownership) || isTakeable(route, ownership)));
+}
+
 function planRoute(target: KernelRoute, held: readonly KernelRoute[], ownership: Ownership): Plan {
   const own = held.filter((route) => isOwn(route, ownership));
   const present = own.find((route) => sameRoute(route, target));
   if (present !== undefined) {
     const rival = preferredRival(target, held, ownership);
     return {
-      remove: own.length === 1 ? nothingToRemove : own.filter((route) => !sameKey(route, target)),
+      remove: superseded(target, held, ownership),
       state: "installed",
       reason:
         rival === undefined

@@ -35,13 +35,11 @@ interface Flight {
 export class Writer {
   readonly #netlink: Netlink;
   readonly #table: KernelTable;
-  readonly #protocol: number;
   readonly #flights = new PrefixMap<Flight>();
 
-  constructor(netlink: Netlink, table: KernelTable, protocol: number) {
+  constructor(netlink: Netlink, table: KernelTable) {
     this.#netlink = netlink;
     this.#table = table;
-    this.#protocol = protocol;
   }
 
   /** True while the kernel's answer for this prefix is awaited. */
@@ -65,7 +63,7 @@ export class Writer {
     for (const step of steps) {
       const { write, remove } = step.plan;
       this.#flights.set(step.prefix, { write: write?.route, remove, echoed: false });
-      const wanted: NetlinkRequest[] = write === undefined ? remove.map((route) => this.#deletion(route)) : [write];
+      const wanted: NetlinkRequest[] = write === undefined ? remove.map((route) => deletionOf(route)) : [write];
       for (const request of wanted) {
         requests.push(request);
         owners.push(step);
@@ -92,11 +90,6 @@ export class Writer {
     }
   }
 
-  #deletion(route: KernelRoute): NetlinkRequest {
-    const { destination, table, metric, tos } = route;
-    return { op: "route-delete", key: { destination, table, metric, tos }, protocol: this.#protocol };
-  }
-
   #enter(prefix: Prefix, request: NetlinkRequest): void {
     const flight = this.#flights.get(prefix);
     if (flight === undefined || flight.echoed) return;
@@ -107,4 +100,9 @@ export class Writer {
       if (removed !== undefined) this.#table.remove(removed);
     }
   }
+}
+
+/** Names the protocol, so that nobody else's route can be hit that has meanwhile taken the key. */
+function deletionOf({ destination, table, metric, tos, protocol }: KernelRoute): NetlinkRequest {
+  return { op: "route-delete", key: { destination, table, metric, tos }, protocol };
 }

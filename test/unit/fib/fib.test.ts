@@ -250,6 +250,32 @@ describe("routes of others", () => {
     expect(heldAt("10.65.1.0/26").map(({ protocol }) => protocol)).toEqual([202]);
   });
 
+  test("one of another metric is deleted once ours is there, and one that is in nobody's way stays", async () => {
+    kernel.routesHeld.push(kernelRoute("10.65.1.0/26", { type: "blackhole", protocol: 12, metric: 0 }));
+    kernel.routesHeld.push(kernelRoute("10.65.1.0/26", { type: "blackhole", protocol: 4, metric: 7 }));
+    kernel.routesHeld.push(kernelRoute("10.65.9.0/26", { type: "blackhole", protocol: 12, metric: 0 }));
+    fib = makeFib({ takeover: [12, 80] });
+    await fib.start();
+    await set(desired("10.65.1.0/26", blackhole, { metric: 1024 }));
+    expect(kernel.requests.map(({ op }) => op)).toEqual(["route-add", "route-delete"]);
+    expect(heldAt("10.65.1.0/26").map(({ protocol }) => protocol)).toEqual([4, 202]);
+    expect(heldAt("10.65.9.0/26")).toHaveLength(1);
+  });
+
+  test("routes of the chosen protocol number are ours, and no others", async () => {
+    kernel.routesHeld.push(kernelRoute("10.65.1.0/26", { type: "blackhole", protocol: 12, metric: 0 }));
+    kernel.routesHeld.push(kernelRoute("10.65.2.0/26", { type: "blackhole", protocol: 202, metric: 0 }));
+    fib = makeFib({ protocol: 12 });
+    await fib.start();
+    expect(stateOf("10.65.1.0/26")).toBe("stale");
+    await set(desired("10.65.3.0/26", blackhole));
+    fib.sweepStale();
+    await settle();
+    expect(heldAt("10.65.1.0/26")).toEqual([]);
+    expect(heldAt("10.65.2.0/26")).toHaveLength(1);
+    expect(heldAt("10.65.3.0/26").map(({ protocol }) => protocol)).toEqual([12]);
+  });
+
   test("a foreign route of better metric is named in the reason", async () => {
     kernel.routesHeld.push(foreign);
     fib = makeFib();
