@@ -29,6 +29,7 @@ import { type NodeAddress, resolveNodeAddress } from "./config/detect-address.ts
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
+import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import { natProblems, natState } from "./nat.ts";
 import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
@@ -91,6 +92,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const startedAtMs = clock.wallMs();
   // Before anything of the running agent is touched: its state folder, its routes, its pods.
   await checkNotServed(join(config.runDir, "status.sock"));
+  await checkNoLiveBird(config);
   const nodeName = resolveNodeName(config.nodeName, config.stateDir);
 
   const netlink = await openNetlink({ logger, onFailure: options.onFailure });
@@ -117,6 +119,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     clock,
     logger,
     random,
+    protocol: config.routeProtocol,
+    ...(config.takeoverProtocols !== undefined && { takeover: config.takeoverProtocols }),
     onStatusChange: (changes) => {
       for (const change of changes) events.publish("route", () => source.routeChange(change));
     },

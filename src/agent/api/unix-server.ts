@@ -211,7 +211,8 @@ function errorView(error: unknown): ErrorView {
   return { error: { code: "INTERNAL", message: `internal error: ${errorMessage(error)}; see the agent's log` } };
 }
 
-function answers(path: string): Promise<boolean> {
+/** True if a program accepts connections on this Unix socket. */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

@@ -3,6 +3,7 @@ import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
+import { RouteProtocol } from "../../netlink/types.ts";
 import {
   parseBoolean,
   parseExclusions,
@@ -10,6 +11,7 @@ import {
   parsePortRange,
   parseSourceAddress,
 } from "./nat-settings.ts";
+import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
 
@@ -36,8 +38,12 @@ export interface AgentConfig {
   readonly logLevel: LogLevel;
   /** How names of pods' host interfaces begin. */
   readonly interfacePrefix: string;
-  /** Metric of the routes that we write: 1024 as Calico from v3.32 on, 0 as before. */
-  readonly routeMetric: number;
+  /** Metric of the routes that we write: 0 as Calico until v3.31; auto as later ones, which tell it by LOCAL_PREF. */
+  readonly routeMetric: number | "auto";
+  /** RTPROT_* of the routes that we write. */
+  readonly routeProtocol: number;
+  /** RTPROT_* of routes that are replaced where they stand in the way. */
+  readonly takeoverProtocols: readonly number[] | undefined;
   /** How long a tunnel's device and address stay when no pool uses it any more, in seconds. */
   readonly tunnelGraceSec: number;
   readonly natOutgoingExclusions: NatOptions["natOutgoingExclusions"];
@@ -178,9 +184,27 @@ export const settings = [
     flag: "route-metric",
     placeholder: "NUMBER",
     environment: ["CALIBIRD_ROUTE_METRIC"],
-    help: "metric of the kernel routes: 1024 as Calico from v3.32 on, 0 as before",
-    defaultValue: 1024,
-    parse: (text: string) => parseInteger(text, 0, 2 ** 31 - 1, "a route metric"),
+    help: "metric of the kernel routes: auto (1024, or as a peer's LOCAL_PREF says), or a fixed one",
+    defaultValue: "auto",
+    parse: parseRouteMetric,
+  }),
+  setting({
+    key: "routeProtocol",
+    flag: "route-protocol",
+    placeholder: "NUMBER",
+    environment: ["CALIBIRD_ROUTE_PROTOCOL"],
+    help: "protocol number of the kernel routes; bird (12) and felix (80) are Calico's",
+    defaultValue: RouteProtocol.calibird,
+    parse: parseRouteProtocol,
+  }),
+  setting({
+    key: "takeoverProtocols",
+    flag: "takeover-protocols",
+    placeholder: "LIST",
+    environment: ["CALIBIRD_TAKEOVER_PROTOCOLS"],
+    help: "protocol numbers of routes to replace when ours are there, e.g. 12,80,3 after Calico (default: none)",
+    defaultValue: undefined,
+    parse: parseTakeover,
   }),
   setting({
     key: "tunnelGraceSec",

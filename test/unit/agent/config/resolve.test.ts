@@ -53,9 +53,26 @@ describe("resolveConfig", () => {
     [{ runDir: "run" }, "must be an absolute path"],
     [{ datastore: "etcd" }, "is not built into this version"],
     [{ datastore: "redis" }, "must be embedded"],
+    [{ routeMetric: "none" }, "must be auto, or a route metric from 0 to 2147483647"],
+    [{ routeMetric: "2147483648" }, "must be auto"],
+    [{ routeProtocol: "2" }, "must be a route protocol from 5 to 255"],
+    [{ routeProtocol: "boot" }, "must be a route protocol from 5 to 255"],
+    [{ routeProtocol: "16" }, "the host's own"],
+    [{ routeProtocol: "256" }, "must be a route protocol from 5 to 255"],
+    [{ takeoverProtocols: "12,kernel" }, "must be route protocols from 3 to 255"],
+    [{ takeoverProtocols: "" }, "must be route protocols from 3 to 255"],
     [{ ipAutodetectionMethod: "interface=" }, "must be first-found"],
   ])("refuses %j and says what would be right", async (flags, message) => {
     await expect(resolveConfig({ flags, environment: {} })).rejects.toThrow(message);
+  });
+
+  it("reads metric and protocols of routes, by number or name, and has defaults that are our own", async () => {
+    const defaults = await resolveConfig({ flags: {}, environment: {} });
+    expect(defaults).toMatchObject({ routeMetric: "auto", routeProtocol: 202, takeoverProtocols: undefined });
+    const flags = { routeMetric: "0", routeProtocol: "bird", takeoverProtocols: "12, felix,boot" };
+    const config = await resolveConfig({ flags, environment: {} });
+    expect(config).toMatchObject({ routeMetric: 0, routeProtocol: 12, takeoverProtocols: [12, 80, 3] });
+    expect((await resolveConfig({ flags: { routeProtocol: "80" }, environment: {} })).routeProtocol).toBe(80);
   });
 
   it("names the file and the nearest setting for an unknown key", async () => {
