@@ -21,6 +21,9 @@ const lanes = {
     unshare: "util-linux",
     bird: "bird2",
     nft: "nftables",
+    tcpdump: "tcpdump",
+    sysctl: "procps",
+    hostname: "hostname",
   },
   interop: { ip: "iproute2", ping: "iputils-ping", bird: "bird2", tshark: "tshark", tcpdump: "tcpdump" },
   // Root is nobody special here: the machine has its own.
