@@ -1,11 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { DeviceKeeper } from "../fib/device/device-keeper.ts";
-import { TunnelError } from "../fib/device/errors.ts";
 import type { DeviceState } from "../fib/device/types.ts";
-import { checkMtu } from "../fib/device/wish.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { type IpipControl, IpipKind, type IpipWish, type SeenIpip } from "./ipip-kind.ts";
+import { checkIpipWish } from "./wish.ts";
 
 interface IpipDeviceOptions {
   readonly netlink: Netlink;
@@ -51,18 +50,7 @@ export class IpipDevice {
    * `INVALID_TUNNEL`.
    */
   set(wish: IpipWish | undefined): void {
-    if (wish !== undefined) {
-      if (wish.address.family !== 4)
-        throw new TunnelError(
-          "INVALID_TUNNEL",
-          `address: ${wish.address} is not an IPv4 address, and IPIP has no other`,
-          {
-            field: "address",
-            value: wish.address.toString(),
-          },
-        );
-      checkMtu(wish.mtu, 4);
-    }
+    if (wish !== undefined) checkIpipWish(wish);
     this.#keeper.set(wish);
   }
 

@@ -22,6 +22,7 @@ const native = {
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   ioctl: libc.func("int ioctl(int fd, unsigned long request, uint8_t *argument)"),
+  ioctlValue: libc.func("ioctl", "int", ["int", "unsigned long", "unsigned long"]),
   setns: libc.func("int setns(int fd, int type)"),
   unshare: libc.func("int unshare(int flags)"),
   mount: libc.func(
@@ -163,6 +164,26 @@ export function interfaceIoctl(fd: number, request: number, device: string, data
   if (POINTER_BYTES === 8) new DataView(argument.buffer).setBigUint64(IFNAMSIZ, pointer, hostIsLittleEndian);
   else new DataView(argument.buffer).setUint32(IFNAMSIZ, Number(pointer), hostIsLittleEndian);
   check("ioctl", `0x${request.toString(16)} of device ${device}`, () => native.ioctl(fd, request, argument));
+}
+
+/** TUNSETIFF and TUNSETPERSIST (linux/if_tun.h), and what the device shall be like. */
+const SET_TUN = 0x400454ca;
+const SET_TUN_PERSISTENT = 0x400454cb;
+const IFF_TUN = 0x0001;
+const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+
+/**
+ * Makes an open /dev/net/tun the other end of the TUN device of this name, which is made if there is none and outlives the
+ * descriptor. Each packet has a struct virtio_net_hdr before it. Throws SyscallError: EBUSY if somebody else has the device
+ * open, EINVAL if the name belongs to a device of another kind.
+ */
+export function attachTun(fd: number, device: string): void {
+  const argument = new Uint8Array(IFREQ_BYTES);
+  argument.set(Buffer.from(device).subarray(0, IFNAMSIZ - 1));
+  new DataView(argument.buffer).setUint16(IFNAMSIZ, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, hostIsLittleEndian);
+  check("ioctl", `TUNSETIFF of device ${device}`, () => native.ioctl(fd, SET_TUN, argument));
+  check("ioctl", `TUNSETPERSIST of device ${device}`, () => native.ioctlValue(fd, SET_TUN_PERSISTENT, 1));
 }
 
 const CLONE_NEWNET = 0x40000000;

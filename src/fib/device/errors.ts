@@ -15,6 +15,8 @@ export type TunnelErrorCode =
   | "PARENT_MISSING"
   /** The kernel refused a step; `details.errno` and `details.errnoName` say why. */
   | "KERNEL_REFUSED"
+  /** The thread that carries the packets of a user-space tunnel could not be started or has ended. */
+  | "FORWARDER_FAILED"
   /** The kernel could not be asked. */
   | "KERNEL_UNREACHABLE"
   /** Something does not keep the value that it was given, although nobody refused. */
