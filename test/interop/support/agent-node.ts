@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -119,8 +120,8 @@ export class AgentNode {
     return this.#lab.status().some(({ name, main }) => name === this.#view.name && main.state === "running");
   }
 
-  get logFile(): string {
-    return this.#view.log;
+  get #lastWords(): string {
+    return readFileSync(this.#view.log, "utf8").split("\n").slice(-20).join("\n");
   }
 
   #get(path: string): Promise<unknown> {
@@ -136,7 +137,9 @@ export class AgentNode {
           answer.statusCode === 200 ? resolve(JSON.parse(body)) : reject(new Error(`${path}: ${body}`)),
         );
       });
-      asked.once("error", reject);
+      asked.once("error", (error) =>
+        reject(new Error(`${path}: ${error.message}; the agent said\n${this.#lastWords}`)),
+      );
       asked.end();
     });
   }
