@@ -1,6 +1,6 @@
 import type { BgpSpeaker } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
-import type { RouteState, RouteStatus, StatusChange } from "../fib/types.ts";
+import type { RouteStatus, StatusChange } from "../fib/types.ts";
 import { IpAddress } from "../net/address.ts";
 import { peerView } from "./api/peer-view.ts";
 import { routeView } from "./api/route-view.ts";
@@ -14,6 +14,7 @@ import type {
   RouteView,
 } from "./api/views.ts";
 import { explainTarget } from "./explain/explain.ts";
+import { summarizeRoutes } from "./route-summary.ts";
 import type { RouteComposer } from "./routing/composer.ts";
 
 /** Facts of the node that only the agent as a whole knows. */
@@ -78,15 +79,7 @@ export class StatusSource {
 
   node(): NodeView {
     const facts = this.#options.facts();
-    const routes: Record<RouteState, number> = {
-      installed: 0,
-      pending: 0,
-      conflict: 0,
-      stale: 0,
-      unresolved: 0,
-      filtered: 0,
-    };
-    for (const status of this.#options.fib.statuses()) routes[status.state]++;
+    const routes = summarizeRoutes(this.#options.fib.statuses());
     return {
       name: facts.name,
       version: facts.version,
@@ -96,10 +89,10 @@ export class StatusSource {
       startedAt: new Date(facts.startedAtMs).toISOString(),
       datastore: { kind: "embedded", path: facts.datastorePath, reachable: true },
       converged: facts.converged,
-      problems: [...facts.problems],
+      problems: [...facts.problems, ...routes.problems],
       blocks: this.blocks(),
       pods: facts.pods,
-      routes,
+      routes: routes.counts,
     };
   }
 

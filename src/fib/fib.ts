@@ -16,6 +16,7 @@ import { LinkTable } from "./link-table.ts";
 import { NextHops } from "./next-hops.ts";
 import { isOwn, type Ownership } from "./ownership.ts";
 import { type Entry, Reconciler } from "./reconciler.ts";
+import { describeFight, isContested } from "./repairs.ts";
 import { Resync } from "./resync.ts";
 import { adoptedRoute } from "./status.ts";
 import type { FibUpdate, RouteStatus, StatusChange } from "./types.ts";
@@ -51,6 +52,7 @@ export interface FibOptions {
  */
 export class Fib {
   readonly #netlink: Netlink;
+  readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #onStatusChange: (changes: readonly StatusChange[]) => void;
   readonly #links = new LinkTable();
@@ -67,6 +69,7 @@ export class Fib {
     const { netlink, clock } = options;
     const logger = options.logger.child({ part: "fib" });
     this.#netlink = netlink;
+    this.#clock = clock;
     this.#ownership = { protocol: options.protocol ?? RouteProtocol.calibird, takeover: options.takeover ?? [] };
     this.#onStatusChange = options.onStatusChange ?? (() => {});
     const isForeign = (route: KernelRoute): boolean => !isOwn(route, this.#ownership);
@@ -157,6 +160,7 @@ export class Fib {
       state: entry.state,
       reason: entry.reason,
       sinceMs: entry.sinceMs,
+      ...(isContested(entry.repairs, this.#clock.monotonicMs()) && { contested: describeFight(entry.repairs) }),
       ...(device === undefined ? {} : { device }),
       protocol: this.#ownership.protocol,
     };

@@ -7,6 +7,7 @@ import type { Prefix } from "../net/prefix.ts";
 import { PrefixSet } from "../net/prefix-map.ts";
 import { PrefixTrie } from "../net/prefix-trie.ts";
 import type { KernelRoute } from "../netlink/types.ts";
+import { RouteAlarms } from "./alarm.ts";
 import { DelayQueue, RetryQueue } from "./delay-queue.ts";
 import { kernelRouteOf, sameDemand, sameRoute } from "./diff.ts";
 import type { ChangeCause, KernelTable } from "./kernel-table.ts";
@@ -14,7 +15,7 @@ import type { NextHops } from "./next-hops.ts";
 import type { Ownership } from "./ownership.ts";
 import { planPrefix, type Wanted } from "./plan.ts";
 import { PrefixQueue } from "./prefix-queue.ts";
-import { describeFight, noteRepair, type RepairRecord } from "./repairs.ts";
+import { describeFight, describePause, noteRepair, type RepairRecord } from "./repairs.ts";
 import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
 import type { DesiredRoute, FibUpdate, RouteState } from "./types.ts";
@@ -80,6 +81,7 @@ export class Reconciler {
   readonly #retries: RetryQueue;
   /** Changed in the table while the kernel's answer was awaited. */
   readonly #disturbed = new PrefixSet();
+  readonly #alarms: RouteAlarms;
   #changed = new PrefixSet();
   #phase: "idle" | "running" | "stopped" = "idle";
   #draining = false;
@@ -102,6 +104,12 @@ export class Reconciler {
     };
     this.#settling = new DelayQueue(options.clock, settleMs, markAll);
     this.#retries = new RetryQueue(options.clock, markAll);
+    this.#alarms = new RouteAlarms({
+      clock: options.clock,
+      logger: options.logger,
+      isFought: (prefix) => this.#entries.get(prefix)?.repairs !== undefined,
+      isInConflict: (prefix) => this.#entries.get(prefix)?.state === "conflict",
+    });
   }
 
   /** Starts writing; the table must have its first dump. */
@@ -114,6 +122,7 @@ export class Reconciler {
     this.#phase = "stopped";
     this.#settling.clear();
     this.#retries.clear();
+    this.#alarms.stop();
     for (const resolve of this.#flushed.splice(0)) resolve();
   }
 
@@ -331,8 +340,8 @@ export class Reconciler {
     if (isRepair) {
       entry.repairs = noteRepair(entry.repairs, nowMs);
       if (entry.repairs.holdUntilMs > nowMs) {
-        this.#logger.warn({ prefix: prefix.toString(), repairs: entry.repairs.count }, "route is being fought over");
-        this.#setState(prefix, entry, "pending", describeFight(entry.repairs, nowMs));
+        if (entry.repairs.step === 1) this.#alarms.fight(prefix, describeFight(entry.repairs));
+        this.#setState(prefix, entry, "pending", describePause(entry.repairs, nowMs));
         this.#retries.add(prefix, entry.repairs.step - 1);
       }
     }
@@ -379,8 +388,7 @@ export class Reconciler {
   #setState(prefix: Prefix, entry: Entry, state: RouteState, reason: string): void {
     if (entry.state === state && entry.reason === reason) return;
     if (entry.state !== state) entry.sinceMs = this.#clock.wallMs();
-    if (state === "conflict" && entry.state !== "conflict")
-      this.#logger.warn({ prefix: prefix.toString(), reason }, "route of somebody else is in the way");
+    if (state === "conflict" && entry.state !== "conflict") this.#alarms.conflict(prefix, reason);
     entry.state = state;
     entry.reason = reason;
     this.#changed.add(prefix);

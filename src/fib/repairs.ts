@@ -30,11 +30,21 @@ export function noteRepair(record: RepairRecord | undefined, nowMs: number): Rep
   return { ...record, count, lastMs: nowMs, step: record.step + 1, holdUntilMs };
 }
 
+/** True while another program keeps undoing the route, also between its pauses. */
+export function isContested(record: RepairRecord | undefined, nowMs: number): record is RepairRecord {
+  return record !== undefined && record.step > 0 && nowMs - record.lastMs <= quietMs;
+}
+
+/** What the other program does. */
+export function describeFight({ count, firstMs, lastMs }: RepairRecord): string {
+  return `another program changed or deleted this route ${count} times in ${seconds(lastMs - firstMs)}`;
+}
+
 /** Why a route is not being repaired right now. */
-export function describeFight(record: RepairRecord, nowMs: number): string {
-  const seconds = (ms: number): string => `${Math.max(1, Math.round(ms / 1000))} s`;
-  return (
-    `another program changed or deleted this route ${record.count} times in ${seconds(nowMs - record.firstMs)}; ` +
-    `it is written again after a pause of ${seconds(record.holdUntilMs - nowMs)}`
-  );
+export function describePause(record: RepairRecord, nowMs: number): string {
+  return `${describeFight(record)}; it is written again after a pause of ${seconds(record.holdUntilMs - nowMs)}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(1, Math.round(ms / 1000))} s`;
 }

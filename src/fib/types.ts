@@ -64,6 +64,8 @@ export interface RouteStatus {
   readonly reason: string;
   /** Unix milliseconds of the last change of `state`. */
   readonly sinceMs: number;
+  /** What another program keeps doing to it, whatever `state` is just now. */
+  readonly contested?: string;
   /** Device that it leaves by, once resolved. */
   readonly device?: string;
   readonly protocol: number;

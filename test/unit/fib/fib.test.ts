@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { silentLogger } from "../../../src/core/logger.ts";
+import { type Logger, silentLogger } from "../../../src/core/logger.ts";
 import { Fib, type FibOptions } from "../../../src/fib/fib.ts";
 import type { DesiredRoute, StatusChange } from "../../../src/fib/types.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -22,6 +22,15 @@ function makeFib(options: Partial<FibOptions> = {}): Fib {
     ...options,
   });
 }
+
+/** What has been logged as a warning. */
+let logged: { readonly fields: object; readonly message: string | undefined }[];
+const logger: Logger = {
+  ...silentLogger,
+  warn: (fields: object, message?: string) => logged.push({ fields, message }),
+  child: () => logger,
+};
+const warnings = (message: string) => logged.filter((line) => line.message === message).map(({ fields }) => fields);
 
 /** Lets time pass and all consequences happen. */
 async function settle(ms = 50): Promise<void> {
@@ -50,6 +59,7 @@ beforeEach(async () => {
   clock = new FakeClock();
   kernel = new KernelModel();
   changes = [];
+  logged = [];
   kernel.linksHeld = [link(1, "lo"), eth0];
   kernel.routesHeld = [connected("10.1.0.0/24", 2)];
 });
@@ -285,6 +295,20 @@ describe("routes of others", () => {
     expect(reasonOf("10.65.1.0/26")).toMatch(/protocol static \(4\) with metric 0 is preferred/);
   });
 
+  test("conflicts that come together are one line in the log; one that is over at once is none", async () => {
+    for (const text of ["10.65.1.0/26", "10.65.2.0/26", "10.65.3.0/26"])
+      kernel.routesHeld.push(kernelRoute(text, { type: "blackhole", protocol: 4 }));
+    fib = makeFib({ logger });
+    await fib.start();
+    await set(desired("10.65.1.0/26", blackhole), desired("10.65.2.0/26", blackhole));
+    await set(desired("10.65.3.0/26", blackhole));
+    for (const held of heldAt("10.65.1.0/26")) kernel.delete(held);
+    await settle(1000);
+    expect(warnings("other programs' routes are in the way")).toEqual([
+      { routes: 2, first: "10.65.2.0/26", reason: expect.stringContaining("static (4)") },
+    ]);
+  });
+
   test("foreign routes inside a prefix can be listed", async () => {
     kernel.routesHeld.push(foreign);
     fib = makeFib();
@@ -354,6 +378,36 @@ describe("repair", () => {
     expect(heldAt("10.65.1.0/26")).toEqual([]);
     await settle(1100);
     expect(heldAt("10.65.1.0/26")).toHaveLength(1);
+  });
+
+  test("a fight is told to the log once, one line for all its routes, and shown until it is over", async () => {
+    const texts = ["10.65.1.0/26", "10.65.2.0/26", "10.65.3.0/26"];
+    fib.stop();
+    fib = makeFib({ logger });
+    await fib.start();
+    await set(...texts.map((text) => desired(text, via("10.1.0.6"))));
+    const contested = () => [...fib.statuses()].filter((status) => status.contested !== undefined).length;
+    const undo = async (rounds: number, ms: number): Promise<void> => {
+      for (let round = 0; round < rounds; round++) {
+        for (const held of texts.flatMap(heldAt)) kernel.delete(held);
+        await settle(ms);
+      }
+    };
+    await undo(5, 50);
+    expect(contested()).toBe(0);
+    await undo(4, 3000);
+    expect(contested()).toBe(3);
+    await settle(4000);
+    expect(texts.map(stateOf)).toEqual(["installed", "installed", "installed"]);
+    expect(fib.status(prefix("10.65.2.0/26"))?.contested).toMatch(/changed or deleted this route \d+ times in/);
+    expect(warnings("another program fights over routes")).toEqual([
+      { routes: 3, first: "10.65.1.0/26", reason: expect.stringMatching(/6 times in 1 s$/) },
+    ]);
+    await settle(130_000);
+    expect(contested()).toBe(0);
+    await undo(6, 50);
+    await settle(2000);
+    expect(warnings("another program fights over routes")).toHaveLength(2);
   });
 
   test("a new demand ends the pause at once", async () => {
