@@ -1,6 +1,7 @@
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { type EncapsulationMode, effectivePool } from "../../resources/ip-pool.ts";
 import { nodeAddress } from "../../resources/node.ts";
+import { validateResource } from "../../resources/resource.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import type { RouteComposer } from "../routing/composer.ts";
 import { onLinkSubnets } from "../tunnels/tunnel-plan.ts";
@@ -26,10 +27,14 @@ export interface SetModeResult {
 /** Changes how a pool's blocks are reached, and says first what that does to the routes of every node. */
 export class PoolModeChanger {
   readonly #client: ResourceClient;
-  readonly #cluster: ClusterCache;
-  readonly #composer: RouteComposer;
+  readonly #cluster: Pick<ClusterCache, "resources">;
+  readonly #composer: Pick<RouteComposer, "confirmedBlocks">;
 
-  constructor(options: { client: ResourceClient; cluster: ClusterCache; composer: RouteComposer }) {
+  constructor(options: {
+    client: ResourceClient;
+    cluster: Pick<ClusterCache, "resources">;
+    composer: Pick<RouteComposer, "confirmedBlocks">;
+  }) {
     this.#client = options.client;
     this.#cluster = options.cluster;
     this.#composer = options.composer;
@@ -43,12 +48,14 @@ export class PoolModeChanger {
     const chosen = tunnel ?? (vxlanMode === "Never" ? "ipip" : "vxlan");
     const after: PoolModes =
       chosen === "ipip" ? { ipipMode: mode, vxlanMode: "Never" } : { ipipMode: "Never", vxlanMode: mode };
+    // Also for a dry run: nothing can be foretold of what will be refused.
+    const wanted = validateResource({ ...stored, spec: { ...stored.spec, ...after } });
     const owned = this.#composer.confirmedBlocks().filter(({ block }) => cidr.contains(block));
     const blocks = owned.map(({ block, node }) => ({ block, owner: node }));
     const differences = predictModeChange(before, after, this.#nodes(), blocks);
     const same = before.ipipMode === after.ipipMode && before.vxlanMode === after.vxlanMode;
     const changed = !dryRun && !same;
-    if (changed) await this.#client.update({ ...stored, spec: { ...stored.spec, ...after } });
+    if (changed) await this.#client.update(wanted);
     return { pool: name, before, after, differences, changed };
   }
 
