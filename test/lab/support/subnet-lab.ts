@@ -1,0 +1,230 @@
+import { setMaxListeners } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, vi } from "vitest";
+import type { NodeStatusView, PodView, RouteView } from "../../../src/agent/api/views.ts";
+import type { SetModeResult } from "../../../src/agent/pools/pool-modes.ts";
+import { AgentClient } from "../../../src/calictl/agent-client.ts";
+import { openEmbeddedDatastore } from "../../../src/datastore/embedded/open.ts";
+import { Lab } from "../../../src/lab/lab.ts";
+import { pingAll } from "../../../src/lab/ping-matrix.ts";
+import { labPaths } from "../../../src/lab/runtime/paths.ts";
+import type { ProgramResult } from "../../../src/lab/runtime/run-program.ts";
+import type { NodeSpec } from "../../../src/resources/node.ts";
+import { auditIpam } from "../../support/ipam-audit.ts";
+import { patience } from "./agent-lab.ts";
+import { type SubnetNode, subnetNodes, topologyNodes } from "./subnet-routes.ts";
+
+const topologies = "test/uml/topologies";
+const routerAs = 64513;
+const apiVersion = "projectcalico.org/v3";
+
+/** The pool whose mode tests change, with the pods n1-a, n2-a, n3-a, and one that stays direct, with n1-b, n2-b, n3-b. */
+export const pools = { pods: "10.244.0.0/16", still: "10.245.0.0/16" } as const;
+export type PoolName = keyof typeof pools;
+
+/** Three nodes on two subnets, and the router r1 between them, which learns all blocks; see the topology's drawing. */
+export class SubnetLab {
+  readonly lab: Lab;
+  readonly #folder: string;
+  /** Address of every pod by its name. */
+  readonly #addresses = new Map<string, string>();
+
+  private constructor(lab: Lab, folder: string) {
+    this.lab = lab;
+    this.#folder = folder;
+  }
+
+  /** Resolves when everything is quiet with both pools in mode Never. `flags` are further ones of every agent. */
+  static async start(options: { readonly flags?: string } = {}): Promise<SubnetLab> {
+    const folder = mkdtempSync(join(tmpdir(), "calibird-subnet-lab-"));
+    await cp(topologies, folder, { recursive: true });
+    const file = join(folder, "two-subnets.clab.yml");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
+    const name = `s${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+    const subnets = new SubnetLab(await Lab.up({ file, name }), folder);
+    try {
+      expect(subnets.lab.execReports.filter(({ code }) => code !== 0)).toEqual([]);
+      await subnets.#populate();
+      return subnets;
+    } catch (error) {
+      await subnets.down();
+      throw error;
+    }
+  }
+
+  async down(): Promise<void> {
+    await this.lab.down();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  run(node: string, ...argv: string[]): Promise<ProgramResult> {
+    return this.lab.exec(node, argv);
+  }
+
+  /** As `run`, for a program that has to succeed; its standard output. */
+  async succeed(node: string, ...argv: string[]): Promise<string> {
+    const result = await this.run(node, ...argv);
+    expect(result, argv.join(" ")).toMatchObject({ code: 0 });
+    return result.stdout;
+  }
+
+  /** Path of a file on the host that processes of the node see as /run/calibird/NAME. */
+  runFile(node: string, name: string): string {
+    return join(this.lab.nodes.find((view) => view.name === node)?.runDirectory ?? "", name);
+  }
+
+  /** The router's network namespace: every frame on both subnets passes there. */
+  get routerNamespace(): string {
+    return this.lab.nodes.find(({ name }) => name === "r1")?.networkNamespace ?? "";
+  }
+
+  client(node: SubnetNode): AgentClient {
+    return new AgentClient({ runDir: this.runFile(node, ""), waitMs: 0 });
+  }
+
+  status(node: SubnetNode): Promise<NodeStatusView> {
+    return this.client(node).get("/v1/status");
+  }
+
+  routes(node: SubnetNode): Promise<RouteView[]> {
+    return this.client(node).get("/v1/routes");
+  }
+
+  async addPod(node: SubnetNode, name: string): Promise<string> {
+    const pod = await this.client(node).admin<PodView>("POST", "/v1/pods", { namespace: "default", name });
+    expect(basename(pod.networkNamespace ?? "")).toBe(name);
+    const [address = ""] = pod.addresses;
+    this.#addresses.set(name, address);
+    return address;
+  }
+
+  addressOf(pod: string): string {
+    const address = this.#addresses.get(pod);
+    expect(address, `address of ${pod}`).toBeDefined();
+    return address ?? "";
+  }
+
+  async deletePod(node: SubnetNode, name: string): Promise<void> {
+    await this.client(node).admin("DELETE", `/v1/pods/default/${name}`);
+    this.#addresses.delete(name);
+  }
+
+  async apply(kind: string, name: string, spec: object): Promise<void> {
+    await this.client("n1").admin("PUT", "/v1/resources", { apiVersion, kind, metadata: { name }, spec });
+  }
+
+  /** Makes a pool as it is at the start of each test file, or changes it. */
+  applyPool(name: PoolName, fields: object = {}): Promise<void> {
+    const spec = { cidr: pools[name], blockSize: 26, natOutgoing: false, ...fields };
+    return this.apply("IPPool", name, spec);
+  }
+
+  /** `calictl pool set-mode` of the pool `pods`. */
+  setMode(mode: string, ...flags: string[]): Promise<ProgramResult> {
+    return this.run("n1", "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
+  }
+
+  /** What a dry run answers, as an object. */
+  async predict(mode: string): Promise<SetModeResult> {
+    const { code, stdout, stderr } = await this.setMode(mode, "--dry-run", "-o", "json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    return JSON.parse(stdout) as SetModeResult;
+  }
+
+  async nodeSpec(node: SubnetNode): Promise<NodeSpec> {
+    const stored = await this.client("n1").admin<{ spec: NodeSpec }>("GET", `/v1/resources/node/${node}`);
+    return stored.spec;
+  }
+
+  /** Which node every block belongs to. */
+  async owners(): Promise<Map<string, SubnetNode>> {
+    const blocks = await Promise.all(
+      subnetNodes.map(async (node) => (await this.status(node)).node.blocks.map(({ block }) => [block, node] as const)),
+    );
+    return new Map(blocks.flat());
+  }
+
+  /** What IPAM has given out in the whole cluster: handle by address. Fails if its records contradict each other. */
+  async allocations(): Promise<ReadonlyMap<string, string>> {
+    const datastore = await openEmbeddedDatastore({ path: join(labPaths(this.lab.name).files, "datastore") });
+    try {
+      const { problems, allocations } = await auditIpam(datastore);
+      expect(problems).toEqual([]);
+      return allocations;
+    } finally {
+      await datastore.close();
+    }
+  }
+
+  /** Pairs of pods that do not reach each other within a few seconds. */
+  async unreachable(): Promise<string[]> {
+    const pods = [...this.#addresses].map(([name, address]) => ({
+      label: name,
+      node: name.slice(0, 2),
+      namespace: name,
+      address,
+    }));
+    const { signal } = new AbortController();
+    // Every ping listens to it.
+    setMaxListeners(0, signal);
+    const pings = await pingAll(this.lab, pods, pods, { timeoutMs: 5_000, signal });
+    expect(pings).toHaveLength(pods.length * (pods.length - 1));
+    return pings
+      .filter(({ milliseconds }) => milliseconds === undefined)
+      .map(({ source, target }) => `${source.label} -> ${target.label}`);
+  }
+
+  /** Waits until every session is established, every route installed, and all blocks are known to all, the router too. */
+  async settled(): Promise<void> {
+    await vi.waitFor(async () => {
+      const blocks = [...(await this.owners()).keys()];
+      const problems = await Promise.all(subnetNodes.map((node) => this.#unsettled(node, blocks)));
+      const known = await this.succeed("r1", "ip", "route", "show", "proto", "bird");
+      const missing = blocks.filter((block) => !known.includes(block)).map((block) => `r1 does not know ${block}`);
+      expect([...problems.flat(), ...missing]).toEqual([]);
+    }, patience);
+  }
+
+  async #unsettled(node: SubnetNode, blocks: readonly string[]): Promise<string[]> {
+    const [{ node: view, peers }, routes] = await Promise.all([this.status(node), this.routes(node)]);
+    const known = new Set(routes.map(({ prefix }) => prefix));
+    return [
+      ...(peers.length === subnetNodes.length ? [] : [`has ${peers.length} peers`]),
+      ...peers.flatMap(({ name, state, reason }) =>
+        state === "Established" ? [] : [`${name} is ${state}, ${reason}`],
+      ),
+      ...peers.flatMap((peer) => (peer.routes.stale > 0 ? [`${peer.name} has stale routes`] : [])),
+      ...routes.flatMap((route) =>
+        route.state === "installed" ? [] : [`${route.prefix} is ${route.state}, ${route.reason}`],
+      ),
+      ...blocks.flatMap((block) => (known.has(block) ? [] : [`does not know ${block}`])),
+      ...(view.converged ? [] : ["is still converging"]),
+      ...view.problems,
+    ].map((problem) => `${node}: ${problem}`);
+  }
+
+  async #populate(): Promise<void> {
+    await Promise.all(subnetNodes.map((node) => vi.waitFor(() => this.status(node), patience)));
+    for (const node of subnetNodes)
+      await this.apply("BGPPeer", `r1-${node}`, { node, peerIP: topologyNodes[node].gateway, asNumber: routerAs });
+    await this.#addPods("still", "b");
+    // From now on nothing more comes from it.
+    await this.applyPool("still", { assignmentMode: "Manual" });
+    await this.#addPods("pods", "a");
+    await this.settled();
+  }
+
+  async #addPods(pool: PoolName, suffix: string): Promise<void> {
+    await this.applyPool(pool);
+    const prefix = pools[pool].slice(0, pools[pool].indexOf(".0.0"));
+    for (const node of subnetNodes) {
+      const name = `${node}-${suffix}`;
+      await vi.waitFor(() => this.addPod(node, name), patience);
+      expect(this.addressOf(name)).toContain(prefix);
+    }
+  }
+}
