@@ -6,11 +6,12 @@ import { encodeNotification } from "../../../../src/bgp/packet/notification.ts";
 import { encodeEndOfRib } from "../../../../src/bgp/packet/update-encode.ts";
 import { PeerConnection } from "../../../../src/bgp/session/peer-connection.ts";
 import { TimerTable } from "../../../../src/bgp/session/timer-table.ts";
-import { systemClock } from "../../../../src/core/clock.ts";
+import { type Clock, systemClock } from "../../../../src/core/clock.ts";
+import { ManualClock } from "../../../support/scripted-speaker.ts";
 import { FakeClock } from "../../fib/fake-clock.ts";
 import { until } from "./harness.ts";
 
-function makeConnection(clock = systemClock) {
+function makeConnection(clock: Clock = systemClock) {
   const heard: string[] = [];
   const socket = new Socket();
   const connection = new PeerConnection(socket, clock, {
@@ -31,7 +32,7 @@ describe("PeerConnection", () => {
       encodeNotification({ code: 6, subcode: 2, data: new Uint8Array(30) }),
     ]);
     for (let cut = 0; cut <= stream.length; cut++) {
-      const { heard, socket } = makeConnection();
+      const { heard, socket } = makeConnection(new ManualClock());
       socket.emit("data", stream.subarray(0, cut));
       socket.emit("data", stream.subarray(cut));
       expect(heard).toEqual(["keepalive", "update", "notification"]);
