@@ -41,7 +41,7 @@ export class RouteComposer {
   #tunnelAddresses: readonly Prefix[] = [];
   readonly #peerRoutes = new PeerRoutes();
   readonly #learned = new PrefixMap<readonly Path[]>();
-  /** Of every next hop that was looked up the node with that address, as it was then. */
+  /** Of every next hop that was looked up the node with that address. */
   readonly #nodeNames = new PrefixMap<string | undefined>();
   readonly #ownBlocks = new PrefixSet();
   /**
@@ -72,23 +72,17 @@ export class RouteComposer {
 
   /** Changes between nodes and blocks. */
   updateBlocks(changes: readonly RoutingBlock[]): RoutingChanges {
-    const wasBorrowed = new PrefixSet(this.#borrowedAddresses());
-    const announce: Prefix[] = [];
-    const withdraw: Prefix[] = [];
+    const before = this.#originated();
     for (const change of changes) {
       this.#claims.apply(change);
       if (change.node !== this.#options.nodeName) continue;
-      const own = change.state === "confirmed";
-      if (own && !this.#ownBlocks.has(change.block)) announce.push(change.block);
-      if (!own && this.#ownBlocks.has(change.block)) withdraw.push(change.block);
-      if (own) this.#ownBlocks.add(change.block);
+      if (change.state === "confirmed") this.#ownBlocks.add(change.block);
       else this.#ownBlocks.delete(change.block);
     }
-    const borrowed = this.#borrowedDifference(wasBorrowed);
-    announce.push(...borrowed.announce);
-    withdraw.push(...borrowed.withdraw);
-    const touched = [...changes.map((change) => change.block), ...announce, ...withdraw];
-    return this.#changesFor(touched, { announce, withdraw });
+    return this.#changesFor(
+      changes.map((change) => change.block),
+      difference(before, this.#originated()),
+    );
   }
 
   /** Pods of this node that came or went. */
@@ -104,9 +98,9 @@ export class RouteComposer {
 
   /** The addresses of this node's tunnel devices. One from another node's block is announced, as a pod's would be. */
   setTunnelAddresses(addresses: readonly Prefix[]): RoutingChanges {
-    const wasBorrowed = new PrefixSet(this.#borrowedAddresses());
+    const before = this.#originated();
     this.#tunnelAddresses = addresses;
-    return this.#changesFor([], this.#borrowedDifference(wasBorrowed));
+    return this.#changesFor([], difference(before, this.#originated()));
   }
 
   /** A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. */
@@ -136,6 +130,7 @@ export class RouteComposer {
     const changed = new PrefixSet();
     for (const [host, name] of this.#nodeNames)
       if (this.#options.nodeOfAddress(host.address) !== name) changed.add(host);
+    for (const host of changed) this.#nodeNames.delete(host);
     return this.#changesFor(this.#learnedThrough(changed), { announce: [], withdraw: [] });
   }
 
@@ -276,10 +271,11 @@ export class RouteComposer {
     return best.nextHop === undefined ? undefined : this.#nodeAt(best.nextHop.address);
   }
 
+  /** As of the last `nodesChanged`, so that this finds every route that an answer of before went into. */
   #nodeAt(address: IpAddress): string | undefined {
-    const name = this.#options.nodeOfAddress(address);
-    this.#nodeNames.set(Prefix.host(address), name);
-    return name;
+    const host = Prefix.host(address);
+    if (!this.#nodeNames.has(host)) this.#nodeNames.set(host, this.#options.nodeOfAddress(address));
+    return this.#nodeNames.get(host);
   }
 
   /** Prefixes that were learned with one of these addresses as next hop. */
@@ -302,18 +298,18 @@ export class RouteComposer {
     return true;
   }
 
-  #borrowedAddresses(): Prefix[] {
+  /** What this node announces: its blocks, and addresses that it has from others' blocks. */
+  #originated(): PrefixSet {
     const held = [...this.#workloads.keys(), ...this.#tunnelAddresses];
-    return held.filter((address) => this.#isBorrowed(address));
+    return new PrefixSet([...this.#ownBlocks, ...held.filter((address) => this.#isBorrowed(address))]);
   }
+}
 
-  #borrowedDifference(before: PrefixSet): { announce: Prefix[]; withdraw: Prefix[] } {
-    const now = new PrefixSet(this.#borrowedAddresses());
-    return {
-      announce: [...now].filter((address) => !before.has(address)),
-      withdraw: [...before].filter((address) => !now.has(address)),
-    };
-  }
+function difference(before: PrefixSet, after: PrefixSet): { announce: Prefix[]; withdraw: Prefix[] } {
+  return {
+    announce: [...after].filter((prefix) => !before.has(prefix)),
+    withdraw: [...before].filter((prefix) => !after.has(prefix)),
+  };
 }
 
 function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {

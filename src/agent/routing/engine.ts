@@ -1,5 +1,6 @@
 import type { BgpSpeaker, LocRibChange } from "../../bgp/types.ts";
 import type { Fib } from "../../fib/fib.ts";
+import type { DesiredRoute } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
@@ -10,12 +11,22 @@ export class RoutingEngine {
   readonly composer: RouteComposer;
   readonly #fib: Fib;
   readonly #speaker: () => BgpSpeaker;
+  readonly #beforeWrite: (routes: readonly DesiredRoute[]) => void;
 
-  /** `speaker` is asked for late, because the speaker's listener needs the engine. */
-  constructor(composer: RouteComposer, fib: Fib, speaker: () => BgpSpeaker) {
+  /**
+   * `speaker` is asked for late, because the speaker's listener needs the engine. `beforeWrite` is told of routes before the
+   * kernel gets them.
+   */
+  constructor(
+    composer: RouteComposer,
+    fib: Fib,
+    speaker: () => BgpSpeaker,
+    beforeWrite: (routes: readonly DesiredRoute[]) => void,
+  ) {
     this.composer = composer;
     this.#fib = fib;
     this.#speaker = speaker;
+    this.#beforeWrite = beforeWrite;
   }
 
   setPools(pools: readonly RoutingPool[]): void {
@@ -56,6 +67,7 @@ export class RoutingEngine {
   }
 
   #apply({ fib, originate }: RoutingChanges): void {
+    this.#beforeWrite(fib.set);
     if (fib.set.length > 0 || fib.remove.length > 0) this.#fib.update(fib);
     if (originate.announce.length > 0 || originate.withdraw.length > 0)
       this.#speaker().updateOriginated(originate.announce, originate.withdraw);

@@ -146,6 +146,17 @@ describe("RouteComposer", () => {
     ]);
   });
 
+  it("goes on announcing an address that is a block of its own as well, whichever of the two goes", () => {
+    const composer = newComposer();
+    composer.updateWorkloads([{ address: Prefix.parse("10.244.2.9/32"), device: "cali1", pod: "default/web" }], []);
+    expect(summary(composer.updateBlocks([block("10.244.2.9/32", "n1")]))).toMatchObject({
+      announce: [],
+      withdraw: [],
+    });
+    const released = summary(composer.updateBlocks([block("10.244.2.9/32", "n1", "released")]));
+    expect(released).toMatchObject({ announce: [], withdraw: [] });
+  });
+
   it("announces a borrowed address no longer once its block becomes ours", () => {
     const composer = newComposer();
     composer.updateWorkloads([{ address: Prefix.parse("10.244.2.9/32"), device: "cali1", pod: "default/web" }], []);
@@ -354,6 +365,18 @@ describe("RouteComposer", () => {
       names["10.0.0.2"] = "n2";
       expect(hops(composer.nodesChanged())).toEqual(["10.0.0.2"]);
       expect(composer.nodesChanged().fib.set).toEqual([]);
+    });
+
+    it("misses no route if one of them was learned again between a change of the nodes and its notice", () => {
+      const names: Record<string, string> = {};
+      const composer = newComposer(undefined, { nodes: names });
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
+      names["10.0.0.2"] = "n2";
+      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      expect(composer.nodesChanged().fib.set.map(({ prefix, node }) => `${prefix} ${node}`)).toEqual([
+        "10.244.2.0/26 n2",
+        "10.244.3.0/26 n2",
+      ]);
     });
 
     it("leaves BGP its choice if the owner is not among them, and says so", () => {
