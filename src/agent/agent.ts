@@ -41,6 +41,7 @@ import { RouteComposer } from "./routing/composer.ts";
 import { RoutingEngine } from "./routing/engine.ts";
 import { StatusSource } from "./status-source.ts";
 import { createTunnels } from "./tunnels/create-tunnels.ts";
+import { IpipRoutes } from "./tunnels/ipip-routes.ts";
 
 /** How long peers may take to send their routes again after our restart before what they did not send is dropped. */
 const deferralSec = 120;
@@ -114,6 +115,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   if (address !== undefined) checkAddressIsFree(cluster.resources.nodes, nodeName, address.address);
 
   const events = new EventHub();
+  const ipipRoutes = new IpipRoutes();
   const fib = new Fib({
     netlink,
     clock,
@@ -122,6 +124,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     protocol: config.routeProtocol,
     ...(config.takeoverProtocols !== undefined && { takeover: config.takeoverProtocols }),
     onStatusChange: (changes) => {
+      ipipRoutes.haveChanged(changes);
       for (const change of changes) events.publish("route", () => source.routeChange(change));
     },
   });
@@ -135,7 +138,12 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
     encapsulation: () => tunnels.context(),
   });
-  const engine = new RoutingEngine(composer, fib, () => speaker);
+  const engine = new RoutingEngine(
+    composer,
+    fib,
+    () => speaker,
+    (routes) => ipipRoutes.willBeWritten(routes),
+  );
   let converged = false;
   const listener: BgpSpeakerListener = {
     onLocRibChanges: (changes) => engine.updateLearned(changes),
@@ -176,8 +184,11 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     pools: () => ipamPools(cluster.resources),
     nodeLabels: () => labelsOf(cluster.resources, nodeName),
   });
-  const tunnels = createTunnels(
+  const { manager: tunnels, ipip } = createTunnels(
     {
+      ipipBackend: config.ipipBackend,
+      ipipRoutes,
+      knownRoutes: () => fib.statuses(),
       nodeName,
       nodeAddress: address,
       netlink,
@@ -233,6 +244,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       converged,
       problems: [...cluster.problems, ...peering.problems, ...tunnels.problems, ...natProblems(nat)],
       pods: pods.count,
+      ipip: ipip.view(),
     }),
     addressOfNode: (name) => peeringNodes(cluster.resources).find((node) => node.name === name)?.ipv4Address,
   });

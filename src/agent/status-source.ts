@@ -7,6 +7,7 @@ import { routeView } from "./api/route-view.ts";
 import type {
   BlockView,
   ExplainView,
+  IpipView,
   NodeStatusView,
   NodeView,
   PeerView,
@@ -29,6 +30,7 @@ export interface NodeFacts {
   readonly converged: boolean;
   readonly problems: readonly string[];
   readonly pods: number;
+  readonly ipip: IpipView | null;
 }
 
 export interface StatusSourceOptions {
@@ -92,6 +94,7 @@ export class StatusSource {
       problems: [...facts.problems, ...routes.problems],
       blocks: this.blocks(),
       pods: facts.pods,
+      ipip: facts.ipip,
       routes: routes.counts,
     };
   }

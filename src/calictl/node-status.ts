@@ -1,4 +1,4 @@
-import type { NodeStatusView, PeerView } from "../agent/api/views.ts";
+import type { IpipView, NodeStatusView, PeerView } from "../agent/api/views.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { type CommandContext, type OutputFormat, writeLine, writeStructured } from "./output.ts";
 import { type Column, formatAge, formatTable, paint } from "./table.ts";
@@ -24,6 +24,7 @@ export async function showNodeStatus(
     ["Datastore", `${node.datastore.kind} ${node.datastore.path}${node.datastore.reachable ? "" : "  UNREACHABLE"}`],
     ["Blocks", node.blocks.map((block) => blockText(block)).join(", ") || "none yet"],
     ["Pods", String(node.pods)],
+    ...(node.ipip === null ? [] : ([["IPIP", ipipText(node.ipip)]] as [string, string][])),
     ["Routes", routesText(node.routes)],
   ];
   const width = Math.max(...facts.map(([title]) => title.length));
@@ -39,6 +40,13 @@ export async function showNodeStatus(
 
 function blockText(block: NodeStatusView["node"]["blocks"][number]): string {
   return block.state === "confirmed" ? block.block : `${block.block} (${block.state})`;
+}
+
+function ipipText({ backend, reason, packets }: IpipView): string {
+  const lost = Object.entries(packets?.dropped ?? {}).filter(([, count]) => count > 0);
+  const dropped = lost.length === 0 ? "" : `, dropped ${lost.map(([why, count]) => `${count} ${why}`).join(", ")}`;
+  const counted = packets === null ? "" : `   sent ${packets.sent}, received ${packets.received}${dropped}`;
+  return `${backend}${reason === null ? "" : ` (${reason})`}${counted}`;
 }
 
 function routesText(routes: NodeStatusView["node"]["routes"]): string {

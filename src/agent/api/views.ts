@@ -83,7 +83,17 @@ export interface NodeView {
   problems: string[];
   blocks: BlockView[];
   pods: number;
+  /** Who carries IPIP packets; null while no pool wants any. */
+  ipip: IpipView | null;
   routes: Record<RouteState, number>;
+}
+
+export interface IpipView {
+  backend: "kernel" | "userspace";
+  /** Why packets are carried in user space; null if the kernel does it. */
+  reason: string | null;
+  /** What the agent has carried since it has the device; null if the kernel does it, which counts by itself. */
+  packets: { sent: number; received: number; dropped: Record<string, number> } | null;
 }
 
 export interface BlockView {

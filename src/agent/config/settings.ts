@@ -4,6 +4,8 @@ import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
+import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
+import { parseIpipBackend } from "./ipip-settings.ts";
 import {
   parseBoolean,
   parseExclusions,
@@ -51,6 +53,7 @@ export interface AgentConfig {
   readonly natOutgoingAddress: IpAddress | undefined;
   readonly natOutgoingInterfaceFilter: string | undefined;
   readonly protectEncapsulation: boolean;
+  readonly ipipBackend: IpipBackendChoice;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -259,6 +262,15 @@ export const settings = [
     help: "true: drop IPIP and VXLAN packets that come from no node",
     defaultValue: false,
     parse: parseBoolean,
+  }),
+  setting({
+    key: "ipipBackend",
+    flag: "ipip-backend",
+    placeholder: "WHO",
+    environment: ["CALIBIRD_IPIP_BACKEND"],
+    help: "who carries IPIP packets: kernel, userspace (the agent), or auto: the kernel if it has ipip, else the agent",
+    defaultValue: "auto",
+    parse: parseIpipBackend,
   }),
 ] as const satisfies readonly Setting[];
 

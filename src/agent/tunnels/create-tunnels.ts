@@ -2,7 +2,9 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
+import type { RouteStatus } from "../../fib/types.ts";
 import { IpipDevice } from "../../ipip/tunnel-device.ts";
+import { UserspaceIpip } from "../../ipip/userspace/userspace-device.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { DeviceControl } from "../../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../../netlink/types.ts";
@@ -10,14 +12,23 @@ import { VxlanDevice } from "../../vxlan/vxlan-device.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import type { NodeAddress } from "../config/detect-address.ts";
+import { IpipBackend, type IpipBackendChoice } from "./ipip-backend.ts";
+import type { IpipRoutes } from "./ipip-routes.ts";
 import type { TunnelIpam } from "./tunnel-address.ts";
 import { TunnelManager } from "./tunnel-manager.ts";
 
-/** Makes the tunnel manager with its devices, which wake it when they change. Nothing happens before it is started. */
+/**
+ * Makes the tunnel manager with its devices, which wake it when they change, and who carries IPIP packets. Nothing happens
+ * before the manager is started.
+ */
 export function createTunnels(
   options: {
     readonly nodeName: string;
     readonly nodeAddress: NodeAddress | undefined;
+    readonly ipipBackend: IpipBackendChoice;
+    /** Tells a user-space tunnel where packets go, beginning with `knownRoutes`. */
+    readonly ipipRoutes: IpipRoutes;
+    readonly knownRoutes: () => Iterable<RouteStatus>;
     readonly netlink: Netlink & ForwardingDatabase;
     readonly cluster: ClusterCache;
     readonly client: ResourceClient;
@@ -31,12 +42,23 @@ export function createTunnels(
     readonly onChange: () => void;
   },
   cleanups: Cleanups,
-): TunnelManager {
+): { readonly manager: TunnelManager; readonly ipip: IpipBackend } {
   const { netlink, clock, random, nodeName, nodeAddress, graceMs } = options;
   const logger = options.logger.child({ part: "tunnels" });
   const wake = () => manager.wake();
   const control = new DeviceControl();
-  const ipip = new IpipDevice({ netlink, clock, logger, control, random, graceMs, onChange: wake });
+  const device = { netlink, clock, logger, control, random, graceMs };
+  const kernel = new IpipDevice({ ...device, onChange: () => ipip.kernelChanged() });
+  const userspace = new UserspaceIpip({ ...device, onChange: wake });
+  const ipip: IpipBackend = new IpipBackend({
+    choice: options.ipipBackend,
+    kernel,
+    userspace,
+    netlink,
+    logger,
+    onUserspace: () => options.ipipRoutes.follow(userspace, options.knownRoutes()),
+    onChange: wake,
+  });
   const vxlan = new VxlanDevice({ netlink, clock, logger, nodeName, random, graceMs, onChange: wake });
   const mtu = new MtuWatcher({
     netlink,
@@ -46,12 +68,12 @@ export function createTunnels(
     onChange: wake,
   });
   const manager = new TunnelManager({ ...options, logger, ipip, vxlan, mtu });
-  cleanups.add("tunnels", () => {
+  cleanups.add("tunnels", async () => {
     manager.stop();
     mtu.stop();
-    ipip.stop();
     vxlan.stop();
+    await ipip.stop();
   });
   mtu.start();
-  return manager;
+  return { manager, ipip };
 }

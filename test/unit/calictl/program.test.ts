@@ -85,6 +85,11 @@ const status: NodeStatusView = {
     problems: ["BGPPeer tor: peerIP 10.0.0.254 needs an asNumber"],
     blocks: [{ block: "10.244.1.0/26", pool: "pods", state: "confirmed" }],
     pods: 2,
+    ipip: {
+      backend: "userspace",
+      reason: "kernel has no ipip",
+      packets: { sent: 7, received: 5, dropped: { noRoute: 3, tooBig: 0 } },
+    },
     routes: { installed: 2, pending: 0, conflict: 0, stale: 0, unresolved: 0, filtered: 0 },
   },
   peers: [peer],
@@ -192,6 +197,7 @@ describe("calictl", () => {
     const { out } = await calictl("node", "status");
     expect(out).toContain("address 10.0.0.1/24   AS 64512   router ID 10.0.0.1");
     expect(out).toContain("Problem: BGPPeer tor: peerIP 10.0.0.254 needs an asNumber");
+    expect(out).toContain("IPIP        userspace (kernel has no ipip)   sent 7, received 5, dropped 3 noRoute\n");
     expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);
   });
 

@@ -1,0 +1,46 @@
+import type { DesiredRoute, RouteStatus, StatusChange } from "../../fib/types.ts";
+import type { TunnelRoutes } from "../../ipip/userspace/userspace-device.ts";
+
+/** What the user-space tunnel needs of routes. */
+interface RouteFollower {
+  setRoutes(routes: TunnelRoutes): void;
+}
+
+/**
+ * Tells a user-space tunnel which nodes the routes through it lead to: before the kernel gets such a route, and until it has
+ * another way instead or none, so that no packet meets a tunnel that does not know where to.
+ */
+export class IpipRoutes {
+  #follower: RouteFollower | undefined;
+
+  /** From now on the follower is told everything, beginning with what is known already. */
+  follow(follower: RouteFollower, known: Iterable<RouteStatus>): void {
+    this.#follower = follower;
+    this.willBeWritten([...known].map(({ route }) => route));
+  }
+
+  /** These routes are about to be given to the kernel. */
+  willBeWritten(routes: readonly DesiredRoute[]): void {
+    if (this.#follower === undefined) return;
+    const set = routes.flatMap(({ prefix, forwarding }) =>
+      forwarding.mode === "ipip"
+        ? [{ prefix, nodes: forwarding.nextHops.filter(({ onlink }) => onlink).map(({ gateway }) => gateway) }]
+        : [],
+    );
+    if (set.length > 0) this.#follower.setRoutes({ set, remove: [] });
+  }
+
+  /** The kernel has answered. */
+  haveChanged(changes: readonly StatusChange[]): void {
+    if (this.#follower === undefined) return;
+    const remove = changes
+      .filter(({ status }) => status === undefined || isElsewhere(status))
+      .map(({ prefix }) => prefix);
+    if (remove.length > 0) this.#follower.setRoutes({ set: [], remove });
+  }
+}
+
+function isElsewhere({ state, route }: RouteStatus): boolean {
+  const { mode } = route.forwarding;
+  return state === "installed" && mode !== "ipip" && mode !== "none";
+}

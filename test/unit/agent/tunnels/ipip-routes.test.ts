@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { IpipRoutes } from "../../../../src/agent/tunnels/ipip-routes.ts";
+import type { DesiredForwarding, DesiredRoute, RouteState, RouteStatus } from "../../../../src/fib/types.ts";
+import type { TunnelRoutes } from "../../../../src/ipip/userspace/userspace-device.ts";
+import { IpAddress } from "../../../../src/net/address.ts";
+import { Prefix } from "../../../../src/net/prefix.ts";
+
+const block = Prefix.parse("10.244.0.0/26");
+const hop = (gateway: string, onlink: boolean) => ({ gateway: IpAddress.parse(gateway), onlink, device: "tunl0" });
+const tunnel: DesiredForwarding = { mode: "ipip", nextHops: [hop("10.0.0.2", true), hop("10.0.0.3", false)] };
+const direct: DesiredForwarding = { mode: "direct", nextHops: [{ gateway: IpAddress.parse("10.0.0.2") }] };
+const none: DesiredForwarding = { mode: "none", state: "unresolved", intended: "ipip" };
+
+const route = (forwarding: DesiredForwarding): DesiredRoute => ({
+  prefix: block,
+  kind: "remote-block",
+  forwarding,
+  metric: 1024,
+  reason: "",
+});
+const status = (forwarding: DesiredForwarding, state: RouteState): RouteStatus => ({
+  route: route(forwarding),
+  state,
+  reason: "",
+  sinceMs: 0,
+  protocol: 202,
+});
+
+function follow(known: readonly RouteStatus[] = []) {
+  const told: string[] = [];
+  const routes = new IpipRoutes();
+  routes.follow(
+    {
+      setRoutes({ set, remove }: TunnelRoutes) {
+        told.push(...set.map(({ prefix, nodes }) => `${prefix} -> ${nodes.join()}`), ...remove.map(String));
+      },
+    },
+    known,
+  );
+  return { routes, told };
+}
+
+describe("IpipRoutes", () => {
+  it("tells at first what is known, the kernel's routes from before too", () => {
+    expect(follow([status(tunnel, "stale"), status(direct, "installed")]).told).toEqual(["10.244.0.0/26 -> 10.0.0.2"]);
+  });
+
+  it("tells of a tunnelled route before the kernel has it, and of the next hops in the tunnel only", () => {
+    const { routes, told } = follow();
+    routes.willBeWritten([route(tunnel), route(direct), route(none)]);
+    expect(told).toEqual(["10.244.0.0/26 -> 10.0.0.2"]);
+  });
+
+  it("takes a route back only when the kernel has another way or none", () => {
+    const { routes, told } = follow();
+    routes.willBeWritten([route(direct)]);
+    routes.haveChanged([
+      { prefix: block, status: status(direct, "pending") },
+      { prefix: block, status: status(tunnel, "installed") },
+      { prefix: block, status: status(none, "unresolved") },
+    ]);
+    expect(told).toEqual([]);
+    routes.haveChanged([{ prefix: block, status: status(direct, "installed") }]);
+    routes.haveChanged([{ prefix: block }]);
+    expect(told).toEqual(["10.244.0.0/26", "10.244.0.0/26"]);
+  });
+});
