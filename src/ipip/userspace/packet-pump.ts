@@ -27,18 +27,29 @@ const dropIndex = Object.fromEntries(
   dropReasons.map((reason, index) => [reason, counterNames.length + index]),
 ) as Record<DropReason, number>;
 
+interface PacketPumpOptions {
+  readonly rawFd: number;
+  readonly routes: TunnelRouteTable;
+  /** As in ForwarderSetup. */
+  readonly counters: Float64Array;
+  /** No route leads to a packet's destination: whoever knows of new ones may add them now. */
+  readonly onMiss: () => void;
+}
+
 /** Carries packets between the TUN device and the raw socket, a batch at a time. Never throws because of a packet. */
 export class PacketPump {
   readonly #rawFd: number;
   readonly #routes: TunnelRouteTable;
   readonly #counters: Float64Array;
+  readonly #onMiss: () => void;
   readonly #outgoing = new PacketBuffers(SLOTS, SLOT_BYTES);
   readonly #incoming = new PacketBuffers(SLOTS, SLOT_BYTES);
 
-  constructor(rawFd: number, routes: TunnelRouteTable, counters: Float64Array) {
-    this.#rawFd = rawFd;
-    this.#routes = routes;
-    this.#counters = counters;
+  constructor(options: PacketPumpOptions) {
+    this.#rawFd = options.rawFd;
+    this.#routes = options.routes;
+    this.#counters = options.counters;
+    this.#onMiss = options.onMiss;
   }
 
   /** From the device to the network. "more" if the batch was full, "gone" if the device has been deleted. */
@@ -87,7 +98,7 @@ export class PacketPump {
     }
     const source = view.getUint32(inner + 12, false);
     const destination = view.getUint32(inner + 16, false);
-    const nodes = this.#routes.lookup(destination);
+    const nodes = this.#routes.lookup(destination) ?? this.#lookUpAgain(destination);
     if (nodes === undefined) {
       this.#drop("noRoute");
       return false;
@@ -97,6 +108,11 @@ export class PacketPump {
     const total = view.getUint16(inner + 2, false) + headerBytes;
     this.#outgoing.prepare(index, inner - headerBytes, total, node);
     return true;
+  }
+
+  #lookUpAgain(destination: number): Uint32Array | undefined {
+    this.#onMiss();
+    return this.#routes.lookup(destination);
   }
 
   #flush(count: number): void {

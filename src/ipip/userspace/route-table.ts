@@ -36,6 +36,15 @@ export class TunnelRouteTable {
     if (this.#size * 2 > this.#lengths.length) this.#grow();
   }
 
+  /** Changes in the words of the command `routes`; those without nodes are removals. */
+  apply(words: Uint32Array, which: "all" | "additions"): void {
+    for (let at = 0; at < words.length; ) {
+      const [address = 0, length = 0, count = 0] = words.subarray(at, at + 3);
+      if (count > 0 || which === "all") this.set(address, length, words.slice(at + 3, at + 3 + count));
+      at += 3 + count;
+    }
+  }
+
   /** The nodes of the longest prefix that the address is in. */
   lookup(address: number): Uint32Array | undefined {
     for (const length of this.#occurring) {

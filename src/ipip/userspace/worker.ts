@@ -15,23 +15,29 @@ const LONGEST_QUEUE_BATCHES = 16;
 function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): void {
   const report = (message: ForwarderReport): void => port.postMessage(message);
   const routes = new TunnelRouteTable();
-  const pump = new PacketPump(rawFd, routes, counters);
+  const pump = new PacketPump({ rawFd, routes, counters, onMiss: learnEarly });
   const counter = new Uint8Array(8);
+  /** Commands that have been looked at before their time. */
+  const backlog: ForwarderCommand[] = [];
   let device: TunnelEnd | undefined;
 
   report({ kind: "ready" });
   for (;;) {
     const watched = device === undefined ? [wakeFd] : [wakeFd, device.tunFd, rawFd];
     const [isWoken, hasOutgoing, hasIncoming] = pollReadable(watched, POLL_TIMEOUT_MS);
+    if (isWoken === true) {
+      readSync(wakeFd, counter);
+      for (let command = nextCommand(); command !== undefined; command = nextCommand()) {
+        if (command.kind === "close") return;
+        perform(command);
+      }
+    }
     if (hasOutgoing === true) sendWaiting();
     if (hasIncoming === true && device !== undefined) pump.receive(device);
-    if (isWoken !== true) continue;
-    readSync(wakeFd, counter);
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      const command: ForwarderCommand = next.message;
-      if (command.kind === "close") return;
-      perform(command);
-    }
+  }
+
+  function nextCommand(): ForwarderCommand | undefined {
+    return backlog.shift() ?? receiveMessageOnPort(port)?.message;
   }
 
   function sendWaiting(): "more" | "empty" {
@@ -48,18 +54,22 @@ function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): vo
       // What the kernel put into the device under the routes of before goes out under them. There is an end to it, because
       // the device's queue is short.
       for (let batch = 0; batch < LONGEST_QUEUE_BATCHES && sendWaiting() === "more"; batch++);
-      setRoutes(command.words);
+      routes.apply(command.words, "all");
       return;
     }
     if (device !== undefined && device.tunFd !== command.end.tunFd) report({ kind: "released", tunFd: device.tunFd });
     device = command.end;
   }
 
-  function setRoutes(words: Uint32Array): void {
-    for (let at = 0; at < words.length; ) {
-      const [address = 0, length = 0, count = 0] = words.subarray(at, at + 3);
-      routes.set(address, length, words.slice(at + 3, at + 3 + count));
-      at += 3 + count;
+  /**
+   * A route is told to us before the kernel gets it, but a packet may be quicker to be noticed than the command: it is on its
+   * way if a packet misses it. New routes count at once, and once more when their turn comes.
+   */
+  function learnEarly(): void {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      const command: ForwarderCommand = next.message;
+      backlog.push(command);
+      if (command.kind === "routes") routes.apply(command.words, "additions");
     }
   }
 }

@@ -19,6 +19,16 @@ describe("TunnelRouteTable", () => {
     expect(table.lookup(0x0af40040)).toBeUndefined();
   });
 
+  it("takes additions early and removals in their turn", () => {
+    const table = new TunnelRouteTable();
+    table.set(0x0af40000, 26, node(1));
+    const words = Uint32Array.of(0x0af40000, 26, 0, 0x0af40040, 26, 2, 5, 6);
+    table.apply(words, "additions");
+    expect([table.lookup(0x0af40001), table.lookup(0x0af40041)]).toEqual([node(1), Uint32Array.of(5, 6)]);
+    table.apply(words, "all");
+    expect([table.lookup(0x0af40001), table.lookup(0x0af40041)]).toEqual([undefined, Uint32Array.of(5, 6)]);
+  });
+
   it("finds what a naive search finds, whatever came and went", () => {
     // Few bits vary, so that prefixes meet and displace each other.
     const change = fc.record({
