@@ -41,6 +41,32 @@ export interface OwnTunnels {
 }
 
 /**
+ * What a node may tell of its tunnels: those that are wanted (they have an address) and whose device is ready. What it has
+ * told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others send to it.
+ */
+export function tunnelsToTell(
+  { spec }: Resource<"Node">,
+  {
+    ipip,
+    vxlan,
+  }: {
+    readonly ipip: { readonly address: IpAddress | undefined; readonly ready: boolean };
+    readonly vxlan: { readonly address: IpAddress | undefined; readonly ready: boolean; readonly macAddress: string };
+  },
+): OwnTunnels {
+  const isTold = (address: IpAddress | undefined, text: string | undefined): boolean =>
+    address !== undefined && IpAddress.tryParse(text ?? "")?.equals(address) === true;
+  const { address, macAddress } = vxlan;
+  return {
+    ipip: ipip.ready || isTold(ipip.address, spec.bgp?.ipv4IPIPTunnelAddr) ? ipip.address : undefined,
+    vxlan:
+      address !== undefined && (vxlan.ready || isTold(address, spec.ipv4VXLANTunnelAddr))
+        ? { address, macAddress }
+        : undefined,
+  };
+}
+
+/**
  * Writes the node's tunnel addresses into its resource, unless they stand there already. Everything else stays. Throws
  * `UPDATE_CONFLICT` if `own` is not the newest state.
  */

@@ -12,7 +12,8 @@ import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools, labelsOf } from "../cluster-view.ts";
 import type { NodeAddress } from "../config/detect-address.ts";
 import type { EncapsulationContext, TunnelPeer } from "../routing/encapsulation.ts";
-import { otherAddresses, publishTunnels, tunnelPeerOf, vxlanPeersOf } from "./node-tunnels.ts";
+import { LingeringPeers } from "./lingering-peers.ts";
+import { otherAddresses, publishTunnels, tunnelPeerOf, tunnelsToTell, vxlanPeersOf } from "./node-tunnels.ts";
 import { TunnelAddress, type TunnelIpam } from "./tunnel-address.ts";
 import { onLinkSubnets, planTunnels } from "./tunnel-plan.ts";
 
@@ -48,6 +49,7 @@ export class TunnelManager {
   readonly #options: TunnelManagerOptions;
   readonly #ipipAddress: TunnelAddress;
   readonly #vxlanAddress: TunnelAddress;
+  readonly #vxlanPeers: LingeringPeers;
   #running = false;
   #again = false;
   #stopped = false;
@@ -65,6 +67,7 @@ export class TunnelManager {
     const common = { ipam, node: nodeName, clock, logger, graceMs };
     this.#ipipAddress = new TunnelAddress({ ...common, kind: "ipip" });
     this.#vxlanAddress = new TunnelAddress({ ...common, kind: "vxlan" });
+    this.#vxlanPeers = new LingeringPeers({ clock, graceMs, onExpiry: () => this.wake() });
   }
 
   /** What keeps a wanted tunnel from working, for the operator. */
@@ -125,6 +128,7 @@ export class TunnelManager {
     this.#retry?.cancel();
     this.#ipipAddress.stop();
     this.#vxlanAddress.stop();
+    this.#vxlanPeers.stop();
   }
 
   /** Why tunnels that pools ask for do not work, one sentence each. */
@@ -185,15 +189,13 @@ export class TunnelManager {
         mtu: tunnelMtu("vxlan", mtu.mtu),
       },
     );
-    vxlan.setPeers(vxlanPeersOf(cluster.resources.nodes, nodeName));
+    vxlan.setPeers(this.#vxlanPeers.update(vxlanPeersOf(cluster.resources.nodes, nodeName)));
     this.#options.onAddresses([ipipAddress, vxlanAddress].filter((address) => address !== undefined));
-    await publishTunnels(client, own, {
-      ipip: ipip.state().ready ? ipipAddress : undefined,
-      vxlan:
-        vxlanAddress !== undefined && vxlan.state().ready
-          ? { address: vxlanAddress, macAddress: vxlan.macAddress }
-          : undefined,
+    const tunnels = tunnelsToTell(own, {
+      ipip: { address: ipipAddress, ready: ipip.state().ready },
+      vxlan: { address: vxlanAddress, ready: vxlan.state().ready, macAddress: vxlan.macAddress },
     });
+    await publishTunnels(client, own, tunnels);
     if (ipipAddress === undefined) this.#ipipAddress.releaseLater();
     if (vxlanAddress === undefined) this.#vxlanAddress.releaseLater();
   }
