@@ -49,6 +49,31 @@ describe("a route of ours", () => {
     await vi.waitFor(async () => expect(await ownRoutes()).toEqual(before), soon);
   });
 
+  it("that another program keeps deleting is written with pauses, which the status and the log tell once", async () => {
+    const prefix = await prefixOf("external");
+    const logged = () => agents.log("n1").split("another program fights over routes").length - 1;
+    const problems = async () => (await agents.status("n1")).node.problems;
+    const fight = async () => {
+      await agents.run("n1", "ip", "route", "del", prefix, "proto", "202");
+      expect(await problems()).toEqual([
+        expect.stringContaining(`another program fights over 1 route, first ${prefix}`),
+      ]);
+    };
+    await vi.waitFor(fight, patience);
+    expect(await agents.succeed("n1", "calictl", "node", "status")).toContain("another program fights over 1 route");
+    await vi.waitFor(
+      async () => expect(await agents.route("n1", prefix)).toMatchObject({ state: "installed" }),
+      patience,
+    );
+    await vi.waitFor(() => expect(logged()).toBe(1), patience);
+    expect(await problems()).toHaveLength(1);
+    // It goes on, so it is still the same fight.
+    await agents.run("n1", "ip", "route", "del", prefix, "proto", "202");
+    await vi.waitFor(async () => expect(await routesAt(prefix)).toEqual([]), soon);
+    await vi.waitFor(async () => expect(await routesAt(prefix)).toHaveLength(1), patience);
+    expect(logged()).toBe(1);
+  });
+
   it("that nobody has asked for is removed", async () => {
     await ip("add", "192.0.2.0/24", "via", "10.0.0.2", "proto", "202");
     await vi.waitFor(async () => expect(await routesAt("192.0.2.0/24")).toEqual([]), soon);
@@ -77,6 +102,9 @@ describe("somebody else's route", () => {
     const foreign = [`${prefix} via 10.0.0.254 dev eth1 proto static metric 1024`];
     expect(await routesAt(prefix)).toEqual(foreign);
     expect((await agents.run("n1", "calictl", "routes", "explain", prefix)).code).toBe(1);
+    const summary = `other programs' routes are in the way of 1 route, first ${prefix}: route of protocol static (4)`;
+    expect((await agents.status("n1")).node.problems).toContainEqual(expect.stringContaining(summary));
+    expect(await agents.succeed("n1", "calictl", "node", "status")).toContain(summary);
 
     // A change of the cluster must not make the agent take what is not its own.
     const pod = await agents.addPod("n1", "n1-more");
