@@ -275,6 +275,20 @@ describe("routes of others", () => {
     expect(watch.lines.map((line) => line.trim())).toEqual(["blackhole 10.65.0.0/26 proto 202"]);
   });
 
+  test("of protocols to take over go once ours are there, whatever their metric", async () => {
+    await node.ip("route add blackhole 10.65.0.0/26 proto bird");
+    await node.ip("route add blackhole 10.65.0.0/26 proto static metric 7");
+    const watch = await monitor("route");
+    const fib = await startFib({ takeover: [12, 80] });
+    await set(fib, route("10.65.0.0/26", blackhole, { metric: 1024 }));
+    await watch.mark(node);
+    expect(watch.lines.map((line) => line.trim())).toEqual([
+      "blackhole 10.65.0.0/26 proto 202 metric 1024",
+      "Deleted blackhole 10.65.0.0/26 proto bird",
+    ]);
+    expect(await routes4("proto static")).toHaveLength(1);
+  });
+
   test("and ours in other tables are never touched", async () => {
     await node.ip("route add blackhole 10.65.0.0/26 table 100 proto 202");
     await node.ip("route add blackhole 10.66.0.0/26 proto 80");

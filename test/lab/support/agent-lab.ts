@@ -30,8 +30,11 @@ export class AgentLab {
     this.#folder = folder;
   }
 
-  /** Brings the lab up and waits until it is quiet. `blockSize` is the length of the pool's blocks. */
-  static async start(options: { readonly blockSize: number }): Promise<AgentLab> {
+  /**
+   * Brings the lab up and waits until it is quiet. `blockSize` is the length of the pool's blocks, `flags` are further ones
+   * of every agent.
+   */
+  static async start(options: { readonly blockSize: number; readonly flags?: string }): Promise<AgentLab> {
     const folder = mkdtempSync(join(tmpdir(), "calibird-agent-lab-"));
     cpSync("containerlab", folder, { recursive: true });
     const pool = join(folder, "three-nodes/manifests/ippool.yaml");
@@ -40,6 +43,8 @@ export class AgentLab {
     writeFileSync(pool, text.replace("blockSize: 26", `blockSize: ${options.blockSize}`));
     const name = `a${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
     const file = join(folder, "three-nodes.clab.yml");
+    const topology = readFileSync(file, "utf8");
+    writeFileSync(file, topology.replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
     let lab: Lab;
     try {
       lab = await Lab.up({ file, name });
