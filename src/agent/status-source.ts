@@ -112,6 +112,7 @@ export class StatusSource {
       workloadOf: (address) => composer.workloadOf(address),
       routeFor: (prefix) => (prefix.isHost ? fib.lookup(prefix.address) : fib.status(prefix)),
       candidates: (prefix) => speaker.explain(prefix),
+      peerRouteTo: (prefix) => composer.peerRouteTo(prefix),
       noteOn: (prefix) => composer.usedPaths(prefix).note,
       peers: () => speaker.peers(),
       addressOfNode,
@@ -121,7 +122,8 @@ export class StatusSource {
 
   #routeView(status: RouteStatus): RouteView {
     const { kind, prefix } = status.route;
-    const learned = kind === "remote-block" || kind === "borrowed" || kind === "external";
-    return routeView(status, learned ? this.#options.composer.usedPaths(prefix).paths[0] : undefined);
+    const { composer } = this.#options;
+    const isLocal = kind === "local-block" || kind === "workload" || composer.peerRouteTo(prefix) !== undefined;
+    return routeView(status, isLocal ? undefined : composer.usedPaths(prefix).paths[0]);
   }
 }

@@ -72,6 +72,9 @@ spec: { node: n1, peerIP: 192.0.2.1, asNumber: 64512, reachableBy: 10.0.0.254 }
     });
     expect(await route("192.0.2.1/32")).toMatchObject({ kind: "external", state: "installed", bgp: null });
     expect(await reason("192.0.2.1/32")).toContain("BGPPeer far");
+    const explanation = await explained("192.0.2.1");
+    expect(explanation).toContain("the peer of BGPPeer far, which is reachableBy 10.0.0.254");
+    expect(explanation).toContain("Packets to 192.0.2.1 leave by eth1.");
     for (const node of ["n2", "n3"] as const) expect(await agents.route(node, "192.0.2.1/32")).toBeUndefined();
     const router = await agents.succeed("r1", "birdc", "-s", "/run/bird.ctl", "show", "route");
     expect(router).not.toContain("192.0.2.1");

@@ -5,7 +5,7 @@ import { Prefix } from "../../net/prefix.ts";
 import { bgpView } from "../api/route-view.ts";
 import { ApiError } from "../api/unix-server.ts";
 import type { ExplainStep, ExplainView, RouteView } from "../api/views.ts";
-import type { RoutingBlock, RoutingPool, RoutingWorkload } from "../routing/sources.ts";
+import type { PeerRoute, RoutingBlock, RoutingPool, RoutingWorkload } from "../routing/sources.ts";
 
 /** Everything that has a say in where packets go, as questions. */
 export interface ExplainSources {
@@ -17,6 +17,8 @@ export interface ExplainSources {
   routeFor(target: Prefix): RouteStatus | undefined;
   /** The candidates of the decision process for exactly this prefix. */
   candidates(prefix: Prefix): readonly ExplainedPath[];
+  /** The way to a peer, if the route to exactly this prefix is that. */
+  peerRouteTo(prefix: Prefix): PeerRoute | undefined;
   /** What is odd about who announces exactly this prefix. */
   noteOn(prefix: Prefix): string | undefined;
   peers(): readonly PeerStatus[];
@@ -35,7 +37,9 @@ export function explainTarget(text: string, sources: ExplainSources): ExplainVie
   const steps: ExplainStep[] = [poolStep(target, pool)];
   if (pool !== undefined) steps.push(...blockSteps(target, block, sources));
   const local = status?.route.kind === "workload" || status?.route.kind === "local-block";
-  if (local) steps.push(...rivalSteps(status.route.prefix, sources));
+  const peerRoute = status === undefined ? undefined : sources.peerRouteTo(status.route.prefix);
+  if (peerRoute !== undefined) steps.push(peerRouteStep(peerRoute));
+  else if (local) steps.push(...rivalSteps(status.route.prefix, sources));
   else steps.push(...bgpSteps(status?.route.prefix ?? block?.block ?? target, block, sources));
   steps.push(encapsulationStep(status, pool));
   steps.push(kernelStep(status));
@@ -100,6 +104,10 @@ function bgpSteps(prefix: Prefix, block: RoutingBlock | undefined, sources: Expl
   const note = sources.noteOn(prefix);
   if (note !== undefined) steps.push({ stage: "path", verdict: "info", text: note });
   return steps;
+}
+
+function peerRouteStep({ peer, gateway }: PeerRoute): ExplainStep {
+  return { stage: "peer", verdict: "ok", text: `the peer of BGPPeer ${peer}, which is reachableBy ${gateway}` };
 }
 
 /** What peers say of a route of this node. */

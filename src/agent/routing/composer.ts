@@ -165,6 +165,11 @@ export class RouteComposer {
     return this.#workloads.get(address);
   }
 
+  /** The way to a peer, if the route to exactly this prefix is that. */
+  peerRouteTo(prefix: Prefix): PeerRoute | undefined {
+    return this.#workloads.has(prefix) ? undefined : this.#peerRoutes.get(prefix);
+  }
+
   /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
   usedPaths(prefix: Prefix): UsedPaths {
     const owner = this.#claims.ownerOf(prefix);
