@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -5,6 +7,9 @@ import { UserspaceIpip } from "../../src/ipip/userspace/userspace-device.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { DeviceControl } from "../../src/netlink/device-control.ts";
+import { withNamespaceSync } from "../../src/netlink/namespace.ts";
+import { PacketBuffers } from "../../src/sys/packet-buffers.ts";
+import { openRawIpSocket } from "../../src/sys/raw-socket.ts";
 import { Cleanup, packetsOn, soon, TunnelNode, withinOneSecond } from "./support/tunnel-nodes.ts";
 
 const cleanup = new Cleanup();
@@ -46,11 +51,40 @@ test("a packet as large as the tunnel's MTU crosses as protocol 4, and a larger 
   expect(await a.echoes("10.65.1.1", "10.65.2.1", mtu + 1)).toBe(false);
 });
 
-test("what leads nowhere or is no packet is counted and disturbs nobody", async () => {
+test("a packet that leads nowhere is dropped and counted", async () => {
   const { a, tunnelA } = await startPair();
   tunnelA.setRoutes({ set: [], remove: [Prefix.parse("10.65.2.0/24")] });
   expect(await a.echoes("10.65.1.1", "10.65.2.1", 100)).toBe(false);
   await expect.poll(() => tunnelA.counters()?.dropped.noRoute, soon).toBeGreaterThan(0);
+});
+
+test("garbage of protocol 4 is dropped and counted, and disturbs nobody", async () => {
+  const { a, b, tunnelA } = await startPair();
+  const rawFd = withNamespaceSync(b.namespace.path, () => openRawIpSocket(4, 65_536));
+  cleanup.add(() => closeSync(rawFd));
+  const buffers = new PacketBuffers(1, 256);
+  const count = 300;
+  for (let packet = 0; packet < count; packet++) {
+    const length = 20 + (packet % 200);
+    buffers.bytes.set(randomBytes(256));
+    // Version and length, the protocol, and the addresses are right, or it would not get there; half say IPv4 inside.
+    buffers.view.setUint8(0, 0x45);
+    buffers.view.setUint16(6, 0);
+    buffers.view.setUint16(8, 0x4004);
+    buffers.view.setUint32(12, b.address.w0);
+    buffers.view.setUint32(16, a.address.w0);
+    if (packet % 2 === 0) buffers.view.setUint8(20, 0x45);
+    buffers.prepare(0, 0, length, a.address.w0);
+    expect(buffers.send(rawFd, 0, 1)).toBe(1);
+  }
+  const seen = () => {
+    const { received = 0, dropped } = tunnelA.counters() ?? {};
+    return Object.values(dropped ?? {}).reduce((sum, each) => sum + each, received);
+  };
+  // The device itself sends a packet or two of IPv6.
+  await expect.poll(seen, soon).toBeGreaterThanOrEqual(count);
+  expect(tunnelA.counters()?.dropped.malformed).toBeGreaterThan(count / 4);
+  expect(await a.echoes("10.65.1.1", "10.65.2.1", mtu)).toBe(true);
 });
 
 test("a device that is deleted is made again within a second, and the tunnel works again", async () => {
