@@ -16,7 +16,7 @@ export interface RouteView {
   device: string | null;
   /** Node that owns the block or runs the pod. */
   node: string | null;
-  /** The kernel's route protocol number, 202 unless `calicoCompat` says otherwise. */
+  /** The kernel's route protocol number, 202 unless `routeProtocol` says otherwise. */
   protocol: number;
   metric: number;
   bgp: BgpRouteView | null;
