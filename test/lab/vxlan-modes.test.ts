@@ -124,11 +124,11 @@ const calictl = (line: string) => subnets.run("n1", "calictl", ...line.split(" "
 
 /** Every route to another node's block, in the words of a prediction, by node and block. */
 async function ways(): Promise<Map<string, string>> {
-  const [routes, owners] = await Promise.all([allBlockRoutes(subnets), subnets.owners()]);
+  const routes = await allBlockRoutes(subnets);
   return new Map(
     subnetNodes.flatMap((node) =>
       routes[node].map(({ prefix, device }) => {
-        const { address } = topologyNodes[owners.get(prefix) ?? node];
+        const { address } = topologyNodes[subnets.owners().get(prefix) ?? node];
         const way = device === "eth1" ? `direct to ${address}` : `vxlan to ${address} by ${device}`;
         return [`${node} ${prefix}`, way] as const;
       }),

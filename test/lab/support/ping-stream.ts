@@ -38,6 +38,11 @@ export class PingStream {
     return new PingStream(`${from.pod} -> ${address}`, program, intervalSec);
   }
 
+  /** How many answers have come so far. */
+  answers(): number {
+    return Number(/icmp_seq=(\d+) [^\n]*\n[^\n]*$/.exec(this.#program.output().slice(-300))?.[1] ?? 0);
+  }
+
   async stop(): Promise<PingReport> {
     return readPings(await this.#program.stop(), Math.max(1, Math.ceil(lastMomentSec / this.#intervalSec)));
   }

@@ -31,6 +31,7 @@ export class SubnetLab {
   readonly #folder: string;
   /** Address of every pod by its name. */
   readonly #addresses = new Map<string, string>();
+  #owners: ReadonlyMap<string, SubnetNode> = new Map();
 
   private constructor(lab: Lab, folder: string) {
     this.lab = lab;
@@ -125,7 +126,12 @@ export class SubnetLab {
 
   /** `calictl pool set-mode` of the pool `pods`. */
   setMode(mode: string, ...flags: string[]): Promise<ProgramResult> {
-    return this.run("n1", "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
+    return this.setModeAt("n1", mode, ...flags);
+  }
+
+  /** The same, asking the agent of this node. */
+  setModeAt(node: SubnetNode, mode: string, ...flags: string[]): Promise<ProgramResult> {
+    return this.run(node, "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
   }
 
   /** What a dry run answers, as an object. */
@@ -135,13 +141,18 @@ export class SubnetLab {
     return JSON.parse(stdout) as SetModeResult;
   }
 
-  async nodeSpec(node: SubnetNode): Promise<NodeSpec> {
-    const stored = await this.client("n1").admin<{ spec: NodeSpec }>("GET", `/v1/resources/node/${node}`);
+  /** A node as stored; an agent that answers is asked for it. */
+  async nodeSpec(node: SubnetNode, asked: SubnetNode = "n1"): Promise<NodeSpec> {
+    const stored = await this.client(asked).admin<{ spec: NodeSpec }>("GET", `/v1/resources/node/${node}`);
     return stored.spec;
   }
 
-  /** Which node every block belongs to. */
-  async owners(): Promise<Map<string, SubnetNode>> {
+  /** Which node every block of the start belongs to; known also while an agent does not answer. */
+  owners(): ReadonlyMap<string, SubnetNode> {
+    return this.#owners;
+  }
+
+  async #readOwners(): Promise<Map<string, SubnetNode>> {
     const blocks = await Promise.all(
       subnetNodes.map(async (node) => (await this.status(node)).node.blocks.map(({ block }) => [block, node] as const)),
     );
@@ -181,7 +192,7 @@ export class SubnetLab {
   /** Waits until every session is established, every route installed, and all blocks are known to all, the router too. */
   async settled(): Promise<void> {
     await vi.waitFor(async () => {
-      const blocks = [...(await this.owners()).keys()];
+      const blocks = [...(await this.#readOwners()).keys()];
       const problems = await Promise.all(subnetNodes.map((node) => this.#unsettled(node, blocks)));
       const known = await this.succeed("r1", "ip", "route", "show", "proto", "bird");
       const missing = blocks.filter((block) => !known.includes(block)).map((block) => `r1 does not know ${block}`);
@@ -203,7 +214,6 @@ export class SubnetLab {
       ),
       ...blocks.flatMap((block) => (known.has(block) ? [] : [`does not know ${block}`])),
       ...(view.converged ? [] : ["is still converging"]),
-      ...view.problems,
     ].map((problem) => `${node}: ${problem}`);
   }
 
@@ -216,6 +226,7 @@ export class SubnetLab {
     await this.applyPool("still", { assignmentMode: "Manual" });
     await this.#addPods("pods", "a");
     await this.settled();
+    this.#owners = await this.#readOwners();
   }
 
   async #addPods(pool: PoolName, suffix: string): Promise<void> {

@@ -57,12 +57,17 @@ export function isTunnelled(from: SubnetNode, to: SubnetNode, mode: Mode): boole
   return mode === "Always" || (mode === "CrossSubnet" && !sameSubnet);
 }
 
-/** What the routes of all nodes shall be with the pool `pods` in this mode of VXLAN, and `still` direct. */
-export async function expectedRoutes(subnets: SubnetLab, mode: Mode): Promise<Record<SubnetNode, BlockRoute[]>> {
-  const owners = await subnets.owners();
-  const vteps = await Promise.all(subnetNodes.map(async (node) => (await subnets.nodeSpec(node)).ipv4VXLANTunnelAddr));
+/** What the routes of all nodes shall be with the pool `pods` in this mode of VXLAN, and `still` direct; the agent of `asked` must answer. */
+export async function expectedRoutes(
+  subnets: SubnetLab,
+  mode: Mode,
+  asked: SubnetNode = "n1",
+): Promise<Record<SubnetNode, BlockRoute[]>> {
+  const vteps = await Promise.all(
+    subnetNodes.map(async (node) => (await subnets.nodeSpec(node, asked)).ipv4VXLANTunnelAddr),
+  );
   const of = (node: SubnetNode): BlockRoute[] =>
-    [...owners]
+    [...subnets.owners()]
       .filter(([, owner]) => owner !== node)
       .map(([prefix, owner]) => {
         const tunnelled = prefix.startsWith("10.244.") && isTunnelled(node, owner, mode);
