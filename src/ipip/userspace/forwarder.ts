@@ -17,6 +17,7 @@ import {
 } from "./messages.ts";
 import { type DropReason, dropReasons } from "./packet.ts";
 
+const TUN_FILE = "/dev/net/tun";
 const IPPROTO_IPIP = 4;
 /** What the kernel may hold of packets for us, and of ours, in octets: some milliseconds at 10 Gbit/s. */
 const SOCKET_BUFFER_BYTES = 8 * 2 ** 20;
@@ -85,7 +86,7 @@ export class Forwarder {
     return this.#end;
   }
 
-  /** Takes over the device of this name, or makes it. Throws SyscallError. */
+  /** Takes over the device of this name, or makes it. Throws SyscallError, or TunnelError `KERNEL_REFUSED`. */
   attach(device: string, use: TunnelUse): void {
     this.#end = { ...use, tunFd: this.#open(device) };
     this.#post({ kind: "device", end: this.#end }, []);
@@ -122,7 +123,7 @@ export class Forwarder {
   }
 
   #open(device: string): number {
-    const fd = inside(this.#options, () => openSync("/dev/net/tun", constants.O_RDWR | constants.O_NONBLOCK));
+    const fd = inside(this.#options, openTunFile);
     try {
       attachTun(fd, device);
     } catch (error) {
@@ -153,6 +154,15 @@ export class Forwarder {
 /** Sockets and open TUN devices stay in the namespace that they were made in. */
 function inside<Opened>({ namespace }: Pick<ForwarderOptions, "namespace">, open: () => Opened): Opened {
   return namespace === undefined ? open() : withNamespaceSync(namespace.path, open);
+}
+
+function openTunFile(): number {
+  try {
+    return openSync(TUN_FILE, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    const text = `${errorMessage(error)}: load the module tun or ipip (modprobe) on the host, and give the agent ${TUN_FILE}`;
+    throw new TunnelError("KERNEL_REFUSED", text, { path: TUN_FILE }, error);
+  }
 }
 
 function openDescriptors(): ForwarderSetup {

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { NodeStatusView, PodView, RouteView } from "../../../src/agent/api/views.ts";
 import { AgentClient } from "../../../src/calictl/agent-client.ts";
@@ -22,6 +23,8 @@ export interface TwoSubnetsOptions {
   readonly pool: EncapsulationModes;
   /** The nodes announce their blocks to the router, which can then carry packets between pods as they are. */
   readonly routerLearns: boolean;
+  /** Further flags of single agents. */
+  readonly flags?: Readonly<Partial<Record<NodeName, string>>>;
 }
 
 export interface EncapsulationModes {
@@ -43,7 +46,7 @@ export class TwoSubnets {
 
   /** Resolves when everything is up and quiet; an error has the agents' last words in it. */
   static async start(options: TwoSubnetsOptions): Promise<TwoSubnets> {
-    const file = join(installationRoot(), "test/uml/topologies/two-subnets.clab.yml");
+    const file = topologyWith(options.flags ?? {});
     const cluster = new TwoSubnets(await Lab.up({ file }), options);
     try {
       for (const { command, code, stderr } of cluster.lab.execReports)
@@ -200,6 +203,17 @@ export class TwoSubnets {
     if (found === undefined) throw new TypeError(`${name} is not in the topology`);
     return found;
   }
+}
+
+/** The topology, copied to where it can be changed. */
+function topologyWith(flags: NonNullable<TwoSubnetsOptions["flags"]>): string {
+  const folder = mkdtempSync(join(tmpdir(), "two-subnets-"));
+  cpSync(join(installationRoot(), "test/uml/topologies"), folder, { recursive: true });
+  const file = join(folder, "two-subnets.clab.yml");
+  const command = /^( +cmd: calibird agent .*--node-name (n\d).*)$/gm;
+  const withFlags = (_all: string, line: string, node: NodeName) => `${line} ${flags[node] ?? ""}`.trimEnd();
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(command, withFlags));
+  return file;
 }
 
 async function ofEveryNode<Value>(read: (node: NodeName) => Promise<Value>): Promise<Record<NodeName, Value>> {
