@@ -187,6 +187,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { manager: tunnels, ipip } = createTunnels(
     {
       ipipBackend: config.ipipBackend,
+      vxlanDevice: { name: config.vxlanDevice, vni: config.vxlanVni, port: config.vxlanPort },
       ipipRoutes,
       knownRoutes: () => fib.statuses(),
       nodeName,

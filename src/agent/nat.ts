@@ -6,13 +6,7 @@ import { type NodeSpec, nodeAddress } from "../resources/node.ts";
 import type { ClusterResources } from "./cluster-view.ts";
 import type { AgentConfig } from "./config/settings.ts";
 
-/** The IANA port of VXLAN, which Calico uses as well. */
-const vxlanPort = 4789;
-/** Both carry pods of IPv4. */
-const tunnels = {
-  ipip: { name: "tunl0", family: 4, encapsulation: "ipip" },
-  vxlan: { name: "vxlan.calico", family: 4, encapsulation: "vxlan" },
-} as const satisfies Record<string, TunnelDevice>;
+const ipipTunnel: TunnelDevice = { name: "tunl0", family: 4, encapsulation: "ipip" };
 
 type NatConfig = Pick<
   AgentConfig,
@@ -21,6 +15,8 @@ type NatConfig = Pick<
   | "natOutgoingAddress"
   | "natOutgoingInterfaceFilter"
   | "protectEncapsulation"
+  | "vxlanDevice"
+  | "vxlanPort"
 >;
 
 /** What the pools and nodes of the cluster ask of this node's address translation. */
@@ -30,17 +26,18 @@ export function natState({ pools, nodes }: Pick<ClusterResources, "pools" | "nod
     .map(({ spec }) => effectivePool(spec))
     .filter(({ allowedUses }) => !allowedUses.includes("LoadBalancer"));
   const ipv4Pools = podPools.filter(({ cidr }) => cidr.family === 4);
+  const vxlanTunnel: TunnelDevice = { name: config.vxlanDevice, family: 4, encapsulation: "vxlan" };
   return {
     pools: podPools.map(({ cidr, natOutgoing }) => ({ cidr, natOutgoing })),
     nodeAddresses: nodes.flatMap(({ spec }) => addressesOf(spec)),
     tunnelDevices: [
-      ...(ipv4Pools.some(({ ipipMode }) => ipipMode !== "Never") ? [tunnels.ipip] : []),
-      ...(ipv4Pools.some(({ vxlanMode }) => vxlanMode !== "Never") ? [tunnels.vxlan] : []),
+      ...(ipv4Pools.some(({ ipipMode }) => ipipMode !== "Never") ? [ipipTunnel] : []),
+      ...(ipv4Pools.some(({ vxlanMode }) => vxlanMode !== "Never") ? [vxlanTunnel] : []),
     ],
     options: {
       natOutgoingExclusions: config.natOutgoingExclusions,
       protectEncapsulation: config.protectEncapsulation,
-      vxlanPort,
+      vxlanPort: config.vxlanPort,
       ...(natPortRange !== undefined && { natPortRange }),
       ...(natOutgoingAddress !== undefined && { natOutgoingAddress }),
       ...(natOutgoingInterfaceFilter !== undefined && { outInterfaceFilter: natOutgoingInterfaceFilter }),

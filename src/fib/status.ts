@@ -39,7 +39,7 @@ export function adoptedRoute(prefix: Prefix, route: KernelRoute | undefined, lin
 /** What the well-known names of the tunnel devices tell. */
 function modeOfDevice(device: string | undefined): "direct" | "ipip" | "vxlan" {
   if (device === "tunl0") return "ipip";
-  return device?.startsWith("vxlan") ? "vxlan" : "direct";
+  return /^(vxlan|flannel)/.test(device ?? "") ? "vxlan" : "direct";
 }
 
 function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): DesiredForwarding {

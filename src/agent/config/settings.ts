@@ -14,6 +14,7 @@ import {
   parseSourceAddress,
 } from "./nat-settings.ts";
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
+import { parseDeviceName } from "./vxlan-settings.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
 
@@ -54,6 +55,9 @@ export interface AgentConfig {
   readonly natOutgoingInterfaceFilter: string | undefined;
   readonly protectEncapsulation: boolean;
   readonly ipipBackend: IpipBackendChoice;
+  readonly vxlanDevice: string;
+  readonly vxlanVni: number;
+  readonly vxlanPort: number;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -271,6 +275,33 @@ export const settings = [
     help: "who carries IPIP packets: kernel, userspace (the agent), or auto: the kernel if it has ipip, else the agent",
     defaultValue: "auto",
     parse: parseIpipBackend,
+  }),
+  setting({
+    key: "vxlanDevice",
+    flag: "vxlan-device",
+    placeholder: "NAME",
+    environment: ["CALIBIRD_VXLAN_DEVICE"],
+    help: "name of the VXLAN device; flannel.1 with flannel",
+    defaultValue: "vxlan.calico",
+    parse: parseDeviceName,
+  }),
+  setting({
+    key: "vxlanVni",
+    flag: "vxlan-vni",
+    placeholder: "NUMBER",
+    environment: ["CALIBIRD_VXLAN_VNI", "FELIX_VXLANVNI"],
+    help: "network identifier of VXLAN, the same on all nodes; 1 with flannel",
+    defaultValue: 4096,
+    parse: (text: string) => parseInteger(text, 1, 2 ** 24 - 1, "a VXLAN network identifier"),
+  }),
+  setting({
+    key: "vxlanPort",
+    flag: "vxlan-port",
+    placeholder: "PORT",
+    environment: ["CALIBIRD_VXLAN_PORT", "FELIX_VXLANPORT"],
+    help: "UDP port of VXLAN, the same on all nodes; 8472 with flannel",
+    defaultValue: 4789,
+    parse: (text: string) => parseInteger(text, 1, 65535, "a UDP port"),
   }),
 ] as const satisfies readonly Setting[];
 

@@ -57,6 +57,6 @@ function wayText(node: ModeChangeNode, target: ModeChangeNode, modes: PoolModes)
     mode === "Always" ||
     (mode === "CrossSubnet" && !node.subnets.some((subnet) => subnet.containsAddress(target.address)));
   if (tunnelled(modes.ipipMode)) return `ipip to ${target.address} by tunl0`;
-  if (tunnelled(modes.vxlanMode)) return `vxlan to ${target.address} by vxlan.calico`;
+  if (tunnelled(modes.vxlanMode)) return `vxlan to ${target.address}`;
   return `direct to ${target.address}`;
 }

@@ -26,6 +26,8 @@ export function createTunnels(
     readonly nodeName: string;
     readonly nodeAddress: NodeAddress | undefined;
     readonly ipipBackend: IpipBackendChoice;
+    /** Its name, network identifier and UDP port. */
+    readonly vxlanDevice: { readonly name: string; readonly vni: number; readonly port: number };
     /** Tells a user-space tunnel where packets go, beginning with `knownRoutes`. */
     readonly ipipRoutes: IpipRoutes;
     readonly knownRoutes: () => Iterable<RouteStatus>;
@@ -59,7 +61,11 @@ export function createTunnels(
     onUserspace: () => options.ipipRoutes.follow(userspace, options.knownRoutes()),
     onChange: wake,
   });
-  const vxlan = new VxlanDevice({ netlink, clock, logger, nodeName, random, graceMs, onChange: wake });
+  const vxlan = new VxlanDevice({
+    ...options.vxlanDevice,
+    ...{ netlink, clock, logger, nodeName, random, graceMs },
+    onChange: wake,
+  });
   const mtu = new MtuWatcher({
     netlink,
     clock,

@@ -67,6 +67,15 @@ describe("what the cluster asks of address translation", () => {
     ).toEqual(["tunl0", "vxlan.calico"]);
   });
 
+  it("calls the VXLAN tunnel and its port as the settings do", async () => {
+    const { tunnelDevices, options } = await stateOf([{ cidr: "10.244.0.0/16", vxlanMode: "Always" }], [], {
+      vxlanDevice: "flannel.1",
+      vxlanPort: "8472",
+    });
+    expect(tunnelDevices).toEqual([{ name: "flannel.1", family: 4, encapsulation: "vxlan" }]);
+    expect(options.vxlanPort).toBe(8472);
+  });
+
   it("follows the settings", async () => {
     expect((await stateOf([])).options).toEqual({
       natOutgoingExclusions: "IPPoolsOnly",

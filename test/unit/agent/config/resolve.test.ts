@@ -42,12 +42,27 @@ describe("resolveConfig", () => {
     expect(config.ipAutodetectionMethod).toBe("cidr=10.0.0.0/8");
   });
 
+  it("honours Calico's names of VXLAN's settings, after our own", async () => {
+    const environment = { FELIX_VXLANVNI: "1", FELIX_VXLANPORT: "8472", CALIBIRD_VXLAN_PORT: "8473" };
+    const config = await resolveConfig({ flags: { vxlanDevice: "flannel.1" }, environment });
+    expect(config).toMatchObject({ vxlanDevice: "flannel.1", vxlanVni: 1, vxlanPort: 8473 });
+    expect(await resolveConfig({ flags: {}, environment: {} })).toMatchObject({
+      vxlanDevice: "vxlan.calico",
+      vxlanVni: 4096,
+      vxlanPort: 4789,
+    });
+  });
+
   it.each([
     [{ ip: "10.0.0.300" }, 'flag --ip: "10.0.0.300" must be an IPv4 address such as 10.0.0.1/24'],
     [{ ip: "fd00::1" }, "must be an IPv4 address"],
     [{ asNumber: "0" }, 'flag --as: "0" must be an AS number from 1 to 4294967295'],
     [{ asNumber: "23456" }, "other than 23456"],
     [{ listenPort: "70000" }, "must be a TCP port from 1 to 65535"],
+    [{ vxlanPort: "0" }, "must be a UDP port from 1 to 65535"],
+    [{ vxlanVni: "16777216" }, "must be a VXLAN network identifier from 1 to 16777215"],
+    [{ vxlanDevice: "a-name-too-long-for-linux" }, "is no device name"],
+    [{ vxlanDevice: "tunl0" }, "is another device's name"],
     [{ nodeName: "Worker_0" }, "must be lower-case letters"],
     [{ logLevel: "loud" }, "must be one of trace, debug"],
     [{ runDir: "run" }, "must be an absolute path"],

@@ -40,9 +40,7 @@ describe("predictModeChange", () => {
     expect(lines(ipip("Always"), vxlan("CrossSubnet"))[0]).toBe(
       "n1 n2: ipip to 10.10.1.12 by tunl0 -> direct to 10.10.1.12",
     );
-    expect(lines(ipip("Always"), vxlan("Always"))[1]).toBe(
-      "n1 n3: ipip to 10.10.2.13 by tunl0 -> vxlan to 10.10.2.13 by vxlan.calico",
-    );
+    expect(lines(ipip("Always"), vxlan("Always"))[1]).toBe("n1 n3: ipip to 10.10.2.13 by tunl0 -> vxlan to 10.10.2.13");
   });
 
   it("says nothing of a change that is none, nor of blocks without an owner", () => {

@@ -1,0 +1,13 @@
+import { errorMessage } from "../../core/errors.ts";
+import { checkInterfaceName } from "../../endpoint/names.ts";
+
+/** A name that the kernel takes, and that no other device of a node has. */
+export function parseDeviceName(text: string): string {
+  try {
+    checkInterfaceName("the name", text);
+  } catch (error) {
+    throw new Error(`is no device name: ${errorMessage(error)}`);
+  }
+  if (text === "lo" || text === "tunl0") throw new Error("is another device's name; use one such as vxlan.calico");
+  return text;
+}
