@@ -58,6 +58,8 @@ export interface AgentOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Aborted when the agent is not wanted any more, also while it is starting. */
+  readonly giveUp: AbortSignal;
   /** Called once if a part without which the agent is of no use has failed. */
   readonly onFailure: (error: Error) => void;
 }
@@ -69,7 +71,7 @@ export interface RunningAgent {
 
 /**
  * Builds the parts of a node's agent, connects them and starts them in order. Resolves when the node serves pods and its
- * peers may connect; throws a CalibirdError if that cannot be, with everything stopped again.
+ * peers may connect; throws a CalibirdError if that cannot be, or the reason of `giveUp`, with everything stopped again.
  *
  *     netlink worker ◄── fib ◄── engine ◄── speaker (Loc-RIB) ◄──► peers
  *                                 ▲  │
@@ -89,7 +91,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 }
 
 async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
-  const { config, logger, clock, random } = options;
+  const { config, logger, clock, random, giveUp } = options;
   const startedAtMs = clock.wallMs();
   // Before anything of the running agent is touched: its state folder, its routes, its pods.
   await checkNotServed(join(config.runDir, "status.sock"));
@@ -103,6 +105,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("addresses", () => addresses.stop());
   enableForwarding();
 
+  giveUp.throwIfAborted();
   const datastore = await openEmbeddedDatastore({ path: config.embeddedPath, clock, logger, random });
   cleanups.add("datastore", () => datastore.close());
   const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
@@ -114,6 +117,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const address = await ownAddress(config, stored && nodeAddress(stored.spec, 4), netlink);
   if (address !== undefined) checkAddressIsFree(cluster.resources.nodes, nodeName, address.address);
 
+  giveUp.throwIfAborted();
   const events = new EventHub();
   const ipipRoutes = new IpipRoutes();
   const fib = new Fib({
@@ -224,6 +228,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     interfacePrefix: config.interfacePrefix,
     nowMs: () => clock.wallMs(),
   });
+  giveUp.throwIfAborted();
   await pods.recover();
 
   const modes = new PoolModeChanger({ client, cluster, composer });
@@ -275,13 +280,32 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   };
   cluster.onChange(followCluster);
   followCluster();
-  if (address !== undefined && !(await addresses.appears(address.address, addressTimeoutMs)))
-    logger.warn({ address: address.address.toString() }, "no interface has this node's address; peers cannot reach it");
-  await tunnels.start(tunnelTimeoutMs);
+  const addressIsThere = address === undefined || addresses.appears(address.address, addressTimeoutMs);
+  if (!(await unlessAborted(giveUp, addressIsThere)))
+    logger.warn(
+      { address: address?.address.toString() },
+      "no interface has this node's address; peers cannot reach it",
+    );
+  await unlessAborted(giveUp, tunnels.start(tunnelTimeoutMs));
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
   // Peers dial as soon as they see the node, so it is written only now that it listens.
   await writeOwnNode(client, nodeName, { address, asNumber: config.asNumber });
+}
+
+/** What is waited for, or as soon as the signal is aborted its reason as an error. */
+async function unlessAborted<Result>(signal: AbortSignal, wait: Promise<Result> | Result): Promise<Result> {
+  signal.throwIfAborted();
+  let giveUp = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(signal.reason);
+  });
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([wait, aborted]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 /** The address by configuration, else the stored one, else detected. */

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { systemClock } from "../core/clock.ts";
 import { CalibirdError, errorMessage } from "../core/errors.ts";
 import { version } from "../core/version.ts";
-import { type RunningAgent, startAgent } from "./agent.ts";
+import { startAgent } from "./agent.ts";
 import { type ConfigSources, resolveConfig } from "./config/resolve.ts";
 import type { AgentConfig } from "./config/settings.ts";
 
@@ -25,15 +25,16 @@ export async function runAgent(sources: ConfigSources): Promise<number> {
   warnOfOldNode((message) => logger.warn({ node: process.versions.node }, message));
   // Nothing else may hold the process while the first parts start.
   const alive = setInterval(() => {}, 2 ** 30);
-  let agent: RunningAgent | undefined;
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  const stopped = signalReceived();
+  const giveUp = new AbortController();
+  const options = { config, logger, clock: systemClock, random: Math.random, giveUp: giveUp.signal, onFailure: fail };
+  const started = startAgent(options);
   try {
-    let fail: (error: Error) => void = () => {};
-    const failed = new Promise<never>((_resolve, reject) => {
-      fail = reject;
-    });
-    const stopped = signalReceived();
-    const started = startAgent({ config, logger, clock: systemClock, random: Math.random, onFailure: fail });
-    agent = await Promise.race([started, failed, stopped.then(() => undefined)]);
+    const agent = await Promise.race([started, failed, stopped.then(() => undefined)]);
     if (agent !== undefined) logger.info({ version, runDir: config.runDir }, "calibird is running");
     const signal = await Promise.race([stopped, failed]);
     logger.info({ signal }, "stopping; routes and devices stay in the kernel");
@@ -43,18 +44,26 @@ export async function runAgent(sources: ConfigSources): Promise<number> {
     logger.error(known ? { code: error.code, details: error.details } : { err: error }, errorMessage(error));
     return 1;
   } finally {
-    if (agent !== undefined) await stopInTime(agent);
+    giveUp.abort();
+    // Also one that is only half started; an agent that could not start has stopped by itself.
+    const ended = started.then(
+      (agent) => agent.stop(),
+      () => {},
+    );
+    if (!(await inTime(ended))) logger.warn({ stopTimeoutMs }, "not everything has stopped in time; ending anyway");
     clearInterval(alive);
   }
 }
 
-async function stopInTime(agent: RunningAgent): Promise<void> {
+/** Whether it ended before `stopTimeoutMs` were over. */
+async function inTime(ended: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, stopTimeoutMs);
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), stopTimeoutMs);
   });
-  await Promise.race([agent.stop(), late]);
+  const result = await Promise.race([ended.then(() => true), late]);
   clearTimeout(timer);
+  return result;
 }
 
 function signalReceived(): Promise<NodeJS.Signals> {

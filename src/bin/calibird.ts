@@ -42,11 +42,13 @@ function registerAgentCommand(parent: Command): void {
   command.action(async (options: Record<string, string | undefined>) => {
     const { runAgent } = await import("../agent/run.ts");
     const flags = Object.fromEntries(settings.map((setting) => [setting.key, options[camelCase(setting.flag)]]));
-    process.exitCode = await runAgent({
+    const status = await runAgent({
       flags,
       environment: process.env,
       ...(options.config === undefined ? {} : { configFile: options.config }),
     });
+    // A part that did not stop in time must not keep the process.
+    process.exit(status);
   });
 }
 
