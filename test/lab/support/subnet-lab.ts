@@ -126,12 +126,14 @@ export class SubnetLab {
 
   /** `calictl pool set-mode` of the pool `pods`. */
   setMode(mode: string, ...flags: string[]): Promise<ProgramResult> {
-    return this.setModeAt("n1", mode, ...flags);
+    return this.run("n1", "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
   }
 
-  /** The same, asking the agent of this node. */
-  setModeAt(node: SubnetNode, mode: string, ...flags: string[]): Promise<ProgramResult> {
-    return this.run(node, "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
+  /** The same in an instant, by asking the agent of a node. */
+  async setModeAt(node: SubnetNode, mode: string): Promise<void> {
+    const path = "/v1/pools/pods/mode";
+    const result = await this.client(node).admin<SetModeResult>("POST", path, { mode, tunnel: "vxlan" });
+    expect(result.after).toEqual({ ipipMode: "Never", vxlanMode: mode });
   }
 
   /** What a dry run answers, as an object. */
