@@ -56,6 +56,9 @@ export interface StreamRoute {
 
 const largestBody = 4 * 1024 * 1024;
 
+/** What may wait for the reader of a stream, in octets; one that is further behind is cut off and has to ask again. */
+const largestBacklog = 16 * 1024 * 1024;
+
 /** HTTP with JSON bodies on a Unix socket. `mode` is the socket file's permission, e.g. 0o600 for root only. */
 export class UnixApiServer {
   readonly #server: Server;
@@ -109,7 +112,7 @@ export class UnixApiServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const url = new URL(request.url ?? "/", "http://agent");
+      const url = readUrl(request.url ?? "/");
       const stream = this.#streams.find((candidate) => candidate.path === url.pathname);
       if (stream !== undefined && request.method === "GET") {
         serveStream(stream, response);
@@ -151,8 +154,20 @@ export async function checkNotServed(path: string): Promise<void> {
 function serveStream(stream: StreamRoute, response: ServerResponse): void {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   response.write(": open\n\n");
-  const close = stream.open((event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+  const close = stream.open((event, data) => {
+    if (response.destroyed) return;
+    response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    if (response.writableLength > largestBacklog) response.destroy();
+  });
   response.once("close", close);
+}
+
+function readUrl(text: string): URL {
+  try {
+    return new URL(text, "http://agent");
+  } catch {
+    throw new ApiError("INVALID_REQUEST", `"${text}" is no path such as /v1/routes`, { value: text });
+  }
 }
 
 function matchPath(pattern: string, pathname: string): Record<string, string> | undefined {

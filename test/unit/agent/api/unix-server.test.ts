@@ -36,6 +36,7 @@ let folder: string;
 let path: string;
 let server: UnixApiServer;
 let closedStreams = 0;
+let sendEvent: (event: string, data: unknown) => void;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "calibird-api-"));
@@ -56,6 +57,7 @@ function newServer(): UnixApiServer {
       path: "/v1/events",
       open: (send: (event: string, data: unknown) => void) => {
         send("route", { prefix: "10.0.0.0/26" });
+        sendEvent = send;
         return () => {
           closedStreams++;
         };
@@ -146,5 +148,20 @@ describe("UnixApiServer", () => {
     });
     expect(first).toContain('event: route\ndata: {"prefix":"10.0.0.0/26"}\n\n');
     await expect.poll(() => closedStreams).toBe(1);
+  });
+
+  it("cuts a client off that asks for events and does not read them, and goes on serving others", async () => {
+    const reader = connect(path, () => reader.write("GET /v1/events HTTP/1.1\r\nHost: agent\r\n\r\n"));
+    await new Promise((resolve) => reader.once("data", resolve));
+    reader.pause();
+    const page = "x".repeat(1024 * 1024);
+    for (let count = 0; count < 100; count++) sendEvent("route", page);
+    await expect.poll(() => closedStreams).toBe(1);
+    expect(await call("GET", "/v1/things")).toMatchObject({ status: 200 });
+    reader.destroy();
+  });
+
+  it("refuses a request line that no address can be made of", async () => {
+    expect(await call("GET", "//")).toMatchObject({ status: 400, body: { error: { code: "INVALID_REQUEST" } } });
   });
 });
