@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { CalibirdError, errorMessage } from "../core/errors.ts";
 import { AgentClient } from "./agent-client.ts";
 import { explainRoute } from "./explain.ts";
+import type { NodeCleanupOptions } from "./node-cleanup.ts";
 import { showNodeStatus } from "./node-status.ts";
 import { type CommandContext, type OutputFormat, parseOutputFormat, UsageError } from "./output.ts";
 import { showPeers } from "./peers.ts";
@@ -76,12 +77,29 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .argument("<target>", "an address or a prefix")
     .action(async (target: string) => setStatus(await explainRoute(client(), context, target, format(plainFormats))));
 
-  program
-    .command("node")
-    .description("this node")
+  const node = program.command("node").description("this node");
+  node
     .command("status")
     .description("addresses, datastore, blocks, routes and BGP peers of this node")
     .action(() => showNodeStatus(client(), context, format(everyFormat)));
+  node
+    .command("cleanup")
+    .description("remove what the agent, which must have ended, left in this node's kernel; prints it first")
+    .option("--dry-run", "only print", false)
+    .option("-y, --yes", "do not ask", false)
+    .option("--force", "also while an agent runs", false)
+    .option("--pods", "the host ends of pods' interfaces, too", false)
+    .option("-c, --config <file>", "the agent's configuration (default: /etc/calibird/calibird.yaml)")
+    .option("--route-protocol <number>", "as the agent's flag")
+    .option("--vxlan-device <name>", "as the agent's flag")
+    .option("--vxlan-vni <number>", "as the agent's flag")
+    .option("--vxlan-port <port>", "as the agent's flag")
+    .option("--interface-prefix <text>", "as the agent's flag")
+    .action(async (options: NodeCleanupOptions) => {
+      // Only this command needs libc, which takes a while to load.
+      const { cleanUpNode } = await import("./node-cleanup.ts");
+      await cleanUpNode(context, globals().runDir, options, format(plainFormats));
+    });
 
   program
     .command("peers")
