@@ -134,7 +134,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   await fib.start();
   cleanups.add("fib", () => fib.stop());
-  const adopted = [...fib.statuses()].some((status) => status.state === "stale");
+  const adopted = [...fib.statuses()].filter((status) => status.state === "stale").map(({ route }) => route);
 
   const composer = new RouteComposer({
     nodeName,
@@ -142,6 +142,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
     encapsulation: () => tunnels.context(),
   });
+  composer.adopt(adopted);
   const engine = new RoutingEngine(
     composer,
     fib,
@@ -174,7 +175,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       isOwnAddress: (candidate) => addresses.has(candidate),
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },
-      ...(adopted && { restarting: { forwardingPreserved: true, deferralSec } }),
+      ...(adopted.length > 0 && { restarting: { forwardingPreserved: true, deferralSec } }),
     },
   });
 
@@ -226,6 +227,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     engine,
     logger,
     interfacePrefix: config.interfacePrefix,
+    hostInterfaces: async () => new Set((await netlink.links()).map(({ name }) => name)),
     nowMs: () => clock.wallMs(),
   });
   giveUp.throwIfAborted();

@@ -134,6 +134,15 @@ export class RouteComposer {
     return this.#changesFor(this.#learnedThrough(changed), { announce: [], withdraw: [] });
   }
 
+  /**
+   * Routes that the kernel has from an earlier run. Where a tunnel is not ready again yet they go on as they are, instead of
+   * being taken for routes that lead nowhere.
+   */
+  adopt(routes: readonly DesiredRoute[]): void {
+    for (const { prefix, forwarding, mtu } of routes)
+      if ("nextHops" in forwarding) this.#ways.adopt(prefix, mtu === undefined ? { forwarding } : { forwarding, mtu });
+  }
+
   /** A tunnel device or a node's tunnel address came or went: composes again what depends on it. */
   encapsulationChanged(): RoutingChanges {
     const tunnelled = this.#poolList.filter((pool) => pool.ipipMode !== "Never" || pool.vxlanMode !== "Never");

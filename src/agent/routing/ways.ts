@@ -7,7 +7,8 @@ import type { RoutingPool } from "./sources.ts";
 /** The last way to a destination that worked, and the next hops that it was for. */
 interface LastWay {
   readonly way: Way;
-  readonly nextHops: readonly IpAddress[];
+  /** Undefined for a way from before the restart: the kernel knows where it leads, but not for which next hop. */
+  readonly nextHops: readonly IpAddress[] | undefined;
 }
 
 /** Chooses ways and remembers them, so that a change of mode breaks nothing before the new way is there. */
@@ -32,8 +33,14 @@ export class Ways {
       return way;
     }
     const last = this.#last.get(prefix);
-    if (last === undefined || !sameAddresses(last.nextHops, nextHops)) return way;
+    if (last === undefined) return way;
+    if (last.nextHops !== undefined && !sameAddresses(last.nextHops, nextHops)) return way;
     return { ...last.way, note: `still ${last.way.forwarding.mode}: ${way.note}` };
+  }
+
+  /** Takes over a way that the kernel has from before the restart, until the first one of this run. */
+  adopt(prefix: Prefix, way: Way): void {
+    this.#last.set(prefix, { way, nextHops: undefined });
   }
 
   /** The destination is gone; another one of the same prefix has nothing to do with it. */

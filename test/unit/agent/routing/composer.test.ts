@@ -304,6 +304,24 @@ describe("RouteComposer", () => {
       expect(ways(composer.setPools([pods]))).toEqual(["direct, 10.0.0.2 -, "]);
     });
 
+    it("keeps a way of an earlier run until the tunnel is ready again, and not after a first own one", () => {
+      let context: EncapsulationContext = noTunnels;
+      const composer = newComposer(() => context);
+      composer.setPools([{ ...pods, vxlanMode: "Always" }]);
+      const prefix = Prefix.parse("10.244.2.0/26");
+      const hop = { gateway: IpAddress.parse("10.244.2.0"), device: "vxlan.calico", onlink: true };
+      const forwarding = { mode: "vxlan", nextHops: [hop] } as const;
+      composer.adopt([{ prefix, kind: "remote-block", forwarding, metric: 1024, mtu: 1450, reason: "found" }]);
+      const restarted = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      expect(ways(restarted)).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1450"]);
+      expect(restarted.fib.set[0]?.reason).toMatch(/^still vxlan: no vxlan\.calico; learned from/);
+      const vxlan = { ready: true, device: "vxlan.calico", mtu: 1400 } as const;
+      context = { ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep: hop.gateway }) };
+      expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1400"]);
+      context = noTunnels;
+      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
+    });
+
     it("does not keep an old way to another next hop, nor after the route was gone", () => {
       const composer = newComposer();
       composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
