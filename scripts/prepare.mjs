@@ -1,6 +1,6 @@
 // What a fresh clone needs before anything else can run. Plain JavaScript without dependencies on purpose.
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -41,13 +41,15 @@ export function ensurePackages() {
   }
 }
 
-/** Compiles src/ to dist/. */
+/** Compiles src/ to dist/, and makes the two programs executable, which the compiler does not. */
 export function build() {
   const code = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
   if (code !== 0) {
     console.error("the build failed; see above");
     process.exit(1);
   }
+  for (const program of Object.values(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).bin))
+    chmodSync(join(root, program), 0o755);
 }
 
 /** True if a program is on the PATH or in the system folders, which a user's PATH may lack. */
@@ -72,14 +74,13 @@ export function ensureDebianPackages(programs) {
   if (ownPolicy) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   try {
-    const install = () =>
-      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
-        env: environment,
-        stdio: ["ignore", "ignore", "inherit"],
-      });
-    if (install() !== 0) {
-      run("apt-get", ["update", "-qq"], { env: environment, stdio: ["ignore", "ignore", "inherit"] });
-      install();
+    const apt = (stderr, ...args) => run("apt-get", args, { env: environment, stdio: ["ignore", "ignore", stderr] });
+    // A machine that has just started may be busy with its own updates.
+    const install = ["-o", "DPkg::Lock::Timeout=120", "install", "-y", "-qq", "--no-install-recommends", ...packages];
+    // Fails where the package lists are missing or old, and then says nothing that would help.
+    if (apt("ignore", ...install) !== 0) {
+      apt("inherit", "update", "-qq");
+      apt("inherit", ...install);
     }
   } finally {
     if (ownPolicy) rmSync(policy, { force: true });
