@@ -137,6 +137,26 @@ export function handleOf(block: Block, ordinal: number): string | undefined {
   return typeof handle === "string" ? handle.split("\r", 1)[0] : undefined;
 }
 
+/** An address that is marked as a pod's. */
+export interface PodAddress {
+  readonly address: IpAddress;
+  readonly handleId: string;
+  readonly namespace: string;
+  readonly pod: string;
+}
+
+/** The addresses of a block that are marked as those of a node's pods. */
+export function podAddressesOf(block: Block, node: string): PodAddress[] {
+  return block.allocations.flatMap((_, ordinal) => {
+    const handleId = handleOf(block, ordinal);
+    const owner = attributesOf(block, ordinal)?.secondary;
+    if (handleId === undefined || typeof owner !== "object" || owner === null) return [];
+    const { node: ownerNode, namespace, pod } = owner as Record<string, unknown>;
+    if (ownerNode !== node || typeof namespace !== "string" || typeof pod !== "string") return [];
+    return [{ address: block.cidr.address.plus(ordinal), handleId, namespace, pod }];
+  });
+}
+
 /** True if the ordinal is in use; one that cools down is not. */
 export function isTaken(block: Block, ordinal: number): boolean {
   const attributes = attributesOf(block, ordinal);

@@ -5,7 +5,16 @@ import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import type { PoolUse } from "../resources/ip-pool.ts";
 import { AddressBook, type AssignedAddress } from "./address-book.ts";
-import { type AddressOwner, type Block, isTaken, ordinalOf, ordinalsOfHandle, ownerOfNode } from "./block.ts";
+import {
+  type AddressOwner,
+  type Block,
+  isTaken,
+  ordinalOf,
+  ordinalsOfHandle,
+  ownerOfNode,
+  type PodAddress,
+  podAddressesOf,
+} from "./block.ts";
 import { BlockClaims } from "./claims.ts";
 import { IpamError } from "./errors.ts";
 import { FamilyAssignment } from "./family-assignment.ts";
@@ -161,6 +170,18 @@ export class Ipam {
       for (const ordinal of ordinalsOfHandle(block, handleId))
         found.push({ address: block.cidr.address.plus(ordinal), block: block.cidr });
     }
+    return found;
+  }
+
+  /**
+   * The addresses that are marked as those of pods of this node, also in blocks that it does not own. Reads all blocks: for
+   * a look at the start, not for every request.
+   */
+  async podAddresses(): Promise<readonly PodAddress[]> {
+    const found: PodAddress[] = [];
+    for (const family of [4, 6] as const)
+      for (const { value: block } of await this.#store.blocks(family))
+        if (block !== undefined) found.push(...podAddressesOf(block, this.#options.nodeName));
     return found;
   }
 

@@ -10,11 +10,14 @@ import type { Ipam } from "../../ipam/ipam.ts";
 import { podOwner } from "../../ipam/owners.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
+import type { Resource } from "../../resources/resource.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
 import {
+  isPodHandle,
   type PodRecord,
   podEndpointName,
   podFromResource,
+  podHandle,
   podIdentity,
   podInterface,
   podToResource,
@@ -27,13 +30,15 @@ class PodError extends CalibirdError<PodErrorCode> {}
 
 export interface PodManagerOptions {
   readonly nodeName: string;
-  readonly wiring: EndpointWiring;
-  readonly ipam: Ipam;
+  readonly wiring: Pick<EndpointWiring, "wire" | "unwire">;
+  readonly ipam: Pick<Ipam, "autoAssign" | "releaseByHandle" | "podAddresses">;
   readonly client: ResourceClient;
-  readonly engine: RoutingEngine;
+  readonly engine: Pick<RoutingEngine, "updateWorkloads" | "flush">;
   readonly logger: Logger;
   /** How the names of host interfaces begin. */
   readonly interfacePrefix: string;
+  /** The names of the host's interfaces now. */
+  readonly hostInterfaces: () => Promise<ReadonlySet<string>>;
   /** When the pod was made, for IPAM's attributes: Unix milliseconds. */
   readonly nowMs: () => number;
 }
@@ -60,7 +65,10 @@ export class PodManager {
     return [...this.#pods.values()].sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
   }
 
-  /** Adopts the pods of an earlier run: their wiring is checked and repaired, their traffic not touched. */
+  /**
+   * Adopts the pods of an earlier run: their wiring is checked and repaired, their traffic not touched. Addresses that a
+   * crash has left without a pod are freed.
+   */
   async recover(): Promise<void> {
     const { client, nodeName, logger } = this.#options;
     const { resources } = await client.list("WorkloadEndpoint");
@@ -69,14 +77,16 @@ export class PodManager {
       const pod = podFromResource(resource);
       if (pod === undefined) continue;
       try {
-        if (pod.namespacePath !== undefined) await this.#wire(pod, pod.namespacePath);
+        await this.#adoptAgain(pod);
       } catch (error) {
-        // Its namespace is gone, as after a reboot. The record stays until somebody deletes the pod.
-        logger.warn({ pod: keyOf(pod), error: errorMessage(error) }, "a pod of an earlier run cannot be wired");
-        continue;
+        // As after a reboot. The record stays until somebody deletes the pod or makes it again.
+        logger.warn(
+          { pod: keyOf(pod), error: errorMessage(error) },
+          "the namespace of a pod of an earlier run is gone",
+        );
       }
-      this.#adopt(pod);
     }
+    await this.#freeOrphans(resources);
   }
 
   /** Makes a pod; one that exists is returned as it is. Whatever fails, nothing half-made remains. */
@@ -84,6 +94,11 @@ export class PodManager {
     return this.#inTurn(keyOf(request), async () => {
       const existing = this.#pods.get(keyOf(request));
       if (existing !== undefined) return existing;
+      const recorded = await this.#find(request.namespace, request.name);
+      if (recorded !== undefined) {
+        const adopted = await this.#adoptOrRemove(recorded);
+        if (adopted !== undefined) return adopted;
+      }
       const undo: (() => Promise<unknown>)[] = [];
       try {
         return await this.#make(request, undo);
@@ -97,17 +112,68 @@ export class PodManager {
   /** Undoes `add`. A pod that is not there is no failure. */
   remove(namespace: string, name: string): Promise<void> {
     return this.#inTurn(keyOf({ namespace, name }), async () => {
-      const { client, engine, ipam, nodeName } = this.#options;
       const pod = await this.#find(namespace, name);
-      if (pod === undefined) return;
-      engine.updateWorkloads([], pod.addresses.map(Prefix.host));
-      this.#pods.delete(keyOf(pod));
-      await this.#unwire(pod);
-      await ipam.releaseByHandle(this.#ownerOf(pod).handleId);
-      const endpoint = podEndpointName(nodeName, name);
-      if (endpoint !== undefined) await ignoreMissing(client.delete("WorkloadEndpoint", endpoint, { namespace }));
-      await engine.flush();
+      if (pod !== undefined) await this.#remove(pod);
     });
+  }
+
+  async #remove(pod: PodRecord): Promise<void> {
+    const { client, engine, ipam, nodeName } = this.#options;
+    // The addresses of one that was not adopted may be another pod's by now.
+    if (this.#pods.delete(keyOf(pod))) engine.updateWorkloads([], pod.addresses.map(Prefix.host));
+    await this.#unwire(pod);
+    await ipam.releaseByHandle(this.#ownerOf(pod).handleId);
+    const endpoint = podEndpointName(nodeName, pod.name);
+    if (endpoint !== undefined)
+      await ignoreMissing(client.delete("WorkloadEndpoint", endpoint, { namespace: pod.namespace }));
+    await engine.flush();
+  }
+
+  /** A recorded pod that is asked for again: the pod if its namespace is there, else what is left of it is removed. */
+  async #adoptOrRemove(pod: PodRecord): Promise<PodRecord | undefined> {
+    try {
+      await this.#adoptAgain(pod);
+      return pod;
+    } catch {
+      this.#options.logger.warn({ pod: keyOf(pod) }, "the namespace of a recorded pod is gone; the pod is made anew");
+      await this.#remove(pod);
+      return undefined;
+    }
+  }
+
+  /** Throws if the pod's namespace cannot be opened: then there is no pod. Whatever else fails, the pod keeps its route. */
+  async #adoptAgain(pod: PodRecord): Promise<void> {
+    try {
+      if (pod.namespacePath !== undefined) await this.#wire(pod, pod.namespacePath);
+    } catch (error) {
+      if (error instanceof CalibirdError && error.code === "NAMESPACE_UNAVAILABLE") throw error;
+      const text = "the wiring of a pod of an earlier run could not be checked; it is left as it is";
+      this.#options.logger.warn({ pod: keyOf(pod), error: errorMessage(error) }, text);
+    }
+    this.#adopt(pod);
+  }
+
+  /** Frees addresses that were taken for a pod that never came to be, because the agent ended in between. */
+  async #freeOrphans(endpoints: readonly Resource<"WorkloadEndpoint">[]): Promise<void> {
+    const { ipam, logger, nodeName, hostInterfaces, interfacePrefix } = this.#options;
+    const recorded = new Set(
+      endpoints.filter(({ spec }) => spec.node === nodeName).map(({ spec }) => podHandle(spec.containerID ?? "")),
+    );
+    const orphans = (await ipam.podAddresses()).filter(
+      ({ handleId }) => isPodHandle(handleId) && !recorded.has(handleId),
+    );
+    if (orphans.length === 0) return;
+    const present = await hostInterfaces();
+    for (const { address, handleId, namespace, pod } of orphans) {
+      const facts = { address: address.toString(), handleId, pod: keyOf({ namespace, name: pod }) };
+      // Somebody may use an address whose interface is there.
+      if (present.has(podInterfaceName(namespace, pod, interfacePrefix)))
+        logger.warn(facts, "an address has an interface but no WorkloadEndpoint; it is kept until that is deleted");
+      else {
+        await ipam.releaseByHandle(handleId);
+        logger.warn(facts, "an address of a pod that was never finished is freed");
+      }
+    }
   }
 
   async #make(

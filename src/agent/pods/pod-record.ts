@@ -33,6 +33,16 @@ export function podIdentity(
   return { network: networkName, containerId, namespace, pod: name, node };
 }
 
+/** The handle of a pod's addresses, as `podOwner` makes it. */
+export function podHandle(containerId: string): string {
+  return `${networkName}.${containerId}`;
+}
+
+/** False for handles of other networks, with which another plugin works. */
+export function isPodHandle(handleId: string): boolean {
+  return handleId.startsWith(podHandle(""));
+}
+
 /** Name of the WorkloadEndpoint of a pod on a node. */
 export function podEndpointName(node: string, pod: string): string | undefined {
   return workloadEndpointName({ orchestrator: "k8s", node, pod, endpoint: podInterface });
