@@ -33,6 +33,7 @@ import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import { natProblems, natState } from "./nat.ts";
 import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
+import { OwnNodeKeeper } from "./own-node-keeper.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
@@ -275,10 +276,19 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     cleanups.add("socket", () => server.stop());
   }
 
+  const writeNode = () => writeOwnNode(client, nodeName, { address, asNumber: config.asNumber });
+  const ownNode = new OwnNodeKeeper({
+    isThere: () => cluster.node(nodeName) !== undefined,
+    write: writeNode,
+    clock,
+    logger,
+  });
+  cleanups.add("node", () => ownNode.stop());
   const followCluster = () => {
     peering.run();
     nat.update(natState(cluster.resources, config));
     tunnels.wake();
+    ownNode.check();
   };
   cluster.onChange(followCluster);
   followCluster();
@@ -292,7 +302,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
   // Peers dial as soon as they see the node, so it is written only now that it listens.
-  await writeOwnNode(client, nodeName, { address, asNumber: config.asNumber });
+  await writeNode();
 }
 
 /** What is waited for, or as soon as the signal is aborted its reason as an error. */
