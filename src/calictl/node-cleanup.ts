@@ -110,7 +110,10 @@ async function confirm(context: CommandContext, count: number): Promise<void> {
     throw new UsageError("nobody can be asked where standard input is no terminal: give --yes, or --dry-run");
   const dialogue = createInterface({ input: stdin, output: stderr });
   try {
-    const answer = await dialogue.question(`Remove ${count === 1 ? "it" : `these ${count}`}? [y/N] `);
+    // Control-C and Control-D end the dialogue without an answer, and the question would wait for ever.
+    const closed = new Promise<string>((resolve) => dialogue.once("close", () => resolve("")));
+    const question = dialogue.question(`Remove ${count === 1 ? "it" : `these ${count}`}? [y/N] `);
+    const answer = await Promise.race([question, closed]);
     if (/^y(es)?$/i.test(answer.trim())) return;
   } finally {
     dialogue.close();
