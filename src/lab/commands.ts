@@ -72,14 +72,15 @@ export function registerLabCommands(program: Command): void {
       act(async () => {
         checkName(options.name);
         const { runThreeNodeDemo } = await import("./demo.ts");
-        return runThreeNodeDemo({ ...options, print, signal: interruptSignal() });
+        return runThreeNodeDemo({ ...options, print, signal: interruptSignal({ ignoresReader: false }) });
       }),
     );
 }
 
 async function up(file: string, options: NameOption & { reconfigure: boolean }): Promise<number> {
   if (options.name !== undefined) checkName(options.name);
-  const lab = await Lab.up({ ...options, file, report: print, signal: interruptSignal() });
+  const signal = interruptSignal({ ignoresReader: true });
+  const lab = await Lab.up({ ...options, file, report: print, signal });
   const failed = lab.execReports.filter((report) => report.code !== 0);
   const dead = lab.status().filter(({ main }) => main.state === "exited" || main.state === "lost");
   for (const { name, log } of dead) print(`the main process of ${name} has ended; its output is in ${log}`);

@@ -23,7 +23,7 @@ beforeEach(() => {
   write("node_modules/.package-lock.json", "{}");
   const lab = `#!/usr/bin/env node
     process.on("SIGTERM", () => { console.log("removed"); process.exit(42); });
-    setInterval(() => {}, 1e6);
+    setTimeout(() => process.exit(1), 10_000);
     console.log("up " + process.argv.slice(2).join(" "));`;
   write(
     "node_modules/typescript/bin/tsc",
