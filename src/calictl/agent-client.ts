@@ -31,21 +31,16 @@ export class AgentClient {
     return this.#call<Answer>("agent.sock", method, path, body);
   }
 
-  /** Server-sent events of the status socket until the connection ends. */
+  /** Server-sent events of the status socket; throws `AGENT_UNREACHABLE` when the agent ends the connection. */
   async *events(path: string): AsyncGenerator<{ event: string; data: unknown }> {
     const response = await this.#open("status.sock", "GET", path);
-    let pending = "";
-    for await (const chunk of response) {
-      pending += String(chunk);
-      let end = pending.indexOf("\n\n");
-      while (end >= 0) {
-        const lines = pending.slice(0, end).split("\n");
-        pending = pending.slice(end + 2);
-        const event = lines.find((line) => line.startsWith("event: "))?.slice(7);
-        const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
-        if (event !== undefined && data !== undefined) yield { event, data: JSON.parse(data) };
-        end = pending.indexOf("\n\n");
-      }
+    try {
+      yield* readEvents(response);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      if (code !== "ECONNRESET") throw error;
+      const message = `the agent ended the stream ${path}: it has stopped, or this reader was too slow; run this again`;
+      throw new AgentClientError("AGENT_UNREACHABLE", message, { code }, error);
     }
   }
 
@@ -80,6 +75,22 @@ export class AgentClient {
         }
         throw new AgentClientError("AGENT_UNREACHABLE", unreachable(code, socketPath), { socketPath, code }, error);
       }
+    }
+  }
+}
+
+async function* readEvents(response: IncomingMessage): AsyncGenerator<{ event: string; data: unknown }> {
+  let pending = "";
+  for await (const chunk of response.setEncoding("utf8")) {
+    pending += String(chunk);
+    let end = pending.indexOf("\n\n");
+    while (end >= 0) {
+      const lines = pending.slice(0, end).split("\n");
+      pending = pending.slice(end + 2);
+      const event = lines.find((line) => line.startsWith("event: "))?.slice(7);
+      const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
+      if (event !== undefined && data !== undefined) yield { event, data: JSON.parse(data) };
+      end = pending.indexOf("\n\n");
     }
   }
 }
