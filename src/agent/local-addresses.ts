@@ -8,14 +8,16 @@ import type { InterfaceAddress, Netlink } from "../netlink/types.ts";
 
 /** The addresses of this node's interfaces, kept up to date by the kernel's events. */
 export class LocalAddresses {
-  readonly #netlink: Netlink;
+  readonly #netlink: Pick<Netlink, "subscribe" | "addresses">;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #present = new PrefixSet();
   readonly #waiters = new Set<() => void>();
+  /** How many events there were; what was read before one of them is out of date. */
+  #events = 0;
   #unsubscribe: (() => void) | undefined;
 
-  constructor(netlink: Netlink, clock: Clock, logger: Logger) {
+  constructor(netlink: Pick<Netlink, "subscribe" | "addresses">, clock: Clock, logger: Logger) {
     this.#netlink = netlink;
     this.#clock = clock;
     this.#logger = logger;
@@ -23,6 +25,7 @@ export class LocalAddresses {
 
   async start(): Promise<void> {
     this.#unsubscribe = await this.#netlink.subscribe(["address"], (events) => {
+      this.#events += events.length;
       for (const event of events)
         if (event.type === "address" && event.action === "new") this.#add(event.address);
         // Another interface may still have a deleted address.
@@ -63,7 +66,12 @@ export class LocalAddresses {
   }
 
   async #reload(): Promise<void> {
-    const addresses = await this.#netlink.addresses();
+    let eventsBefore: number;
+    let addresses: readonly InterfaceAddress[];
+    do {
+      eventsBefore = this.#events;
+      addresses = await this.#netlink.addresses();
+    } while (eventsBefore !== this.#events);
     this.#present.clear();
     for (const address of addresses) this.#add(address);
   }
