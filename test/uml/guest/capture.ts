@@ -18,6 +18,18 @@ export interface Packet {
   readonly text: string;
 }
 
+/** The outer header of a packet of protocol 4, apart from its addresses and identification, and the addresses inside. */
+export interface OuterHeader {
+  readonly tos: string;
+  readonly ttl: number;
+  readonly flags: string;
+  readonly length: number;
+  /** Source and destination: outer, then inner. */
+  readonly addresses: readonly [string, string, string, string];
+  /** `ICMP echo request, …` */
+  readonly text: string;
+}
+
 /** tcpdump in a network namespace. */
 export class Capture {
   readonly #file: string;
@@ -53,10 +65,19 @@ export class Capture {
 
   /** Ends the capture and returns its packets; throws if some were missed, because then nothing can be said. */
   async stop(): Promise<Packet[]> {
+    return (await this.#end([])).split("\n").flatMap((line) => readPacket(line) ?? []);
+  }
+
+  /** As `stop`, of what protocol 4 carries, in a capture of one device. */
+  async stopWithHeaders(): Promise<OuterHeader[]> {
+    return readOuterHeaders(await this.#end(["-v"]));
+  }
+
+  async #end(options: readonly string[]): Promise<string> {
     const words = await this.#stop();
     if (!words.includes("\n0 packets dropped by kernel")) throw new Error(`tcpdump: ${words}`);
-    const { stdout } = await run("tcpdump", ["-n", "-t", "-r", this.#file], { maxBuffer: 2 ** 28 });
-    return stdout.split("\n").flatMap((line) => readPacket(line) ?? []);
+    const { stdout } = await run("tcpdump", ["-n", "-t", ...options, "-r", this.#file], { maxBuffer: 2 ** 28 });
+    return stdout;
   }
 }
 
@@ -81,4 +102,15 @@ function readHeader(text: string): { source: string; destination: string; text: 
   return source === undefined || destination === undefined || rest === undefined
     ? undefined
     : { source, destination, text: rest };
+}
+
+/** Three lines of `tcpdump -v`: the outer header, its addresses with the inner header, the inner addresses with the rest. */
+function readOuterHeaders(text: string): OuterHeader[] {
+  const packet =
+    /^IP \(tos (\w+)(?:,(?:ECT\(\d\)|CE))?, ttl (\d+), id \d+, offset 0, flags \[(\w+)\], proto IPIP \(4\), length (\d+)\)\n\s+(\S+) > (\S+): IP .*\n\s+(\S+) > (\S+): (.*)$/gm;
+  return [...text.matchAll(packet)].map((match) => {
+    const [, tos = "", ttl, flags = "", length, outerFrom = "", outerTo = "", from = "", to = "", rest = ""] = match;
+    const addresses = [outerFrom, outerTo, from, to] as const;
+    return { tos, ttl: Number(ttl), flags, length: Number(length), addresses, text: rest };
+  });
 }
