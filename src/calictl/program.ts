@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { CalibirdError, errorMessage } from "../core/errors.ts";
+import { version } from "../core/version.ts";
 import { AgentClient } from "./agent-client.ts";
 import { explainRoute } from "./explain.ts";
 import type { NodeCleanupOptions } from "./node-cleanup.ts";
@@ -44,6 +45,7 @@ export async function runCalictl(argv: readonly string[], context: CommandContex
 function buildProgram(context: CommandContext, setStatus: (status: number) => void): Command {
   const program = new Command("calictl")
     .description("Shows and changes what calibird does on this node and in the cluster.")
+    .version(version, "--version", "print the version of calictl")
     .addOption(
       new Option("--run-dir <dir>", "run directory of the agent to talk to")
         .env("CALIBIRD_RUN_DIR")

@@ -60,7 +60,10 @@ export async function applyManifests(
     context,
     "applied",
     entries.map((entry) => ({ kind: entry.resource.kind, where: `${entry.file} line ${entry.line}`, entry })),
-    ({ entry }) => client.admin("PUT", "/v1/resources", entry.resource),
+    async ({ entry }) => {
+      await client.admin("PUT", "/v1/resources", entry.resource);
+      return true;
+    },
   );
 }
 
@@ -75,10 +78,10 @@ export async function deleteResources(
     context,
     "deleted",
     references.map((reference) => ({ kind: reference.kind, where: `${reference.kind}(${reference.name})`, reference })),
-    ({ reference }) => {
-      const skip = options.skipNotExists ? "skipNotExists=true" : "";
+    async ({ reference }) => {
       const path = resourcePath(reference);
-      return client.admin("DELETE", skip === "" ? path : `${path}${path.includes("?") ? "&" : "?"}${skip}`);
+      const skip = options.skipNotExists ? `${path.includes("?") ? "&" : "?"}skipNotExists=true` : "";
+      return (await client.admin<{ deleted: boolean }>("DELETE", `${path}${skip}`)).deleted;
     },
   );
 }
@@ -102,24 +105,29 @@ async function deletionReferences(
   return options.names.map((name) => ({ kind, name, namespace: options.namespace }));
 }
 
-/** One after the other, as they stand in the files; stops at the first failure and says how far it came. */
+/**
+ * One after the other, as they stand in the files; stops at the first failure and says how far it came. `act` resolves false
+ * for an item that was left out.
+ */
 async function inOrder<Item extends { readonly kind: string; readonly where: string }>(
   context: CommandContext,
   done: string,
   items: readonly Item[],
-  act: (item: Item) => Promise<unknown>,
+  act: (item: Item) => Promise<boolean>,
 ): Promise<void> {
+  let count = 0;
   const kindsSeen = [...new Set(items.map((item) => item.kind))];
   const what = kindsSeen.length === 1 ? `'${kindsSeen[0]}' resource(s)` : "resource(s)";
   for (const [index, item] of items.entries())
     try {
-      await act(item);
+      if (await act(item)) count++;
     } catch (error) {
       if (!(error instanceof CalibirdError)) throw error;
       const progress = index === 0 ? "nothing was changed" : `${done} the first ${index} of ${items.length} ${what}`;
       throw new ResourceCommandError("PARTLY_DONE", `${progress}; ${item.where}: ${error.message}`, {}, error);
     }
-  writeLine(context, `Successfully ${done} ${items.length} ${what}`);
+  writeLine(context, `Successfully ${done} ${count} ${what}`);
+  if (count < items.length) writeLine(context, `${items.length - count} did not exist`);
 }
 
 /** A kind on the command line; a wrong one is a mistake of usage. */

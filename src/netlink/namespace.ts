@@ -41,7 +41,11 @@ export function createNamespace(
     closeSync(openSync(path, "wx", 0));
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw failed("made", path, error);
-    throw new NetlinkError("NAMESPACE_EXISTS", `there is already a network namespace ${path}`, { path });
+    throw new NetlinkError(
+      "NAMESPACE_EXISTS",
+      `there is already a network namespace ${path}; choose another name, or remove it if it is a leftover: ip netns del ${name}`,
+      { path },
+    );
   }
   try {
     // The mount is what keeps the namespace alive once no thread is in it.

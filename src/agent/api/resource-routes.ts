@@ -40,9 +40,11 @@ export function resourceRoutes(client: ResourceClient): ApiRoute[] {
         const { kind, name, namespace } = reference(request);
         try {
           await client.delete(kind, name, namespace === undefined ? {} : { namespace });
+          return { deleted: true };
         } catch (error) {
           const missing = error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND";
           if (!missing || request.query.get("skipNotExists") !== "true") throw error;
+          return { deleted: false };
         }
       },
     },

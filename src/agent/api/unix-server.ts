@@ -99,7 +99,10 @@ export class UnixApiServer {
           ),
         ),
       );
+      // The file is made in this very call; nobody else may open it before it has its permission.
+      const before = process.umask(0o777 & ~this.#mode);
       this.#server.listen(this.#path, resolve);
+      process.umask(before);
     });
     chmodSync(this.#path, this.#mode);
   }

@@ -132,7 +132,14 @@ beforeAll(async () => {
       mode: 0o600,
       routes: [
         { method: "PUT", path: "/v1/resources", handle: record },
-        { method: "DELETE", path: "/v1/resources/:kind/:name", handle: record },
+        {
+          method: "DELETE",
+          path: "/v1/resources/:kind/:name",
+          handle: (request) => {
+            record(request);
+            return { deleted: request.params.name !== "missing" };
+          },
+        },
         { method: "GET", path: "/v1/resources/:kind", handle: () => [pool("pods", "10.244.0.0/16")] },
       ],
       logger: silentLogger,
@@ -233,6 +240,10 @@ describe("calictl", () => {
     expect(code).toBe(2);
   });
 
+  it("prints its version", async () => {
+    expect(await calictl("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
+  });
+
   it("prints help with status 0", async () => {
     const { code, out } = await calictl("--help");
     expect(code).toBe(0);
@@ -273,11 +284,11 @@ describe("calictl", () => {
 
   it("deletes by kind and name, and by manifest", async () => {
     writes.length = 0;
-    expect(await calictl("delete", "pool", "a", "b", "-s")).toMatchObject({
+    expect(await calictl("delete", "pool", "a", "missing", "b", "-s")).toMatchObject({
       code: 0,
-      out: "Successfully deleted 2 'IPPool' resource(s)\n",
+      out: "Successfully deleted 2 'IPPool' resource(s)\n1 did not exist\n",
     });
-    expect(writes.map(({ query }) => query)).toEqual(["skipNotExists=true", "skipNotExists=true"]);
+    expect(writes.map(({ query }) => query)).toEqual(Array(3).fill("skipNotExists=true"));
   });
 
   it("gets a list as a table and as JSON", async () => {
