@@ -63,7 +63,8 @@ export class TunKind implements DeviceKind<IpipWish, SeenTun> {
     if (link.kind !== "tun")
       throw new TunnelError(
         "DEVICE_CONFLICT",
-        `device ${link.name} is of kind ${link.kind ?? "physical"}, where a TUN device is needed: rename or delete it`,
+        `device ${link.name} is of kind ${link.kind ?? "physical"}, where a TUN device is needed: rename it (the one that the ` +
+          "kernel's ipip module makes cannot be deleted), or use --ipip-backend kernel",
         { device: link.name, kind: link.kind },
       );
     if (link.name !== name) return planName(link, name);
