@@ -93,6 +93,11 @@ describe("connections that both sides open at the same moment", () => {
     });
 
     it("did collide, and BIRD complains of nothing else", async () => {
+      // The block and End-of-RIB, which a restarted agent sends only when it has BIRD's: a moment after the session is up.
+      await vi.waitFor(
+        async () => expect((await node.peer(address)).messages.updatesSent).toBeGreaterThanOrEqual(2),
+        patient,
+      );
       const { kinds, complaints } = await router.capture.sentBy(node.address);
       expect(complaints).toEqual([]);
       const sessions = kinds.get("END-OF-RIB") ?? 0;

@@ -129,7 +129,7 @@ async function ways(): Promise<Map<string, string>> {
     subnetNodes.flatMap((node) =>
       routes[node].map(({ prefix, device }) => {
         const { address } = topologyNodes[subnets.owners().get(prefix) ?? node];
-        const way = device === "eth1" ? `direct to ${address}` : `vxlan to ${address} by ${device}`;
+        const way = device === "eth1" ? `direct to ${address}` : `vxlan to ${address}`;
         return [`${node} ${prefix}`, way] as const;
       }),
     ),
