@@ -25,6 +25,7 @@ import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
 import { clusterBgp, ipamPools, labelsOf, listenPortOf, peeringNodes } from "./cluster-view.ts";
+import { decisionOptions } from "./config/bgp-settings.ts";
 import { type NodeAddress, resolveNodeAddress } from "./config/detect-address.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
@@ -173,6 +174,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     logger,
     random,
     options: {
+      decision: decisionOptions(config.bgpDecision),
       isOwnAddress: (candidate) => addresses.has(candidate),
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },

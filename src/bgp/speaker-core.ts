@@ -12,6 +12,7 @@ import { Peer, type PeerEnvironment } from "./peer.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
+import { type DecisionOptions, defaultDecisionOptions } from "./rib/decision-steps.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import { GroupTable } from "./rib/group-table.ts";
 import { acceptAll } from "./rib/import-rules.ts";
@@ -32,10 +33,8 @@ import type {
 
 /** What can be adjusted; everything has a default. */
 export interface SpeakerOptions {
-  /** Largest number of equal paths used at once; 16 if absent. */
-  readonly multipathLimit?: number;
-  /** Also balance over paths whose AS_PATHs differ but are equally long (as BIRD does); false if absent. */
-  readonly multipathRelaxed?: boolean;
+  /** How the best path is chosen, where it differs from `defaultDecisionOptions`. */
+  readonly decision?: Partial<DecisionOptions>;
   /** This process takes over from an earlier one whose routes peers may still hold (RFC 4724 §4.1). */
   readonly restarting?: { readonly forwardingPreserved: boolean; readonly deferralSec: number };
   /** How long initial convergence may take when not restarting; 120 if absent. */
@@ -109,7 +108,7 @@ export class SpeakerCore implements BgpSpeaker {
     const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
     this.#rib = new Rib(
-      { multipathLimit: options.multipathLimit ?? 16, multipathRelaxed: options.multipathRelaxed ?? false },
+      { ...defaultDecisionOptions, ...options.decision },
       options.resolveNextHop ?? (() => ({ metric: 0 })),
     );
     this.#groups = new GroupTable(

@@ -163,6 +163,21 @@ export interface PeerStatus extends SessionStatus {
   readonly endOfRibReceived: readonly Family[];
 }
 
+/** The steps of the decision process in their order (docs/bgp.md). */
+export type DecisionRule =
+  | "next-hop"
+  | "local-pref"
+  | "own-route"
+  | "as-path"
+  | "origin"
+  | "med"
+  | "external"
+  | "igp-metric"
+  | "router-id"
+  | "cluster-list"
+  | "peer-address"
+  | "path-id";
+
 /** One candidate of the decision process and why it stands where it does. */
 export interface ExplainedPath {
   readonly path: Path;
@@ -170,6 +185,8 @@ export interface ExplainedPath {
   readonly multipath: boolean;
   /** Undefined for the best path; else the step of the decision process that put it behind, or the policy that refused it. */
   readonly lostBy?: string;
+  /** The step behind `lostBy`, if the path was refused by none of the rules before. */
+  readonly rule?: DecisionRule;
 }
 
 /** The whole speaker as the agent sees it. */

@@ -5,6 +5,7 @@ import { PolicyRunner } from "../../src/bgp/policy/apply.ts";
 import type { Policy } from "../../src/bgp/policy/types.ts";
 import { AttributeStore } from "../../src/bgp/rib/attribute-store.ts";
 import { decide } from "../../src/bgp/rib/decision.ts";
+import { defaultDecisionOptions } from "../../src/bgp/rib/decision-steps.ts";
 import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
 import { createImportRules } from "../../src/bgp/rib/import-rules.ts";
 import type { Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
@@ -145,7 +146,7 @@ class Model {
     }
     return decide(
       paths.map((path) => ({ path, igpMetric: 0 })),
-      { multipathLimit: 16, multipathRelaxed: false },
+      defaultDecisionOptions,
     );
   }
 

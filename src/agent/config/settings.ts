@@ -5,6 +5,7 @@ import { IpAddress } from "../../net/address.ts";
 import { parseCidr } from "../../net/prefix.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
+import { parseDecision } from "./bgp-settings.ts";
 import { parseIpipBackend } from "./ipip-settings.ts";
 import {
   parseBoolean,
@@ -36,6 +37,8 @@ export interface AgentConfig {
   readonly asNumber: number | undefined;
   /** Undefined: the cluster's BGPConfiguration, else 179. */
   readonly listenPort: number | undefined;
+  /** Options of the decision process, as `decisionOptions` reads them. */
+  readonly bgpDecision: string;
   readonly runDir: string;
   readonly stateDir: string;
   readonly logLevel: LogLevel;
@@ -149,6 +152,15 @@ export const settings = [
     help: "TCP port of BGP (default: the cluster's, else 179)",
     defaultValue: undefined,
     parse: (text: string) => parseInteger(text, 1, 65535, "a TCP port"),
+  }),
+  setting({
+    key: "bgpDecision",
+    flag: "bgp-decision",
+    placeholder: "LIST",
+    environment: ["CALIBIRD_BGP_DECISION"],
+    help: "how the best path is chosen: multipath=N, multipath-relaxed, as-path-ignore, … (docs/bgp.md)",
+    defaultValue: "multipath-relaxed",
+    parse: parseDecision,
   }),
   setting({
     key: "runDir",

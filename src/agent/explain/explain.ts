@@ -100,7 +100,7 @@ function bgpSteps(prefix: Prefix, block: RoutingBlock | undefined, sources: Expl
   if (best === undefined) return [ownerPeerStep(block, sources), noPathStep(prefix, candidates)];
   const steps = [peerStep(best, sources), pathStep(best, candidates)];
   for (const loser of candidates.filter((candidate) => !candidate.best && !candidate.multipath))
-    steps.push({ stage: "path", verdict: "info", text: `not used: ${pathText(loser)}: ${loser.lostBy ?? "worse"}` });
+    steps.push({ stage: "path", verdict: "info", text: `not used: ${pathText(loser)}: ${lossText(loser)}` });
   const note = sources.noteOn(prefix);
   if (note !== undefined) steps.push({ stage: "path", verdict: "info", text: note });
   return steps;
@@ -160,6 +160,11 @@ function pathStep(best: ExplainedPath, candidates: readonly ExplainedPath[]): Ex
   const count = candidates.length === 1 ? "the only path" : `best of ${candidates.length} paths`;
   const shared = equals > 1 ? `, shared with ${equals - 1} equal` : "";
   return { stage: "path", verdict: "ok", text: `${count}${shared}: ${pathText(best)}` };
+}
+
+/** With the name that docs/bgp.md gives the step. */
+function lossText({ lostBy, rule }: ExplainedPath): string {
+  return `${lostBy ?? "worse"}${rule === undefined ? "" : ` (rule ${rule})`}`;
 }
 
 function pathText(candidate: ExplainedPath): string {

@@ -7,7 +7,7 @@ import { PolicyRunner } from "../policy/apply.ts";
 import type { Policy } from "../policy/types.ts";
 import type { Path, PathSource } from "../types.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
-import { defaultLocalPref } from "./decision.ts";
+import { defaultLocalPref } from "./decision-steps.ts";
 
 /** RFC 1997, and RFC 5065 for the last: without confederations it means the same as NO_EXPORT. */
 const WellKnownCommunity = { noExport: 0xffffff01, noAdvertise: 0xffffff02, noExportSubconfed: 0xffffff03 } as const;

@@ -5,7 +5,8 @@ import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { ExplainedPath, Path } from "../types.ts";
 import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
-import { type Candidate, type DecisionOptions, decide } from "./decision.ts";
+import { decide, type Loss } from "./decision.ts";
+import type { Candidate, DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
 
 /** Everything known about one prefix. Lists are replaced, never changed, so that whoever holds one keeps a snapshot. */
@@ -167,17 +168,19 @@ export class Rib {
   }
 
   #explain(destination: Destination): readonly ExplainedPath[] {
-    const reasons = new Map<Path, string>();
-    const selected = decide(candidatesOf(destination), this.#options, ({ path }, reason) => reasons.set(path, reason));
+    const losses = new Map<Path, Loss>();
+    const selected = decide(candidatesOf(destination), this.#options, ({ path }, loss) => losses.set(path, loss));
     const rest = destination.paths.filter((path) => !selected.includes(path));
     return [
       ...selected,
       ...rest.filter((path) => path.refused === undefined),
       ...rest.filter((path) => path.refused),
     ].map((path) => {
-      const lostBy = (path instanceof ReceivedPath ? path.refused : undefined) ?? reasons.get(path);
       const flags = { path, best: path === selected[0], multipath: selected.includes(path) };
-      return lostBy === undefined ? flags : { ...flags, lostBy };
+      const refused = path instanceof ReceivedPath ? path.refused : undefined;
+      if (refused !== undefined) return { ...flags, lostBy: refused };
+      const loss = losses.get(path);
+      return loss === undefined ? flags : { ...flags, lostBy: loss.text, rule: loss.rule };
     });
   }
 
