@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { CalibirdError } from "../core/errors.ts";
 import type { ResourceClient } from "../datastore/resource-client.ts";
 import type { IpAddress } from "../net/address.ts";
@@ -28,7 +29,8 @@ export function checkAddressIsFree(
     );
 }
 
-const writeAttempts = 5;
+/** Others write to a Node now and then, not all the time. */
+const writeAttempts = 20;
 
 /** Writes what the agent knows of its own node; everything else in the stored object stays, also if others write it now. */
 export async function writeOwnNode(
@@ -36,9 +38,29 @@ export async function writeOwnNode(
   name: string,
   known: { readonly address: NodeAddress | undefined; readonly asNumber: number | undefined },
 ): Promise<void> {
+  await changeOwnNode(client, name, (stored = {}) => {
+    const bgp = {
+      ...stored.bgp,
+      ...(known.asNumber !== undefined && { asNumber: known.asNumber }),
+      ...(known.address !== undefined && { ipv4Address: `${known.address.address}/${known.address.prefixLength}` }),
+    };
+    return { ...stored, ...(Object.keys(bgp).length > 0 && { bgp }) };
+  });
+}
+
+/**
+ * Gives the node the spec that follows from the stored one (undefined: there is none yet). Should somebody else write it in
+ * between, that is read and changed instead, at once. Nothing is written if nothing changes, or if there is no node and
+ * `change` makes none. Throws `UPDATE_CONFLICT` only if others keep writing.
+ */
+export async function changeOwnNode(
+  client: ResourceClient,
+  name: string,
+  change: (stored: NodeSpec | undefined) => NodeSpec | undefined,
+): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
-      await writeOnce(client, name, known);
+      await changeOnce(client, name, change);
       return;
     } catch (error) {
       const lostRace =
@@ -47,21 +69,16 @@ export async function writeOwnNode(
     }
 }
 
-async function writeOnce(
+async function changeOnce(
   client: ResourceClient,
   name: string,
-  known: { readonly address: NodeAddress | undefined; readonly asNumber: number | undefined },
+  change: (stored: NodeSpec | undefined) => NodeSpec | undefined,
 ): Promise<void> {
   const stored = await readNode(client, name);
-  const bgp = {
-    ...stored?.spec.bgp,
-    ...(known.asNumber !== undefined && { asNumber: known.asNumber }),
-    ...(known.address !== undefined && { ipv4Address: `${known.address.address}/${known.address.prefixLength}` }),
-  };
-  const spec: NodeSpec = { ...stored?.spec, ...(Object.keys(bgp).length > 0 && { bgp }) };
-  if (stored === undefined)
-    await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec });
-  else if (JSON.stringify(spec) !== JSON.stringify(stored.spec)) await client.update({ ...stored, spec });
+  const spec = change(stored?.spec);
+  if (spec === undefined || (stored !== undefined && isDeepStrictEqual(spec, stored.spec))) return;
+  if (stored !== undefined) await client.update({ ...stored, spec });
+  else await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec });
 }
 
 async function readNode(client: ResourceClient, name: string): Promise<Resource<"Node"> | undefined> {

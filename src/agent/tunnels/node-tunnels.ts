@@ -1,4 +1,3 @@
-import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { IpAddress } from "../../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../../resources/node.ts";
 import type { Resource } from "../../resources/resource.ts";
@@ -34,62 +33,40 @@ export function otherAddresses(nodes: readonly Resource<"Node">[], ownName: stri
   });
 }
 
-/** This node's tunnels as they stand; undefined takes an entry out of the Node. */
+/** One of this node's tunnels as it stands. */
+interface OwnTunnel {
+  /** Undefined: no pool wants it. */
+  readonly address: IpAddress | undefined;
+  /** Its device can carry packets. */
+  readonly ready: boolean;
+}
+
 export interface OwnTunnels {
-  readonly ipip: IpAddress | undefined;
-  readonly vxlan: { readonly address: IpAddress; readonly macAddress: string } | undefined;
+  readonly ipip: OwnTunnel;
+  readonly vxlan: OwnTunnel & { readonly macAddress: string };
 }
 
 /**
- * What a node may tell of its tunnels: those that are wanted (they have an address) and whose device is ready. What it has
- * told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others send to it.
+ * The node's spec with what it may tell of its tunnels: those that are wanted (they have an address) and whose device is
+ * ready. What it has told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others
+ * send to it. Everything else stays.
  */
-export function tunnelsToTell(
-  { spec }: Resource<"Node">,
-  {
-    ipip,
-    vxlan,
-  }: {
-    readonly ipip: { readonly address: IpAddress | undefined; readonly ready: boolean };
-    readonly vxlan: { readonly address: IpAddress | undefined; readonly ready: boolean; readonly macAddress: string };
-  },
-): OwnTunnels {
-  const isTold = (address: IpAddress | undefined, text: string | undefined): boolean =>
-    address !== undefined && IpAddress.tryParse(text ?? "")?.equals(address) === true;
-  const { address, macAddress } = vxlan;
-  return {
-    ipip: ipip.ready || isTold(ipip.address, spec.bgp?.ipv4IPIPTunnelAddr) ? ipip.address : undefined,
-    vxlan:
-      address !== undefined && (vxlan.ready || isTold(address, spec.ipv4VXLANTunnelAddr))
-        ? { address, macAddress }
-        : undefined,
-  };
-}
-
-/**
- * Writes the node's tunnel addresses into its resource, unless they stand there already. Everything else stays. Throws
- * `UPDATE_CONFLICT` if `own` is not the newest state.
- */
-export async function publishTunnels(
-  client: ResourceClient,
-  own: Resource<"Node">,
-  tunnels: OwnTunnels,
-): Promise<void> {
-  const spec = withTunnels(own.spec, tunnels);
-  if (JSON.stringify(spec) === JSON.stringify(own.spec)) return;
-  await client.update({ ...own, spec });
-}
-
-function withTunnels(spec: NodeSpec, { ipip, vxlan }: OwnTunnels): NodeSpec {
-  const { ipv4VXLANTunnelAddr: _address, vxlanTunnelMACAddr: _mac, bgp, ...rest } = spec;
-  const { ipv4IPIPTunnelAddr: _tunnel, ...bgpRest } = bgp ?? {};
-  const newBgp = { ...bgpRest, ...(ipip !== undefined && { ipv4IPIPTunnelAddr: ipip.toString() }) };
+export function withTunnels(spec: NodeSpec, { ipip, vxlan }: OwnTunnels): NodeSpec {
+  const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr: _mac, bgp, ...rest } = spec;
+  const { ipv4IPIPTunnelAddr, ...bgpRest } = bgp ?? {};
+  const tellsIpip = mayTell(ipip, ipv4IPIPTunnelAddr);
+  const newBgp = { ...bgpRest, ...(tellsIpip && { ipv4IPIPTunnelAddr: `${ipip.address}` }) };
   return {
     ...(Object.keys(newBgp).length > 0 && { bgp: newBgp }),
     ...rest,
-    ...(vxlan !== undefined && {
-      ipv4VXLANTunnelAddr: vxlan.address.toString(),
+    ...(mayTell(vxlan, ipv4VXLANTunnelAddr) && {
+      ipv4VXLANTunnelAddr: `${vxlan.address}`,
       vxlanTunnelMACAddr: vxlan.macAddress,
     }),
   };
+}
+
+function mayTell(tunnel: OwnTunnel, told: string | undefined): boolean {
+  const { address, ready } = tunnel;
+  return address !== undefined && (ready || IpAddress.tryParse(told ?? "")?.equals(address) === true);
 }

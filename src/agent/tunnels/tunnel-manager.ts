@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -11,9 +12,10 @@ import type { VxlanDevice } from "../../vxlan/vxlan-device.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools, labelsOf } from "../cluster-view.ts";
 import type { NodeAddress } from "../config/detect-address.ts";
+import { changeOwnNode } from "../own-node.ts";
 import type { EncapsulationContext, TunnelPeer } from "../routing/encapsulation.ts";
 import { LingeringPeers } from "./lingering-peers.ts";
-import { otherAddresses, publishTunnels, tunnelPeerOf, tunnelsToTell, vxlanPeersOf } from "./node-tunnels.ts";
+import { type OwnTunnels, otherAddresses, tunnelPeerOf, vxlanPeersOf, withTunnels } from "./node-tunnels.ts";
 import { TunnelAddress, type TunnelIpam } from "./tunnel-address.ts";
 import { onLinkSubnets, planTunnels } from "./tunnel-plan.ts";
 
@@ -172,9 +174,8 @@ export class TunnelManager {
   }
 
   async #reconcile(): Promise<void> {
-    const { cluster, client, nodeName, nodeAddress, ipip, vxlan, mtu } = this.#options;
-    const own = cluster.node(nodeName);
-    if (nodeAddress === undefined || own === undefined) return;
+    const { cluster, nodeName, nodeAddress, ipip, vxlan, mtu } = this.#options;
+    if (nodeAddress === undefined || cluster.node(nodeName) === undefined) return;
     mtu.setPeers(otherAddresses(cluster.resources.nodes, nodeName));
     // The watcher wakes us as soon as it has looked.
     if (mtu.mtu === undefined) return;
@@ -191,13 +192,20 @@ export class TunnelManager {
     );
     vxlan.setPeers(this.#vxlanPeers.update(vxlanPeersOf(cluster.resources.nodes, nodeName)));
     this.#options.onAddresses([ipipAddress, vxlanAddress].filter((address) => address !== undefined));
-    const tunnels = tunnelsToTell(own, {
+    await this.#publish({
       ipip: { address: ipipAddress, ready: ipip.state().ready },
       vxlan: { address: vxlanAddress, ready: vxlan.state().ready, macAddress: vxlan.macAddress },
     });
-    await publishTunnels(client, own, tunnels);
     if (ipipAddress === undefined) this.#ipipAddress.releaseLater();
     if (vxlanAddress === undefined) this.#vxlanAddress.releaseLater();
+  }
+
+  /** Writes the tunnels into the Node, unless it is known to have them already; a change of it by others wakes us. */
+  async #publish(tunnels: OwnTunnels): Promise<void> {
+    const { cluster, client, nodeName } = this.#options;
+    const known = cluster.node(nodeName)?.spec;
+    if (known === undefined || isDeepStrictEqual(withTunnels(known, tunnels), known)) return;
+    await changeOwnNode(client, nodeName, (stored) => stored && withTunnels(stored, tunnels));
   }
 
   /** Tells that routes have to be composed again, if what they depend on is another now. */

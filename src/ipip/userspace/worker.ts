@@ -3,7 +3,8 @@
 import { readSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { pollReadable } from "../../sys/libc.ts";
-import type { ForwarderCommand, ForwarderReport, ForwarderSetup, TunnelEnd } from "./messages.ts";
+import { CommandQueue } from "./command-queue.ts";
+import type { ForwarderReport, ForwarderSetup, TunnelEnd } from "./messages.ts";
 import { PacketPump } from "./packet-pump.ts";
 import { TunnelRouteTable } from "./route-table.ts";
 
@@ -15,10 +16,9 @@ const LONGEST_QUEUE_BATCHES = 16;
 function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): void {
   const report = (message: ForwarderReport): void => port.postMessage(message);
   const routes = new TunnelRouteTable();
-  const pump = new PacketPump({ rawFd, routes, counters, onMiss: learnEarly });
+  const commands = new CommandQueue(() => receiveMessageOnPort(port)?.message, routes);
+  const pump = new PacketPump({ rawFd, routes, counters, onMiss: () => commands.learn() });
   const counter = new Uint8Array(8);
-  /** Commands that have been looked at before their time. */
-  const backlog: ForwarderCommand[] = [];
   let device: TunnelEnd | undefined;
 
   report({ kind: "ready" });
@@ -27,17 +27,18 @@ function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): vo
     const [isWoken, hasOutgoing, hasIncoming] = pollReadable(watched, POLL_TIMEOUT_MS);
     if (isWoken === true) {
       readSync(wakeFd, counter);
-      for (let command = nextCommand(); command !== undefined; command = nextCommand()) {
+      for (const command of commands.perform(sendAll)) {
         if (command.kind === "close") return;
-        perform(command);
+        use(command.end);
       }
     }
     if (hasOutgoing === true) sendWaiting();
     if (hasIncoming === true && device !== undefined) pump.receive(device);
   }
 
-  function nextCommand(): ForwarderCommand | undefined {
-    return backlog.shift() ?? receiveMessageOnPort(port)?.message;
+  /** There is an end to it, because the device's queue is short. */
+  function sendAll(): void {
+    for (let batch = 0; batch < LONGEST_QUEUE_BATCHES && sendWaiting() === "more"; batch++);
   }
 
   function sendWaiting(): "more" | "empty" {
@@ -49,28 +50,9 @@ function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): vo
     return "empty";
   }
 
-  function perform(command: Exclude<ForwarderCommand, { kind: "close" }>): void {
-    if (command.kind === "routes") {
-      // What the kernel put into the device under the routes of before goes out under them. There is an end to it, because
-      // the device's queue is short.
-      for (let batch = 0; batch < LONGEST_QUEUE_BATCHES && sendWaiting() === "more"; batch++);
-      routes.apply(command.words, "all");
-      return;
-    }
-    if (device !== undefined && device.tunFd !== command.end.tunFd) report({ kind: "released", tunFd: device.tunFd });
-    device = command.end;
-  }
-
-  /**
-   * A route is told to us before the kernel gets it, but a packet may be quicker to be noticed than the command: it is on its
-   * way if a packet misses it. New routes count at once, and once more when their turn comes.
-   */
-  function learnEarly(): void {
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      const command: ForwarderCommand = next.message;
-      backlog.push(command);
-      if (command.kind === "routes") routes.apply(command.words, "additions");
-    }
+  function use(end: TunnelEnd): void {
+    if (device !== undefined && device.tunFd !== end.tunFd) report({ kind: "released", tunFd: device.tunFd });
+    device = end;
   }
 }
 

@@ -43,14 +43,28 @@ export class PingStream {
     });
   }
 
+  /**
+   * Resolves when so many more pings have been answered, with the number of the last one: what is sent from then on may
+   * still be on its way when the stream is stopped, if answers take longer than the time between two pings.
+   */
+  async flows(more: number): Promise<number> {
+    const last = () => Math.max(0, ...this.#answered());
+    const wanted = last() + more;
+    await eventually(async () => (last() >= wanted ? [] : [`${this.label}: ${last()} of ${wanted} answered`]), 20_000);
+    return last();
+  }
+
   async stop(): Promise<PingReport> {
     await this.#interrupt();
     const output = this.#output();
-    const seen = [...output.matchAll(/^\d+ bytes from .* icmp_seq=(\d+) /gm)].map((match) => Number(match[1]));
-    const answered = new Set(seen);
+    const answered = new Set(this.#answered());
     const sent = Number(/^(\d+) packets transmitted/m.exec(output)?.[1]);
     if (!(sent > 0)) throw new Error(`ping did not report: ${output.slice(-300)}`);
     const lost = Array.from({ length: sent - 1 }, (_, index) => index + 1).filter((number) => !answered.has(number));
     return { sent, lost, errors: output.split("\n").filter((line) => /^From /.test(line)) };
+  }
+
+  #answered(): number[] {
+    return [...this.#output().matchAll(/^\d+ bytes from .* icmp_seq=(\d+) /gm)].map((match) => Number(match[1]));
   }
 }

@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { BirdNode } from "../guest/bird-node.ts";
 import { Capture, type OuterHeader, type Packet } from "../guest/capture.ts";
 import { eventually } from "../guest/eventually.ts";
+import { PingStream } from "../guest/ping-stream.ts";
 import type { Scenario } from "../guest/scenario.ts";
-import { type NodeName, nodeAddresses, nodeNames, TwoSubnets } from "../guest/two-subnets.ts";
+import { type EncapsulationModes, type NodeName, nodeAddresses, nodeNames, TwoSubnets } from "../guest/two-subnets.ts";
 
 const execute = promisify(execFile);
 
@@ -24,15 +25,15 @@ async function start(): Promise<World> {
   const flags = { n3: "--ipip-backend userspace" };
   const cluster = await TwoSubnets.start({ pool: { ipipMode: "Always" }, routerLearns: true, flags });
   try {
-    await tunnelled(cluster);
+    await followed(cluster, "Always");
     return { cluster, bird: await BirdNode.start(cluster) };
   } catch (error) {
     throw new Error(`${String(error)}\n${await cluster.diagnose()}`);
   }
 }
 
-/** Resolves when the blocks of the other nodes are behind tunl0 on every node. */
-async function tunnelled(cluster: TwoSubnets): Promise<void> {
+/** Resolves when the blocks of the other nodes are behind tunl0 on every node, or none is. */
+async function followed(cluster: TwoSubnets, mode: NonNullable<EncapsulationModes["ipipMode"]>): Promise<void> {
   const blocks = await cluster.blocks();
   await eventually(async () => {
     const problems: string[] = [];
@@ -40,11 +41,17 @@ async function tunnelled(cluster: TwoSubnets): Promise<void> {
       const lines = await cluster.kernelRoutes(from);
       for (const to of nodeNames.filter((node) => node !== from)) {
         const line = lines.find((route) => route.startsWith(`${blocks[to]} via `)) ?? "nothing";
-        if (!line.includes(" dev tunl0 ")) problems.push(`${from}: ${line} for ${blocks[to]} of ${to}`);
+        const isRight = line !== "nothing" && line.includes(" dev tunl0 ") === (mode === "Always");
+        if (!isRight) problems.push(`${from}: ${line} for ${blocks[to]} of ${to}`);
       }
     }
     return problems;
   }, 60_000);
+}
+
+/** Packets that n3's tunnel was given without knowing where to. */
+async function homeless(cluster: TwoSubnets): Promise<number> {
+  return (await cluster.status("n3")).node.ipip?.packets?.dropped.noRoute ?? Number.NaN;
 }
 
 /** Of ping, for packets of as many octets as tunl0 takes. */
@@ -133,6 +140,26 @@ export const scenario: Scenario<World> = {
         const words = ["ip", "netns", "exec", source.name, "ping", "-n", "-c1", "-W3", ...fullSize, target.address];
         await cluster.run(from, ...words);
       }
+    },
+
+    "no ping is lost from Always to Never and back": async ({ cluster }, note) => {
+      const streams = [
+        await PingStream.start(cluster, "n1", "n3", 0.02),
+        await PingStream.start(cluster, "n3", "n2", 0.02),
+      ];
+      const before = await homeless(cluster);
+      for (const mode of ["Never", "Always", "Never", "Always"] as const) {
+        await cluster.setPool({ ipipMode: mode });
+        await followed(cluster, mode);
+      }
+      for (const stream of streams) {
+        const counted = await stream.flows(25);
+        const { lost, errors } = await stream.stop();
+        const early = lost.filter((number) => number <= counted);
+        note(`${stream.label}: ${early.length} of ${counted} pings lost, until well after the last change`);
+        assert.deepEqual({ lost: early, errors }, { lost: [], errors: [] });
+      }
+      assert.equal((await homeless(cluster)) - before, 0, "packets that n3's tunnel knew no node for");
     },
 
     "BIRD's block is behind tunl0 on every node, by the address of its node": async ({ cluster, bird }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { tunnelsToTell } from "../../../../src/agent/tunnels/node-tunnels.ts";
+import { withTunnels } from "../../../../src/agent/tunnels/node-tunnels.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import type { Resource } from "../../../../src/resources/resource.ts";
 
@@ -15,10 +15,14 @@ function node(told: IpAddress | undefined): Resource<"Node"> {
 
 /** What the node tells of two tunnels that are both like this. */
 const tell = (told: IpAddress | undefined, wanted: IpAddress | undefined, ready: boolean) =>
-  tunnelsToTell(node(told), { ipip: { address: wanted, ready }, vxlan: { address: wanted, ready, macAddress } });
+  withTunnels(node(told).spec, { ipip: { address: wanted, ready }, vxlan: { address: wanted, ready, macAddress } });
 
-const both = { ipip: address, vxlan: { address, macAddress } };
-const none = { ipip: undefined, vxlan: undefined };
+const both = {
+  bgp: { ipv4IPIPTunnelAddr: `${address}` },
+  ipv4VXLANTunnelAddr: `${address}`,
+  vxlanTunnelMACAddr: macAddress,
+};
+const none = {};
 
 describe("what a node tells of its tunnels", () => {
   it("is nothing until their devices are ready, and nothing of one that no pool wants", () => {
@@ -34,5 +38,11 @@ describe("what a node tells of its tunnels", () => {
 
   it("is no address that is not the node's any more", () => {
     expect(tell(other, address, false)).toEqual(none);
+  });
+
+  it("is told beside all else that the node says", () => {
+    const spec = { bgp: { ipv4Address: "10.0.0.1/24" }, addresses: [] };
+    const tunnels = { ipip: { address, ready: true }, vxlan: { address: undefined, ready: false, macAddress } };
+    expect(withTunnels(spec, tunnels)).toEqual({ ...spec, bgp: { ...spec.bgp, ipv4IPIPTunnelAddr: `${address}` } });
   });
 });
