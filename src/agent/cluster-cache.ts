@@ -16,6 +16,7 @@ export class ClusterCache {
   readonly #nodes: ResourceCache<"Node">;
   readonly #peers: ResourceCache<"BGPPeer">;
   readonly #configurations: ResourceCache<"BGPConfiguration">;
+  readonly #filters: ResourceCache<"BGPFilter">;
   #listener: () => void = () => {};
   #announced = false;
   /** Names by address, made anew when the list of nodes is another one. */
@@ -32,6 +33,7 @@ export class ClusterCache {
     this.#nodes = cacheOf("Node");
     this.#peers = cacheOf("BGPPeer");
     this.#configurations = cacheOf("BGPConfiguration");
+    this.#filters = cacheOf("BGPFilter");
   }
 
   /** Calls the listener after every change, once for all changes of a moment. There is one listener. */
@@ -46,6 +48,7 @@ export class ClusterCache {
     this.#nodes.onChange(() => this.#announce());
     this.#peers.onChange(() => this.#announce());
     this.#configurations.onChange(() => this.#announce());
+    this.#filters.onChange(() => this.#announce());
   }
 
   stop(): void {
@@ -58,6 +61,7 @@ export class ClusterCache {
       nodes: this.#nodes.list(),
       peers: this.#peers.list(),
       configurations: this.#configurations.list(),
+      filters: this.#filters.list(),
     };
   }
 
@@ -78,7 +82,7 @@ export class ClusterCache {
   }
 
   get #caches(): readonly Pick<ResourceCache<ResourceKind>, "start" | "stop" | "invalid">[] {
-    return [this.#pools, this.#nodes, this.#peers, this.#configurations];
+    return [this.#pools, this.#nodes, this.#peers, this.#configurations, this.#filters];
   }
 
   #announce(): void {

@@ -1,12 +1,18 @@
 import type { IpamPool } from "../ipam/pool-selection.ts";
 import type { IpAddress } from "../net/address.ts";
-import { type BgpConfigurationSpec, effectiveBgpConfiguration } from "../resources/bgp-configuration.ts";
+import { Prefix } from "../net/prefix.ts";
+import {
+  type BgpConfigurationSpec,
+  type CidrEntry,
+  effectiveBgpConfiguration,
+} from "../resources/bgp-configuration.ts";
 import { type BgpPeerSpec, effectiveBgpPeer } from "../resources/bgp-peer.ts";
 import { effectivePool } from "../resources/ip-pool.ts";
 import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
-import type { RoutingPool } from "./routing/sources.ts";
+import type { ExportSettings } from "./routing/export-policy.ts";
+import type { RoutingPool, ServiceRanges } from "./routing/sources.ts";
 
 /** The resources that routing and peering depend on, as they stand in the datastore. */
 export interface ClusterResources {
@@ -14,6 +20,7 @@ export interface ClusterResources {
   readonly nodes: readonly Resource<"Node">[];
   readonly peers: readonly Resource<"BGPPeer">[];
   readonly configurations: readonly Resource<"BGPConfiguration">[];
+  readonly filters: readonly Resource<"BGPFilter">[];
 }
 
 export function routingPools(resources: ClusterResources): RoutingPool[] {
@@ -67,6 +74,38 @@ export function clusterBgp(resources: ClusterResources): ClusterBgp {
   };
 }
 
+/** What communities routes inside a prefix get when they are announced. */
+export function prefixAdvertisements(resources: ClusterResources, nodeName: string): ExportSettings["advertisements"] {
+  const effective = effectiveBgpConfiguration(
+    configuration(resources, "default"),
+    configuration(resources, `node.${nodeName}`),
+  );
+  return effective.prefixAdvertisements.map(({ cidr, communities }) => ({ cidr: Prefix.parse(cidr), communities }));
+}
+
+const excludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/**
+ * The ranges of services, and which of them this node announces as a whole. A single address is announced by the nodes that
+ * serve it, and so are the addresses of load balancers without aggregation: both need Kubernetes to know them.
+ */
+export function advertisedServices(resources: ClusterResources, own: PeeringNode): ServiceRanges {
+  const spec = configuration(resources, "default") ?? {};
+  const ranges = (entries: readonly CidrEntry[] = []) => entries.map(({ cidr }) => Prefix.parse(cidr));
+  const cluster = ranges(spec.serviceClusterIPs);
+  const external = ranges(spec.serviceExternalIPs);
+  const loadBalancer = ranges(spec.serviceLoadBalancerIPs);
+  const aggregated = spec.serviceLoadBalancerAggregation === "Disabled" ? [] : loadBalancer;
+  return {
+    all: [...cluster, ...external, ...loadBalancer],
+    outside: [...loadBalancer, ...external],
+    announced:
+      own.labels[excludeLabel] === "true"
+        ? []
+        : [...cluster, ...[...external, ...aggregated].filter((prefix) => !prefix.isHost)],
+  };
+}
+
 /** The port that a node listens on and its peers dial. */
 export function listenPortOf(resources: ClusterResources, nodeName: string): number {
   return configuration(resources, `node.${nodeName}`)?.listenPort ?? clusterBgp(resources).listenPort;
@@ -77,7 +116,7 @@ function configuration(resources: ClusterResources, name: string): BgpConfigurat
 }
 
 /** Fields that this version does not implement. A peer that asks for one must not run as if it had not. */
-const unsupportedPeerFields = ["password", "ttlSecurity", "filters", "localWorkloadSelector"] as const;
+const unsupportedPeerFields = ["password", "ttlSecurity", "localWorkloadSelector"] as const;
 
 /** The BGPPeers that can be honoured, in the order of their names, and what is wrong with the others. */
 export function explicitPeers(resources: ClusterResources): { peers: ExplicitPeer[]; problems: string[] } {
@@ -90,6 +129,9 @@ export function explicitPeers(resources: ClusterResources): { peers: ExplicitPee
     else {
       const peer = explicitPeer(metadata.name, spec);
       if (peer !== undefined) peers.push(peer);
+      for (const name of peer?.filters ?? [])
+        if (!resources.filters.some((filter) => filter.metadata.name === name))
+          problems.push(`BGPPeer ${metadata.name}: there is no BGPFilter ${name}, so no route passes`);
     }
   }
   if (meshNeedsPassword(resources))
@@ -128,6 +170,7 @@ function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined
     allowLocalAs: effective.numAllowedLocalAsNumbers,
     ...(effective.reachableBy !== undefined && { reachableBy: effective.reachableBy }),
     reverse: effective.reversePeering === "Auto",
+    filters: spec.filters ?? [],
   };
 }
 

@@ -170,6 +170,7 @@ function explicitFields(explicit: ExplicitPeer) {
     ...(explicit.localAsNumber === undefined ? {} : { localAs: explicit.localAsNumber }),
     ...(explicit.keepaliveTimeSec === undefined ? {} : { keepaliveTimeSec: explicit.keepaliveTimeSec }),
     restartTimeSec: explicit.restartTimeSec ?? defaultRestartTimeSec,
+    filters: explicit.filters,
   };
 }
 
@@ -178,10 +179,11 @@ interface SessionFields
     Partial<Pick<PeerConfig, "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec">> {
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
+  readonly filters?: readonly string[];
 }
 
 function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): PeerConfig {
-  const { restartTimeSec, remoteClusterId, ...given } = fields;
+  const { restartTimeSec, remoteClusterId, filters, ...given } = fields;
   const localAs = given.localAs ?? own.asNumber ?? input.cluster.asNumber;
   return {
     nextHopMode: "auto",
@@ -199,8 +201,7 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
     ...(own.routeReflectorClusterId === undefined
       ? {}
       : { clusterId: IpAddress.parse(own.routeReflectorClusterId).w0 }),
-    importPolicy: input.importPolicy,
-    exportPolicy: input.exportPolicy,
+    ...input.policiesFor(filters ?? []),
   };
 }
 

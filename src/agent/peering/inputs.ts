@@ -1,5 +1,5 @@
-import type { Policy } from "../../bgp/policy/types.ts";
 import type { IpAddress } from "../../net/address.ts";
+import type { PeerPolicies } from "./policy-book.ts";
 
 /** What peering must know of a Node. */
 export interface PeeringNode {
@@ -43,6 +43,8 @@ export interface ExplicitPeer {
   readonly reachableBy?: IpAddress;
   /** Make the mirror session at the other end, where that is a node of the cluster. */
   readonly reverse: boolean;
+  /** Names of BGPFilters, in the order in which they are asked. */
+  readonly filters: readonly string[];
 }
 
 export interface PeeringInput {
@@ -51,6 +53,6 @@ export interface PeeringInput {
   readonly cluster: ClusterBgp;
   /** In the order of their names. */
   readonly explicit: readonly ExplicitPeer[];
-  readonly importPolicy: Policy;
-  readonly exportPolicy: Policy;
+  /** The policies of a session with these filters; sessions of the mesh have none. */
+  readonly policiesFor: (filters: readonly string[]) => PeerPolicies;
 }

@@ -1,9 +1,17 @@
 import type { BgpSpeaker } from "../../bgp/types.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
-import { clusterBgp, explicitPeers, peeringNodes, routingPools } from "../cluster-view.ts";
+import {
+  advertisedServices,
+  clusterBgp,
+  explicitPeers,
+  peeringNodes,
+  prefixAdvertisements,
+  routingPools,
+} from "../cluster-view.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
 import { compileExportPolicy, importPolicy } from "../routing/export-policy.ts";
 import { compilePeering } from "./compile.ts";
+import { PolicyBook } from "./policy-book.ts";
 
 /**
  * Makes the speaker's peers and the pools of routing follow the cluster's resources. Each run takes the whole of them; what
@@ -35,15 +43,27 @@ export class PeeringReconciler {
     this.#engine.nodesChanged();
     const nodes = peeringNodes(resources);
     // Until our own node is known there is nothing to peer as, and no peers would count as "all peers are done".
-    if (!nodes.some((node) => node.name === this.#nodeName)) return;
+    const own = nodes.find((node) => node.name === this.#nodeName);
+    if (own === undefined) return;
+    const services = advertisedServices(resources, own);
+    this.#engine.setServices(services);
+    const exportPolicy = compileExportPolicy({
+      pools,
+      services,
+      advertisements: prefixAdvertisements(resources, this.#nodeName),
+      isReflector: own.routeReflectorClusterId !== undefined,
+    });
+    const policies = new PolicyBook(
+      { importPolicy, exportPolicy },
+      (name) => resources.filters.find(({ metadata }) => metadata.name === name)?.spec,
+    );
     const explicit = explicitPeers(resources);
     const { peers, routes, problems } = compilePeering({
       ownName: this.#nodeName,
       nodes,
       cluster: clusterBgp(resources),
       explicit: explicit.peers,
-      importPolicy,
-      exportPolicy: compileExportPolicy(pools),
+      policiesFor: (filters) => policies.policiesFor(filters),
     });
     this.#problems = [...explicit.problems, ...problems];
     // Before the sessions, which cannot be opened without them.

@@ -10,7 +10,14 @@ import type { EncapsulationContext } from "./encapsulation.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { isElevated, metricOf, normalMetric } from "./priority.ts";
-import type { PeerRoute, RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+import type {
+  PeerRoute,
+  RoutingBlock,
+  RoutingChanges,
+  RoutingPool,
+  RoutingWorkload,
+  ServiceRanges,
+} from "./sources.ts";
 import { Ways } from "./ways.ts";
 
 export interface RouteComposerOptions {
@@ -39,6 +46,7 @@ export class RouteComposer {
   readonly #claims = new BlockClaims();
   readonly #workloads = new PrefixMap<RoutingWorkload>();
   #tunnelAddresses: readonly Prefix[] = [];
+  #services: ServiceRanges = { all: [], outside: [], announced: [] };
   readonly #peerRoutes = new PeerRoutes();
   readonly #learned = new PrefixMap<readonly Path[]>();
   /** Of every next hop that was looked up the node with that address. */
@@ -101,6 +109,15 @@ export class RouteComposer {
     const before = this.#originated();
     this.#tunnelAddresses = addresses;
     return this.#changesFor([], difference(before, this.#originated()));
+  }
+
+  /** The whole of the service ranges: announced without a route of our own, and no reason to write what others announce. */
+  setServices(services: ServiceRanges): RoutingChanges {
+    const before = this.#originated();
+    const ranges = [...this.#services.all, ...services.all];
+    this.#services = services;
+    const touched = [...this.#learned.keys()].filter((prefix) => ranges.some((range) => range.contains(prefix)));
+    return this.#changesFor(touched, difference(before, this.#originated()));
   }
 
   /** A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. */
@@ -253,6 +270,7 @@ export class RouteComposer {
     const { paths, note } = this.usedPaths(prefix);
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
+    if (this.#services.all.some((range) => range.contains(prefix))) return undefined;
     const pool = this.poolOf(prefix);
     const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
@@ -315,7 +333,8 @@ export class RouteComposer {
   /** What this node announces: its blocks, and addresses that it has from others' blocks. */
   #originated(): PrefixSet {
     const held = [...this.#workloads.keys(), ...this.#tunnelAddresses];
-    return new PrefixSet([...this.#ownBlocks, ...held.filter((address) => this.#isBorrowed(address))]);
+    const borrowed = held.filter((address) => this.#isBorrowed(address));
+    return new PrefixSet([...this.#ownBlocks, ...borrowed, ...this.#services.announced]);
   }
 }
 

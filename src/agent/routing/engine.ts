@@ -4,7 +4,14 @@ import type { DesiredRoute } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
-import type { PeerRoute, RoutingBlock, RoutingChanges, RoutingPool, RoutingWorkload } from "./sources.ts";
+import type {
+  PeerRoute,
+  RoutingBlock,
+  RoutingChanges,
+  RoutingPool,
+  RoutingWorkload,
+  ServiceRanges,
+} from "./sources.ts";
 
 /** Carries every change of a source through the composer to the kernel and to BGP. */
 export class RoutingEngine {
@@ -51,6 +58,10 @@ export class RoutingEngine {
 
   setPeerRoutes(routes: readonly PeerRoute[]): void {
     this.#apply(this.composer.setPeerRoutes(routes));
+  }
+
+  setServices(services: ServiceRanges): void {
+    this.#apply(this.composer.setServices(services));
   }
 
   nodesChanged(): void {

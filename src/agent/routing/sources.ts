@@ -30,6 +30,16 @@ export interface RoutingWorkload {
   readonly pod: string;
 }
 
+/** The address ranges of services. */
+export interface ServiceRanges {
+  /** Those whose routes are no business of the kernel's table: kube-proxy sees to these addresses. */
+  readonly all: readonly Prefix[];
+  /** Those for clients outside of the cluster: of external addresses and of load balancers. */
+  readonly outside: readonly Prefix[];
+  /** Those that this node announces. */
+  readonly announced: readonly Prefix[];
+}
+
 /** How a BGP peer that is not on a link of this node is reached (BGPPeer `reachableBy`). */
 export interface PeerRoute {
   /** The peer's address. */

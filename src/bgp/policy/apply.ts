@@ -12,7 +12,7 @@ export type PolicyResult =
 /** The name that stands for a policy's default action where a rule's name is shown. */
 const defaultRuleName = "default";
 
-/** Applies `policy` to `route`: the first rule that matches decides. Pure; attributes that no operation changed come back as the same object. */
+/** Applies `policy` to `route`: the first rule that matches and does not continue decides. Pure; attributes that no operation changed come back as the same object. */
 export function applyPolicy(policy: Policy, route: PolicyRoute): PolicyResult {
   return evaluate(policy, route, operate);
 }
@@ -22,14 +22,16 @@ function evaluate(
   route: PolicyRoute,
   operateOn: (rule: PolicyRule, attributes: PathAttributes) => PathAttributes,
 ): PolicyResult {
-  const rule = policy.rules.find(({ match }) => matchesRoute(match, route));
-  const name = rule?.name ?? defaultRuleName;
-  if ((rule?.action ?? policy.defaultAction) === "reject") return { action: "reject", rule: name };
-  return {
-    action: "accept",
-    rule: name,
-    attributes: rule === undefined ? route.attributes : operateOn(rule, route.attributes),
-  };
+  let current = route;
+  for (const rule of policy.rules) {
+    if (!matchesRoute(rule.match, current)) continue;
+    if (rule.action === "reject") return { action: "reject", rule: rule.name };
+    const attributes = operateOn(rule, current.attributes);
+    if (rule.action === "accept") return { action: "accept", rule: rule.name, attributes };
+    if (attributes !== current.attributes) current = { ...current, attributes };
+  }
+  if (policy.defaultAction === "reject") return { action: "reject", rule: defaultRuleName };
+  return { action: "accept", rule: defaultRuleName, attributes: current.attributes };
 }
 
 /**

@@ -10,11 +10,14 @@ export interface PolicyRoute {
   readonly source: "local" | "peer";
   /** Kind of the session that the route came from (import) or goes to (export). */
   readonly peerType: "ibgp" | "ebgp";
+  /** The interface by which its next hop is reached, if there is one. */
+  readonly interface?: string | undefined;
 }
 
 /** True if every condition of `match` holds for `route`. */
 export function matchesRoute(match: PolicyMatch, route: PolicyRoute): boolean {
   const { attributes } = route;
+  if (match.family !== undefined && match.family !== route.prefix.family) return false;
   if (match.source !== undefined && match.source !== route.source) return false;
   if (match.peerType !== undefined && match.peerType !== route.peerType) return false;
   if (match.prefixes !== undefined && !match.prefixes.some((condition) => matchesPrefix(condition, route.prefix)))
@@ -22,13 +25,32 @@ export function matchesRoute(match: PolicyMatch, route: PolicyRoute): boolean {
   if (match.communities?.some((wanted) => !attributes.communities.includes(wanted))) return false;
   if (match.largeCommunities?.some((wanted) => !hasLargeCommunity(attributes.largeCommunities, wanted))) return false;
   if (match.asPathPrefix !== undefined && !startsWith(attributes, match.asPathPrefix)) return false;
-  if (match.localPref !== undefined) {
-    const { atLeast, atMost } = match.localPref;
-    if (attributes.localPref === undefined) return false;
-    if (atLeast !== undefined && attributes.localPref < atLeast) return false;
-    if (atMost !== undefined && attributes.localPref > atMost) return false;
-  }
+  if (match.localPref !== undefined && !hasLocalPref(match.localPref, attributes.localPref)) return false;
+  if (match.interface !== undefined && !matchesGlob(route.interface ?? "", match.interface)) return false;
   return true;
+}
+
+function hasLocalPref(wanted: NonNullable<PolicyMatch["localPref"]>, localPref: number | undefined): boolean {
+  const { atLeast = 0, atMost = Number.POSITIVE_INFINITY, orAbsent = false } = wanted;
+  return localPref === undefined ? orAbsent : localPref >= atLeast && localPref <= atMost;
+}
+
+/** `*` stands for any text, also for none. Backtracks to the last `*` only, so that no pattern takes long. */
+function matchesGlob(text: string, pattern: string): boolean {
+  let at = 0;
+  let position = 0;
+  let retry: { readonly pattern: number; text: number } | undefined;
+  while (at < text.length) {
+    if (pattern[position] === "*") retry = { pattern: ++position, text: at };
+    else if (pattern[position] === text[at]) {
+      at++;
+      position++;
+    } else if (retry !== undefined) {
+      position = retry.pattern;
+      at = ++retry.text;
+    } else return false;
+  }
+  return !/[^*]/.test(pattern.slice(position));
 }
 
 /** A condition of one family says nothing about the other: it never holds there, not even in its negated form. */

@@ -3,6 +3,8 @@ import type { LargeCommunity } from "../packet/attributes.ts";
 
 /** Conditions of a rule, all of which must hold; an empty match always holds. */
 export interface PolicyMatch {
+  /** Address family of the prefix. */
+  readonly family?: 4 | 6;
   /** The route's prefix against a list, any of which must hold. */
   readonly prefixes?: readonly PrefixMatch[];
   /** Where the route came from. */
@@ -14,7 +16,10 @@ export interface PolicyMatch {
   readonly largeCommunities?: readonly LargeCommunity[];
   /** The AS_PATH starts with these AS numbers. */
   readonly asPathPrefix?: readonly number[];
-  readonly localPref?: { readonly atLeast?: number; readonly atMost?: number };
+  /** Limits of LOCAL_PREF. A route without one matches only with `orAbsent`. */
+  readonly localPref?: { readonly atLeast?: number; readonly atMost?: number; readonly orAbsent?: boolean };
+  /** Name of the interface by which the route's next hop is reached, empty without one; `*` stands for any text. */
+  readonly interface?: string;
 }
 
 export interface PrefixMatch {
@@ -37,12 +42,13 @@ export interface PolicyRule {
   /** Shown in `calictl routes explain`, e.g. "BGPFilter no-default importV4[0]". */
   readonly name: string;
   readonly match: PolicyMatch;
-  readonly action: "accept" | "reject";
-  /** Applied in order when the rule accepts. */
+  /** accept and reject end the policy; continue applies the operations and goes on with the next rule. */
+  readonly action: "accept" | "reject" | "continue";
+  /** Applied in order when the rule matches, unless it rejects. */
   readonly operations?: readonly PolicyOperation[];
 }
 
-/** Rules in order; the first that matches decides, else `defaultAction`. Two policies are equal if their JSON is. */
+/** Rules in order; the first that matches and does not just continue decides, else `defaultAction`. Two policies are equal if their JSON is. */
 export interface Policy {
   readonly name: string;
   readonly rules: readonly PolicyRule[];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compilePeering } from "../../../../src/agent/peering/compile.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "../../../../src/agent/peering/inputs.ts";
-import { compileExportPolicy, importPolicy } from "../../../../src/agent/routing/export-policy.ts";
+import type { Policy } from "../../../../src/bgp/policy/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 
 const node = (name: string, address: string, more: Partial<PeeringNode> = {}): PeeringNode => ({
@@ -11,14 +11,15 @@ const node = (name: string, address: string, more: Partial<PeeringNode> = {}): P
   ...more,
 });
 
+const named = (filters: readonly string[]): Policy => ({ name: filters.join(" "), rules: [], defaultAction: "accept" });
+
 function input(more: Partial<PeeringInput> = {}): PeeringInput {
   return {
     ownName: "n2",
     nodes: [node("n1", "10.0.0.1"), node("n2", "10.0.0.2"), node("n3", "10.0.0.3")],
     cluster: { asNumber: 64512, meshEnabled: true, meshRestartTimeSec: 120, listenPort: 179 },
     explicit: [],
-    importPolicy,
-    exportPolicy: compileExportPolicy([]),
+    policiesFor: (filters) => ({ importPolicy: named(filters), exportPolicy: named(filters) }),
     ...more,
   };
 }
@@ -32,6 +33,7 @@ const explicit = (more: Partial<ExplicitPeer> = {}): ExplicitPeer => ({
   sourceIsNodeAddress: true,
   allowLocalAs: 0,
   reverse: true,
+  filters: [],
   ...more,
 });
 
@@ -52,6 +54,19 @@ describe("compilePeering", () => {
     ]);
     expect(peers[0]?.localAddress?.toString()).toBe("10.0.0.2");
     expect(peers[0]?.gracefulRestart).toEqual({ restartTimeSec: 120 });
+  });
+
+  it("gives the sessions of a BGPPeer its filters in their order, also the mirror images, and the mesh none", () => {
+    const all = { kind: "nodes", matches: () => true } as const;
+    const { peers } = compilePeering(
+      input({ explicit: [explicit({ filters: ["b", "a"] }), explicit({ name: "all", target: all, filters: ["c"] })] }),
+    );
+    expect(peers.map(({ name, importPolicy, exportPolicy }) => [name, importPolicy.name, exportPolicy.name])).toEqual([
+      ["Global_10_0_0_254", "b a", "b a"],
+      ["Node_10_0_0_1", "c", "c"],
+      ["Node_10_0_0_3", "c", "c"],
+    ]);
+    expect(compilePeering(input()).peers.map(({ importPolicy }) => importPolicy.name)).toEqual(["", ""]);
   });
 
   it("lets the node dial whose address is the greater text, as Calico does", () => {

@@ -29,7 +29,7 @@ beforeEach(async () => {
   client = new ResourceClient({ datastore: opened.store, clock: systemClock, createUid: randomUUID });
   changer = new PoolModeChanger({
     client,
-    cluster: { resources: { pools: [], nodes, peers: [], configurations: [] } },
+    cluster: { resources: { pools: [], nodes, peers: [], configurations: [], filters: [] } },
     composer: { confirmedBlocks: () => [block("10.1.0.0/26", "n1"), block("10.2.0.0/26", "n2")] },
   });
 });

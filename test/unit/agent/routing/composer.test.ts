@@ -527,4 +527,25 @@ describe("RouteComposer", () => {
       expect(gateways(composer.setPeerRoutes([]))).toEqual(["172.31.0.0/24 192.0.2.1"]);
     });
   });
+
+  describe("service ranges", () => {
+    const range = Prefix.parse("10.96.0.0/12");
+    const services = { all: [range], outside: [], announced: [range] };
+
+    it("are announced without a route of their own, and withdrawn with the setting", () => {
+      const composer = newComposer();
+      const changes = summary(composer.setServices(services));
+      expect(changes).toEqual({ set: [], remove: [], announce: ["10.96.0.0/12"], withdraw: [] });
+      expect(summary(composer.setServices(services)).announce).toEqual([]);
+      expect(summary(composer.setServices({ all: [], outside: [], announced: [] })).withdraw).toEqual(["10.96.0.0/12"]);
+    });
+
+    it("keep what others announce inside them out of the kernel", () => {
+      const composer = newComposer();
+      expect(summary(composer.updateLearned([learned("10.96.0.7/32", "10.0.0.3")])).set).toHaveLength(1);
+      expect(summary(composer.setServices(services)).remove).toEqual(["10.96.0.7/32"]);
+      expect(summary(composer.updateLearned([learned("10.96.0.8/32", "10.0.0.3")])).set).toEqual([]);
+      expect(summary(composer.setServices({ all: [], outside: [], announced: [] })).set).toHaveLength(2);
+    });
+  });
 });
