@@ -17,6 +17,7 @@ import { createNftRunner } from "../nat/program.ts";
 import { openNetlink } from "../netlink/open.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { nodeAddress } from "../resources/node.ts";
+import { nativeSockets } from "../sys/tcp/native-sockets.ts";
 import { podRoutes } from "./api/pod-routes.ts";
 import { poolRoutes } from "./api/pool-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
@@ -173,6 +174,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     clock,
     logger,
     random,
+    sockets: nativeSockets,
     options: {
       decision: decisionOptions(config.bgpDecision),
       isOwnAddress: (candidate) => addresses.has(candidate),

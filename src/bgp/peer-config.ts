@@ -1,10 +1,15 @@
 import { policiesEqual } from "./policy/apply.ts";
-import type { PeerConfig } from "./types.ts";
+import type { PeerConfig, PeerTransport } from "./types.ts";
 
 /** What changed between two configurations of one peer, by what it takes to bring it into force. */
 export interface PeerConfigChange {
   /** The connection itself: a new session is needed. */
   readonly session: boolean;
+  /**
+   * Nothing of the connection but its password: a live session goes on with the new one. It survives if the peer follows within
+   * the hold time, so that a cluster can change a password without losing a route. (BIRD begins a new session.)
+   */
+  readonly password: boolean;
   /** What we make of received routes: run them through the rules again. */
   readonly import: boolean;
   /** What the peer is told: export again and send the difference. */
@@ -13,9 +18,11 @@ export interface PeerConfigChange {
 
 /** Compares two configurations of one peer. */
 export function comparePeerConfigs(old: PeerConfig, wanted: PeerConfig): PeerConfigChange {
+  const keyChange = compareKeys(old.transport, wanted.transport);
   const reflection = old.routeReflectorClient !== wanted.routeReflectorClient || old.clusterId !== wanted.clusterId;
   return {
-    session: sessionPart(old) !== sessionPart(wanted),
+    session: sessionPart(old) !== sessionPart(wanted) || keyChange === "other",
+    password: keyChange === "password",
     import:
       reflection || old.allowLocalAs !== wanted.allowLocalAs || !policiesEqual(old.importPolicy, wanted.importPolicy),
     export:
@@ -34,7 +41,24 @@ function sessionPart(config: PeerConfig): string {
     allowLocalAs: _allow,
     importPolicy: _import,
     exportPolicy: _export,
+    transport = {},
     ...session
   } = config;
-  return JSON.stringify(Object.entries(session).sort(([left], [right]) => (left < right ? -1 : 1)));
+  const { key: _key, ...options } = transport;
+  return JSON.stringify([sorted(session), sorted(options)]);
+}
+
+function sorted(fields: object): unknown {
+  return Object.entries(fields).sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+/** Only an MD5 password can be changed on a live socket; two TCP-AO keys of one ID can't be there together. */
+function compareKeys(
+  { key: old }: PeerTransport = {},
+  { key: wanted }: PeerTransport = {},
+): "password" | "other" | undefined {
+  if (old === undefined || wanted === undefined) return old === wanted ? undefined : "other";
+  const isSamePassword = old.password.equals(wanted.password);
+  if (isSamePassword && JSON.stringify(sorted(old)) === JSON.stringify(sorted(wanted))) return undefined;
+  return old.kind === "md5" && wanted.kind === "md5" ? "password" : "other";
 }

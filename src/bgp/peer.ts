@@ -38,6 +38,8 @@ export interface Session {
   stop(mode: StopMode): Promise<void>;
   /** Takes a connection that the peer has opened. */
   accept(socket: Socket): void;
+  /** A configuration that differs in nothing but the password, as far as sessions go. */
+  reconfigure(config: PeerConfig): void;
   /** Queues octets of whole messages; false asks to stop until `onWritable`. */
   send(bytes: Uint8Array): boolean;
   status(): SessionStatus;
@@ -126,6 +128,7 @@ export class Peer implements SessionListener, GroupMember {
   reconfigure(config: PeerConfig): void {
     const change = comparePeerConfigs(this.#config, config);
     this.#config = config;
+    this.session.reconfigure(config);
     if (!change.import) return;
     this.#table.rules = this.#rules(config);
     this.#table.source = this.#renewedSource();

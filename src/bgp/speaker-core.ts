@@ -2,13 +2,13 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { BgpError } from "./errors.ts";
 import { CeaseSubcode, notification } from "./fsm/notification.ts";
 import type { SessionTiming } from "./fsm/timing.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
 import { ErrorCode } from "./packet/constants.ts";
 import type { Family } from "./packet/family.ts";
 import { Peer, type PeerEnvironment } from "./peer.ts";
+import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
@@ -19,11 +19,14 @@ import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import type { NextHopResolver } from "./rib/next-hop-table.ts";
 import { Rib } from "./rib/rib.ts";
+import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
+import type { SocketEnd } from "./session/socket-address.ts";
 import type {
   BgpSpeaker,
   BgpSpeakerListener,
   ExplainedPath,
+  ListenPlace,
   LocRibChange,
   OriginatedRoute,
   Path,
@@ -57,6 +60,7 @@ export interface SpeakerOptions {
 export interface SpeakerSettings {
   /** BGP identifier, an unsigned 32-bit number other than 0. */
   readonly routerId: number;
+  readonly listen: ListenPlace;
   readonly listener: BgpSpeakerListener;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -70,9 +74,13 @@ export interface SpeakerSettings {
 /** How the speaker reaches the network. */
 export interface SpeakerTransport {
   readonly createSession: PeerEnvironment["createSession"];
-  /** Opens the listening sockets. Rejects with a `BgpError` of code `LISTEN_FAILED`. */
-  listen(): Promise<void>;
-  close(): Promise<void>;
+  /** Opens the listening sockets, or moves them. Rejects with a `BgpError` of code `LISTEN_FAILED`. */
+  listen(place: ListenPlace): Promise<void>;
+  /** Why no socket can be as this peer wants it. */
+  refusal(config: PeerConfig): string | undefined;
+  /** Has the listening sockets ask for the passwords of these peers and no others. */
+  setKeys(peers: readonly PeerConfig[]): void;
+  close(): void;
 }
 
 /**
@@ -93,7 +101,10 @@ export class SpeakerCore implements BgpSpeaker {
   readonly #attributes = new AttributeStore();
   readonly #originated = new AdjRibIn({ kind: "local" }, acceptAll);
   readonly #peers = new Map<string, Peer>();
+  /** By `endpointKey`. */
+  readonly #peersByEndpoint = new Map<string, Peer>();
   readonly #environment: PeerEnvironment;
+  #place: ListenPlace;
   #convergence: InitialConvergence | undefined;
   #convergenceTold = false;
   #state: "new" | "started" | "stopped" = "new";
@@ -104,6 +115,7 @@ export class SpeakerCore implements BgpSpeaker {
     const { routerId, clock, logger, options = {} } = settings;
     this.#settings = settings;
     this.#transport = transport;
+    this.#place = settings.listen;
     const intern = this.#attributes.intern.bind(this.#attributes);
     const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
@@ -147,7 +159,7 @@ export class SpeakerCore implements BgpSpeaker {
   }
 
   async start(): Promise<void> {
-    await this.#transport.listen();
+    await this.#transport.listen(this.#place);
     const { clock, options = {} } = this.#settings;
     this.#state = "started";
     this.#convergence = new InitialConvergence(
@@ -168,11 +180,17 @@ export class SpeakerCore implements BgpSpeaker {
     const farewell: StopMode =
       mode === "restart" ? mode : notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown);
     await Promise.all([...this.#peers.values()].map((peer) => peer.close(farewell)));
-    await this.#transport.close();
+    this.#transport.close();
+  }
+
+  async listen(place: ListenPlace): Promise<void> {
+    if (this.#state === "started") await this.#transport.listen(place);
+    this.#place = place;
   }
 
   setPeers(peers: readonly PeerConfig[]): void {
-    checkPeers(peers);
+    checkPeers(peers, (peer) => this.#transport.refusal(peer));
+    this.#transport.setKeys(peers);
     const wanted = new Map(peers.map((config) => [config.name, config]));
     for (const [name, peer] of this.#peers)
       if (!wanted.has(name)) this.#removePeer(peer, CeaseSubcode.peerDeconfigured);
@@ -227,10 +245,9 @@ export class SpeakerCore implements BgpSpeaker {
     return this.#peers.get(peer)?.advertised() ?? [];
   }
 
-  /** The peer that may connect from this address. */
-  peerAt(address: IpAddress): Peer | undefined {
-    for (const peer of this.#peers.values()) if (peer.address.equals(address)) return peer;
-    return undefined;
+  /** The peer that may connect from there. */
+  peerAt({ address, device }: SocketEnd): Peer | undefined {
+    return this.#peersByEndpoint.get(endpointKey(address, device));
   }
 
   get #restarts(): boolean {
@@ -240,11 +257,13 @@ export class SpeakerCore implements BgpSpeaker {
   #addPeer(config: PeerConfig): void {
     const peer = new Peer(config, this.#environment);
     this.#peers.set(config.name, peer);
+    this.#peersByEndpoint.set(endpointOf(config), peer);
     if (this.#state === "started") peer.session.start();
   }
 
   #removePeer(peer: Peer, subcode: number): void {
     this.#peers.delete(peer.name);
+    this.#peersByEndpoint.delete(endpointOf(peer.config));
     peer.remove(notification(ErrorCode.cease, subcode)).catch((error: unknown) => {
       this.#settings.logger.error({ peer: peer.name, error }, "could not close a removed session");
     });
@@ -292,14 +311,6 @@ export class SpeakerCore implements BgpSpeaker {
   }
 }
 
-/** Throws `DUPLICATE_PEER` for two peers of one name or address: an incoming connection could not be told apart. */
-function checkPeers(peers: readonly PeerConfig[]): void {
-  const seen = new Map<string, string>();
-  for (const { name, address } of peers)
-    for (const key of [`name ${name}`, `address ${address}`]) {
-      const other = seen.get(key);
-      if (other !== undefined)
-        throw new BgpError("DUPLICATE_PEER", `peers ${other} and ${name} have the same ${key}`, { name, other });
-      seen.set(key, name);
-    }
+function endpointOf({ address, transport }: PeerConfig): string {
+  return endpointKey(address, transport?.device);
 }

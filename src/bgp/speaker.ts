@@ -1,11 +1,12 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
-import type { IpAddress } from "../net/address.ts";
-import { dialTcp } from "./session/dial.ts";
-import { BgpListener } from "./session/listener.ts";
+import type { TcpSockets } from "../core/tcp.ts";
+import { tcpOptionsOf } from "./session/endpoint.ts";
+import { BgpListener, type ListenerKey } from "./session/listener.ts";
 import { PeerSession } from "./session/peer-session.ts";
+import { plainSockets } from "./session/plain-sockets.ts";
 import { SpeakerCore, type SpeakerOptions } from "./speaker-core.ts";
-import type { BgpSpeaker, BgpSpeakerListener } from "./types.ts";
+import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig } from "./types.ts";
 
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
 const prefixesPerTurn = 4096;
@@ -14,13 +15,14 @@ const prefixesPerTurn = 4096;
 export interface CreateSpeaker {
   /** BGP identifier, an unsigned 32-bit number other than 0. */
   readonly routerId: number;
-  /** No address means every address of this host. */
-  readonly listen: { readonly addresses: readonly IpAddress[]; readonly port: number };
+  readonly listen: ListenPlace;
   readonly listener: BgpSpeakerListener;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
+  /** TCP; that of node's `net` if absent, which has none of the options of `PeerConfig.transport`. */
+  readonly sockets?: TcpSockets;
   readonly options?: SpeakerOptions;
 }
 
@@ -32,11 +34,13 @@ export function createSpeaker({
   clock,
   logger,
   random,
+  sockets = plainSockets,
   options = {},
 }: CreateSpeaker): BgpSpeaker {
   const { isOwnAddress } = options;
-  const sockets = new BgpListener({
-    ...listen,
+  let place = listen;
+  const listeners = new BgpListener({
+    sockets,
     clock,
     logger,
     onConnection: (remote, socket) => {
@@ -48,6 +52,7 @@ export function createSpeaker({
   const core = new SpeakerCore(
     {
       routerId,
+      listen,
       listener,
       clock,
       logger,
@@ -56,12 +61,17 @@ export function createSpeaker({
       options: {
         ...options,
         isOwnAddress: (address) =>
-          listen.addresses.some((own) => own.equals(address)) || isOwnAddress?.(address) === true,
+          place.addresses.some((own) => own.equals(address)) || isOwnAddress?.(address) === true,
       },
     },
     {
-      listen: () => sockets.listen(),
-      close: () => sockets.close(),
+      listen: async (wanted) => {
+        await listeners.listen(wanted);
+        place = wanted;
+      },
+      refusal: (config) => sockets.refusal(tcpOptionsOf(config)),
+      setKeys: (peers) => listeners.setKeys(keysOf(peers)),
+      close: () => listeners.close(),
       createSession: (config, sessionListener, gracefulRestartState) =>
         new PeerSession({
           config,
@@ -69,7 +79,7 @@ export function createSpeaker({
           clock,
           logger,
           random,
-          dial: dialTcp,
+          sockets,
           listener: sessionListener,
           gracefulRestartState,
           ...(options.timing === undefined ? {} : { timing: options.timing }),
@@ -77,4 +87,13 @@ export function createSpeaker({
     },
   );
   return core;
+}
+
+/** By address, so that a peer which gets another name or is made anew keeps its password in force. */
+function keysOf(peers: readonly PeerConfig[]): Map<string, ListenerKey> {
+  const keys = new Map<string, ListenerKey>();
+  for (const { address, transport } of peers)
+    if (transport?.key !== undefined)
+      keys.set(address.toString(), { range: { address: address.toString() }, key: transport.key });
+  return keys;
 }

@@ -1,3 +1,4 @@
+import type { TcpOptions } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
@@ -20,6 +21,8 @@ export interface PeerConfig {
   readonly port: number;
   /** Source of our connections and, with next hop self, our next hop; the kernel chooses if absent. */
   readonly localAddress?: IpAddress;
+  /** What the connections must be like beyond that; needs the device for a link-local `address`. */
+  readonly transport?: PeerTransport;
   readonly localAs: number;
   readonly remoteAs: number;
   /** Never dial; wait for the peer's connection. */
@@ -40,6 +43,21 @@ export interface PeerConfig {
   readonly allowLocalAs: number;
   readonly importPolicy: Policy;
   readonly exportPolicy: Policy;
+}
+
+/**
+ * TTL, password and the like of the connections with a peer. Without `ttl` packets have the system's (64), as Calico's BIRD has
+ * it for all its peers: 1 for a peer on the same link is the owner's to say.
+ */
+export interface PeerTransport extends TcpOptions {
+  /** TCP port that we dial from; the system chooses if absent. */
+  readonly localPort?: number;
+}
+
+/** Where a speaker waits for its peers. No address means every address of this host. */
+export interface ListenPlace {
+  readonly addresses: readonly IpAddress[];
+  readonly port: number;
 }
 
 /** What both sides agreed on, fixed for the life of an Established session. */
@@ -199,8 +217,14 @@ export interface BgpSpeaker {
    */
   stop(mode: "restart" | "shutdown"): Promise<void>;
   /**
-   * The whole wanted set; sessions whose configuration did not change are not touched. Throws a `BgpError` with code
-   * `DUPLICATE_PEER`, and changes nothing, if two have the same name or address.
+   * Waits for peers elsewhere from now on, or from the start on; sessions go on. Rejects with a `BgpError` of code
+   * `LISTEN_FAILED`, and listens where it did before.
+   */
+  listen(place: ListenPlace): Promise<void>;
+  /**
+   * The whole wanted set; sessions whose configuration did not change are not touched, and one of which only the password
+   * changed goes on with the new one. Throws a `BgpError`, and changes nothing: `DUPLICATE_PEER` if two have the same name or
+   * address, `UNSUPPORTED_TRANSPORT` if the sockets lack what one asks for.
    */
   setPeers(peers: readonly PeerConfig[]): void;
   /** Changes of the originated routes; an announced prefix replaces itself. */

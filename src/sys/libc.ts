@@ -17,6 +17,7 @@ const native = {
   poll: libc.func("int poll(uint8_t *fds, unsigned long count, int timeout)"),
   socket: libc.func("int socket(int domain, int type, int protocol)"),
   bind: libc.func("int bind(int fd, uint8_t *address, uint32_t length)"),
+  inet_pton: libc.func("int inet_pton(int family, const char *text, uint8_t *octets)"),
   connect: libc.func("int connect(int fd, uint8_t *address, uint32_t length)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
@@ -123,6 +124,18 @@ export function bindSocket(fd: number, address: Uint8Array): void {
 /** connect(2); `address` is the bytes of the family's sockaddr. Throws SyscallError. */
 export function connectSocket(fd: number, address: Uint8Array): void {
   check("connect", `file descriptor ${fd}`, () => native.connect(fd, address, address.length));
+}
+
+const AF_INET = 2;
+/** Longest binary form of an address: struct in6_addr. */
+const ADDRESS_BYTES = 16;
+const IPV4_ADDRESS_BYTES = 4;
+
+/** inet_pton(3): the octets of an address of this family (AF_INET or AF_INET6). Throws a TypeError for any other text. */
+export function parseAddress(family: number, text: string): Uint8Array {
+  const octets = new Uint8Array(ADDRESS_BYTES);
+  if (native.inet_pton(family, text, octets) !== 1) throw new TypeError(`"${text}" is no address of family ${family}`);
+  return family === AF_INET ? octets.subarray(0, IPV4_ADDRESS_BYTES) : octets;
 }
 
 /** setsockopt(2) with the option's value as bytes. Throws SyscallError. */

@@ -84,6 +84,8 @@ export class ScriptedSession implements Session {
 
   accept(): void {}
 
+  reconfigure(): void {}
+
   get established(): boolean {
     return this.#negotiated !== undefined;
   }
@@ -195,6 +197,7 @@ export class ScriptedSpeaker {
     this.core = new SpeakerCore(
       {
         routerId: 0x0a000064,
+        listen: { addresses: [], port: 179 },
         clock: this.clock,
         logger: silentLogger,
         defer: (turn) => this.#turns.push(turn),
@@ -210,7 +213,9 @@ export class ScriptedSpeaker {
       },
       {
         listen: async () => {},
-        close: async () => {},
+        refusal: () => undefined,
+        setKeys: () => {},
+        close: () => {},
         createSession: (config, listener, restartState) => {
           const session = new ScriptedSession(config, listener, restartState);
           this.sessions.set(config.name, session);

@@ -5,6 +5,7 @@ import type { SpeakerOptions } from "../../src/bgp/speaker-core.ts";
 import type { BgpSpeaker, LocRibChange, PeerConfig } from "../../src/bgp/types.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import type { TcpSockets } from "../../src/core/tcp.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { addressOf, attributesOf, peerConfigOf, prefixOf } from "./bgp.ts";
 
@@ -45,7 +46,12 @@ export function freshAddress(): string {
   return `${network}.${lastHost}`;
 }
 
-export function makeSpeaker(port: number, options: SpeakerOptions = {}, address = freshAddress()): TestSpeaker {
+export function makeSpeaker(
+  port: number,
+  options: SpeakerOptions = {},
+  address = freshAddress(),
+  sockets?: TcpSockets,
+): TestSpeaker {
   const nextHop = address.replace(/^127\./, "10.");
   const test: TestSpeaker = {
     address,
@@ -67,6 +73,7 @@ export function makeSpeaker(port: number, options: SpeakerOptions = {}, address 
       clock: systemClock,
       logger: silentLogger,
       random: Math.random,
+      ...(sockets !== undefined && { sockets }),
       options: { timing: quick, ownNextHops: { "ipv4-unicast": addressOf(nextHop) }, ...options },
     }),
   };

@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
+import type { TcpKey, TcpSockets } from "../../core/tcp.ts";
 import type { ConnectionEvent, ConnectionTimer } from "../fsm/types.ts";
 import type { PeerConfig } from "../types.ts";
-import type { Dial } from "./dial.ts";
+import { dialRequest } from "./endpoint.ts";
 import { PeerConnection } from "./peer-connection.ts";
-import { socketAddress } from "./socket-address.ts";
+import { socketEnd } from "./socket-address.ts";
 import { describeTcpError } from "./tcp-error.ts";
 import { TimerTable } from "./timer-table.ts";
 
@@ -38,8 +39,8 @@ export class ConnectionSlot {
     return this.#connection;
   }
 
-  dial(dial: Dial, peer: PeerConfig): void {
-    dial(peer, this.#dial.signal).then(
+  dial(sockets: TcpSockets, peer: PeerConfig): void {
+    sockets.dial(dialRequest(peer), this.#dial.signal).then(
       (socket) => this.#onDialled(socket),
       (error: unknown) => {
         if (!this.#isClosed) this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: describeTcpError(error) });
@@ -58,6 +59,11 @@ export class ConnectionSlot {
     });
   }
 
+  /** Another password from now on. Throws what the sockets throw. */
+  changeKey(sockets: TcpSockets, key: TcpKey): void {
+    if (this.#connection !== undefined) sockets.changeKey(this.#connection.socket, key);
+  }
+
   /** Gives up a dial, or flushes `lastWords` and closes. Resolves when the socket is gone. */
   async close(lastWords: Uint8Array | undefined): Promise<void> {
     this.#isClosed = true;
@@ -67,7 +73,7 @@ export class ConnectionSlot {
   }
 
   #onDialled(socket: Socket): void {
-    const localAddress = socketAddress(socket.localAddress);
+    const localAddress = socketEnd(socket.localAddress)?.address;
     if (this.#isClosed) socket.destroy();
     else if (socket.destroyed || localAddress === undefined)
       this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: "the connection failed at once" });

@@ -1,12 +1,14 @@
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { TcpKey, TcpListener, TcpRange, TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { BgpError } from "../errors.ts";
 import { encodeNotification } from "../packet/notification.ts";
+import type { ListenPlace } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
-import { socketAddress } from "./socket-address.ts";
+import { type SocketEnd, socketEnd } from "./socket-address.ts";
 import { errnoOf } from "./tcp-error.ts";
 
 /** A reflector's restart brings all its clients at once; node's 511 and the usual 128 overflow (the kernel caps at somaxconn). */
@@ -18,75 +20,129 @@ const maxRefusals = 256;
 const connectionRejected = encodeNotification({ code: 6, subcode: 5, data: new Uint8Array(0) });
 
 export interface BgpListenerOptions {
-  /** Addresses to listen on; none is every address of this host. */
-  readonly addresses: readonly IpAddress[];
-  /** 179, or 0 for any free port. */
-  readonly port: number;
+  readonly sockets: TcpSockets;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Finds the owner of a connection by the peer's address. False if it is nobody's: then it is refused with Cease 6/5. */
-  readonly onConnection: (remote: IpAddress, socket: Socket) => boolean;
+  /** Finds the owner of a connection by the peer's end. False if it is nobody's: then it is refused with Cease 6/5. */
+  readonly onConnection: (remote: SocketEnd, socket: Socket) => boolean;
 }
 
-/** The listening sockets of a speaker. */
+/** A password that connections from somewhere need. */
+export interface ListenerKey {
+  readonly range: TcpRange;
+  readonly key: TcpKey;
+}
+
+/** The listening sockets of a speaker, and the passwords that they ask for. */
 export class BgpListener {
   readonly #options: BgpListenerOptions;
-  readonly #servers: Server[] = [];
+  /** By address; the empty text is every address. */
+  readonly #open = new Map<string, TcpListener>();
   readonly #refused = new Set<Socket>();
+  #place: ListenPlace | undefined;
+  #keys: ReadonlyMap<string, ListenerKey> = new Map();
 
   constructor(options: BgpListenerOptions) {
     this.#options = options;
   }
 
-  /** Opens all sockets or none. Throws a `BgpError` with code `LISTEN_FAILED`. */
-  async listen(): Promise<void> {
-    const { addresses, port } = this.#options;
+  /**
+   * Listens there and nowhere else; what stays the same stays open. Throws a `BgpError` with code `LISTEN_FAILED` if one socket
+   * can't be opened: then it listens where it did before, or not at all.
+   */
+  async listen(place: ListenPlace): Promise<void> {
+    const before = this.#place;
     try {
-      if (addresses.length === 0) await this.#open(undefined, port);
-      for (const address of addresses) await this.#open(address, this.port ?? port);
+      await this.#move(place);
     } catch (error) {
-      await this.close();
+      if (before === undefined) this.close();
+      else await this.#move(before);
       throw error;
     }
   }
 
   /** The port that the first socket listens on; undefined while closed. */
   get port(): number | undefined {
-    const address = this.#servers[0]?.address();
-    return typeof address === "object" && address !== null ? address.port : undefined;
+    const [first] = this.#open.values();
+    return first?.port;
+  }
+
+  /** The passwords by the name of whose they are; what changed is told to the open sockets, which stay open. */
+  setKeys(keys: ReadonlyMap<string, ListenerKey>): void {
+    const before = this.#keys;
+    this.#keys = keys;
+    for (const [name, { range }] of before) if (!keys.has(name)) this.#applyKey(name, range, undefined);
+    for (const [name, { range, key }] of keys) {
+      const old = before.get(name);
+      if (old === undefined || !areSameKeys(old.key, key)) this.#applyKey(name, range, key);
+    }
   }
 
   /** Stops listening. Connections that were handed over live on. */
-  async close(): Promise<void> {
+  close(): void {
+    this.#place = undefined;
     for (const socket of this.#refused) socket.destroy();
-    for (const server of this.#servers.splice(0)) server.close();
+    for (const listener of this.#open.values()) listener.close();
+    this.#open.clear();
   }
 
-  #open(address: IpAddress | undefined, port: number): Promise<void> {
-    const server = createServer({ noDelay: true }, (socket) => this.#onSocket(socket));
-    return new Promise((resolve, reject) => {
-      server.once("error", (error) => reject(listenFailed(address, port, error)));
-      server.listen({ port, backlog, ...(address === undefined ? {} : { host: address.toString() }) }, () => {
-        server.removeAllListeners("error");
+  async #move({ addresses, port }: ListenPlace): Promise<void> {
+    const wanted = new Map(addresses.map((address) => [address.toString(), address]));
+    const isSamePort = this.#place?.port === port;
+    // First of all the old ones, since a socket for every address and one for a single one can't be there together.
+    for (const [name, listener] of this.#open)
+      if (!isSamePort || !(wanted.has(name) || (name === "" && wanted.size === 0))) {
+        this.#open.delete(name);
+        listener.close();
+      }
+    this.#place = { addresses, port };
+    if (wanted.size === 0 && !this.#open.has("")) await this.#openOne(undefined, port);
+    for (const [name, address] of wanted) if (!this.#open.has(name)) await this.#openOne(address, this.port ?? port);
+  }
+
+  async #openOne(address: IpAddress | undefined, port: number): Promise<void> {
+    const { sockets, logger } = this.#options;
+    try {
+      const listener = await sockets.listen({
+        ...(address !== undefined && { address: address.toString() }),
+        port,
+        backlog,
+        onConnection: (socket) => this.#onSocket(socket),
         // Such as running out of file descriptors; the server goes on listening.
-        server.on("error", (error) =>
-          this.#options.logger.warn({ error: errorMessage(error) }, "accepting a BGP connection failed"),
-        );
-        this.#servers.push(server);
-        resolve();
+        onError: (error) => logger.warn({ error: errorMessage(error) }, "accepting a BGP connection failed"),
       });
-    });
+      this.#open.set(address?.toString() ?? "", listener);
+      for (const [name, { range, key }] of this.#keys) this.#applyKey(name, range, key, [listener]);
+    } catch (error) {
+      throw listenFailed(address, port, error);
+    }
+  }
+
+  /** A connection of such a peer that gets through without its password is closed when the session prepares it. */
+  #applyKey(
+    peer: string,
+    range: TcpRange,
+    key: TcpKey | undefined,
+    listeners: Iterable<TcpListener> = this.#open.values(),
+  ): void {
+    for (const listener of listeners)
+      try {
+        listener.setKey(range, key);
+      } catch (error) {
+        const fields = { peer, address: range.address, reason: errorMessage(error) };
+        this.#options.logger.error(fields, "could not tell the kernel the password of a BGP peer");
+      }
   }
 
   #onSocket(socket: Socket): void {
-    const remote = socketAddress(socket.remoteAddress);
+    const remote = socketEnd(socket.remoteAddress);
     if (remote === undefined) {
       socket.destroy();
       return;
     }
     if (this.#options.onConnection(remote, socket)) return;
     this.#options.logger.info(
-      { address: remote.toString() },
+      { address: remote.address.toString() },
       "refused a BGP connection from an address that is no peer",
     );
     if (this.#refused.size >= maxRefusals) {
@@ -96,6 +152,10 @@ export class BgpListener {
     this.#refused.add(socket);
     void closeGently(socket, connectionRejected, this.#options.clock).then(() => this.#refused.delete(socket));
   }
+}
+
+function areSameKeys(old: TcpKey, wanted: TcpKey): boolean {
+  return old.password.equals(wanted.password) && JSON.stringify(old) === JSON.stringify(wanted);
 }
 
 function listenFailed(address: IpAddress | undefined, port: number, error: unknown): BgpError {

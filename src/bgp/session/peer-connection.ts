@@ -33,7 +33,8 @@ export interface PeerConnectionHandler {
  * While messages wait to be handled the socket is paused, so that at most one chunk is buffered and TCP slows the peer down.
  */
 export class PeerConnection {
-  readonly #socket: Socket;
+  /** For its options only: what goes through it is this class's business. */
+  readonly socket: Socket;
   readonly #clock: Clock;
   readonly #handler: PeerConnectionHandler;
   readonly #framer = new MessageFramer();
@@ -51,7 +52,7 @@ export class PeerConnection {
 
   /** `socket` is connected. The connection owns it from here on. */
   constructor(socket: Socket, clock: Clock, handler: PeerConnectionHandler) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#clock = clock;
     this.#handler = handler;
     socket.setNoDelay(true);
@@ -82,24 +83,24 @@ export class PeerConnection {
 
   /** Queues octets. Those of one turn of the event loop go out together. */
   write(octets: Uint8Array): void {
-    if (this.#isOver || !this.#socket.writable) return;
+    if (this.#isOver || !this.socket.writable) return;
     if (!this.#isCorked) {
       this.#isCorked = true;
-      this.#socket.cork();
+      this.socket.cork();
       process.nextTick(this.#flush);
     }
-    this.#socket.write(octets, this.#onWritten);
-    if (this.#socket.writableLength >= highWaterOctets) this.#isCongested = true;
+    this.socket.write(octets, this.#onWritten);
+    if (this.socket.writableLength >= highWaterOctets) this.#isCongested = true;
   }
 
   /** Sends what is queued and `lastWords`, then closes. Resolves when the socket is gone. The handler hears nothing more. */
   close(lastWords: Uint8Array | undefined): Promise<void> {
     this.#isOver = true;
-    this.#socket.off("data", this.#onData);
-    this.#socket.off("end", this.#onEnd);
-    this.#socket.off("close", this.#onEnd);
-    const closed = closeGently(this.#socket, lastWords, this.#clock);
-    this.#socket.off("error", this.#onError);
+    this.socket.off("data", this.#onData);
+    this.socket.off("end", this.#onEnd);
+    this.socket.off("close", this.#onEnd);
+    const closed = closeGently(this.socket, lastWords, this.#clock);
+    this.socket.off("error", this.#onError);
     return closed;
   }
 
@@ -119,7 +120,7 @@ export class PeerConnection {
       }
     }
     this.#hasBacklog = true;
-    this.#socket.pause();
+    this.socket.pause();
     setImmediate(this.#handleSlice);
   };
 
@@ -145,7 +146,7 @@ export class PeerConnection {
   #endBacklog(): void {
     if (!this.#hasBacklog) return;
     this.#hasBacklog = false;
-    this.#socket.resume();
+    this.socket.resume();
     if (this.#pendingLoss !== undefined) this.#lose(...this.#pendingLoss);
   }
 
@@ -166,8 +167,8 @@ export class PeerConnection {
 
   readonly #flush = (): void => {
     this.#isCorked = false;
-    this.#socket.uncork();
-    if (this.#isOver || this.#isBlocked || this.#socket.writableLength === 0) return;
+    this.socket.uncork();
+    if (this.#isOver || this.#isBlocked || this.socket.writableLength === 0) return;
     this.#isBlocked = true;
     this.#handler.onWriteState("write-blocked");
   };
@@ -175,7 +176,7 @@ export class PeerConnection {
   /** After each chunk that the kernel took. */
   readonly #onWritten = (error?: Error | null): void => {
     if (this.#isOver || (error !== undefined && error !== null)) return;
-    const waiting = this.#socket.writableLength;
+    const waiting = this.socket.writableLength;
     if (this.#isBlocked) {
       this.#isBlocked = waiting > 0;
       this.#handler.onWriteState(waiting > 0 ? "write-progress" : "write-drained");

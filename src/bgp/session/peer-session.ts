@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
-import { assertNever } from "../../core/errors.ts";
+import { assertNever, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { TcpSockets } from "../../core/tcp.ts";
 import type { GracefulRestartState } from "../fsm/negotiate.ts";
 import { step } from "../fsm/peer.ts";
 import { establishedOf, initialPeerState, sessionStateOf } from "../fsm/peer-state.ts";
@@ -13,13 +14,14 @@ import type { NotificationMessage } from "../packet/message.ts";
 import { encodeNotification } from "../packet/notification.ts";
 import { encodeOpen } from "../packet/open.ts";
 import { encodeRouteRefresh } from "../packet/route-refresh.ts";
+import { comparePeerConfigs } from "../peer-config.ts";
 import type { PeerConfig, SessionListener, SessionStatus } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
 import { ConnectionSlot } from "./connection-slot.ts";
 import { Delivery } from "./delivery.ts";
-import type { Dial } from "./dial.ts";
+import { tcpOptionsOf } from "./endpoint.ts";
 import { SessionCounts } from "./session-counters.ts";
-import { socketAddress } from "./socket-address.ts";
+import { socketEnd } from "./socket-address.ts";
 import { TimerTable } from "./timer-table.ts";
 
 export interface PeerSessionOptions {
@@ -30,7 +32,7 @@ export interface PeerSessionOptions {
   readonly logger: Logger;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
-  readonly dial: Dial;
+  readonly sockets: TcpSockets;
   readonly listener: SessionListener;
   /** Asked for every OPEN that goes out. */
   readonly gracefulRestartState: () => GracefulRestartState;
@@ -47,7 +49,7 @@ export type StopMode = "restart" | Omit<NotificationMessage, "type">;
 /**
  * One configured neighbour: gives the pure state machine its sockets and timers.
  *
- *     socket ──► PeerConnection ──► step(state, event) ──► actions ──► PeerConnection, TimerTable, Dial
+ *     socket ──► PeerConnection ──► step(state, event) ──► actions ──► PeerConnection, TimerTable, TcpSockets
  *                                                                └──► Delivery ──► SessionListener
  *
  * The listener is called in the wire's order and never from inside a method of this class.
@@ -60,6 +62,7 @@ export class PeerSession {
   readonly #delivery = new Delivery();
   readonly #counts = new SessionCounts();
   readonly #closing = new Set<Promise<void>>();
+  #config: PeerConfig;
   #state: PeerState = initialPeerState;
   #sinceMs: number;
   #established: ConnectionSlot | undefined;
@@ -67,8 +70,12 @@ export class PeerSession {
   constructor(options: PeerSessionOptions) {
     const { clock, config, routerId, random, gracefulRestartState } = options;
     this.#options = options;
+    this.#config = config;
+    const currentConfig = () => this.#config;
     this.#context = {
-      config,
+      get config() {
+        return currentConfig();
+      },
       routerId,
       timing: { ...defaultTiming, ...options.timing },
       get gracefulRestart() {
@@ -99,9 +106,28 @@ export class PeerSession {
 
   /** Takes a connection that the peer has opened, or refuses it with a Cease. The session owns the socket from here on. */
   accept(socket: Socket): void {
-    const localAddress = socketAddress(socket.localAddress);
-    if (localAddress === undefined) socket.destroy();
+    const localAddress = socketEnd(socket.localAddress)?.address;
+    if (localAddress === undefined || !this.#prepare(socket)) socket.destroy();
     else this.#delivery.inside(() => this.#happen({ type: "accepted", localAddress }, socket));
+  }
+
+  /** Takes a configuration over that differs in nothing but the password from what the session was made for. */
+  reconfigure(config: PeerConfig): void {
+    const { password } = comparePeerConfigs(this.#config, config);
+    this.#config = config;
+    const key = config.transport?.key;
+    if (!password || key === undefined) return;
+    const { sockets, logger } = this.#options;
+    for (const slot of this.#slots.values())
+      try {
+        slot.changeKey(sockets, key);
+      } catch (error) {
+        // The next connection gets it; this one lasts until the hold timer says that the peer has changed its own.
+        logger.warn(
+          { peer: config.name, reason: errorMessage(error) },
+          "could not change the password of a live BGP connection",
+        );
+      }
   }
 
   /**
@@ -153,7 +179,7 @@ export class PeerSession {
     switch (action.type) {
       case "dial":
         this.#counts.connectAttempt();
-        this.#slot(action.connection).dial(this.#options.dial, this.#options.config);
+        this.#slot(action.connection).dial(this.#options.sockets, this.#config);
         return;
       case "adopt":
         if (accepted !== undefined) this.#slot(action.connection).take(accepted);
@@ -210,6 +236,21 @@ export class PeerSession {
     }
   }
 
+  /** False if an option can't be had: a connection without its peer's password or TTL check is not the peer's. */
+  #prepare(socket: Socket): boolean {
+    const { sockets, logger } = this.#options;
+    try {
+      sockets.prepare(socket, tcpOptionsOf(this.#config));
+      return true;
+    } catch (error) {
+      // Else a socket that nobody reads could bring an error that nobody hears.
+      socket.on("error", () => {});
+      const fields = { peer: this.#config.name, reason: errorMessage(error) };
+      logger.warn(fields, "closed a BGP connection that could not get its socket options");
+      return false;
+    }
+  }
+
   #slot(id: number): ConnectionSlot {
     const slot = new ConnectionSlot(this.#options.clock, {
       onEvent: (event) => this.#onConnectionEvent(id, event),
@@ -241,7 +282,8 @@ export class PeerSession {
 
   /** Keeps the time of the last change and logs what an operator wants to see. */
   #report(before: PeerState): void {
-    const { clock, config } = this.#options;
+    const { clock } = this.#options;
+    const config = this.#config;
     const [was, is] = [sessionStateOf(before), sessionStateOf(this.#state)];
     const { lastReason } = this.#state;
     const fields = { peer: config.name, address: config.address.toString(), from: was, to: is };

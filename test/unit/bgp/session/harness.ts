@@ -5,9 +5,9 @@ import { MessageFramer } from "../../../../src/bgp/packet/framer.ts";
 import { encodeKeepalive } from "../../../../src/bgp/packet/keepalive.ts";
 import type { BgpMessage, OpenMessage } from "../../../../src/bgp/packet/message.ts";
 import { encodeOpen } from "../../../../src/bgp/packet/open.ts";
-import { dialTcp } from "../../../../src/bgp/session/dial.ts";
 import { BgpListener } from "../../../../src/bgp/session/listener.ts";
 import { PeerSession, type PeerSessionOptions } from "../../../../src/bgp/session/peer-session.ts";
+import { plainSockets } from "../../../../src/bgp/session/plain-sockets.ts";
 import type { NegotiatedSession, PeerConfig, SessionDownReason, SessionListener } from "../../../../src/bgp/types.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
@@ -74,7 +74,7 @@ export function makeSession(options: Options = {}): { session: PeerSession; reco
     clock: systemClock,
     logger: silentLogger,
     random: Math.random,
-    dial: dialTcp,
+    sockets: plainSockets,
     listener: recorder,
     gracefulRestartState: () => notRestarting,
     timing: { connectDelayMs: 0, connectRetryMs: 200, ...options.timing },
@@ -91,8 +91,7 @@ function withoutUndefined(options: Options, left: readonly string[]): Partial<Pe
 /** A listener on a loopback address that gives every connection to one session. */
 export async function listenFor(address: string, owner: () => PeerSession): Promise<BgpListener> {
   const listener = new BgpListener({
-    addresses: [IpAddress.parse(address)],
-    port: 0,
+    sockets: plainSockets,
     clock: systemClock,
     logger: silentLogger,
     onConnection: (_remote, socket) => {
@@ -100,7 +99,7 @@ export async function listenFor(address: string, owner: () => PeerSession): Prom
       return true;
     },
   });
-  await listener.listen();
+  await listener.listen({ addresses: [IpAddress.parse(address)], port: 0 });
   return listener;
 }
 

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { BgpError } from "../../../../src/bgp/errors.ts";
 import { BgpListener } from "../../../../src/bgp/session/listener.ts";
-import { socketAddress } from "../../../../src/bgp/session/socket-address.ts";
+import { plainSockets } from "../../../../src/bgp/session/plain-sockets.ts";
+import { socketEnd } from "../../../../src/bgp/session/socket-address.ts";
+import type { ListenPlace } from "../../../../src/bgp/types.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
@@ -12,14 +14,13 @@ afterEach(async () => {
   for (const listener of listeners.splice(0)) await listener.close();
 });
 
-function makeListener(addresses: readonly string[], port: number, known: (remote: IpAddress) => boolean): BgpListener {
+function makeListener(known: (remote: IpAddress) => boolean): BgpListener {
   const listener = new BgpListener({
-    addresses: addresses.map((address) => IpAddress.parse(address)),
-    port,
+    sockets: plainSockets,
     clock: systemClock,
     logger: silentLogger,
-    onConnection: (remote, socket) => {
-      if (!known(remote)) return false;
+    onConnection: ({ address }, socket) => {
+      if (!known(address)) return false;
       socket.destroy();
       return true;
     },
@@ -28,10 +29,14 @@ function makeListener(addresses: readonly string[], port: number, known: (remote
   return listener;
 }
 
+function placeOf(addresses: readonly string[], port: number): ListenPlace {
+  return { addresses: addresses.map((address) => IpAddress.parse(address)), port };
+}
+
 describe("BgpListener", () => {
   test("tells a stranger Cease 6/5 before it closes", async () => {
-    const listener = makeListener(["127.0.0.1"], 0, () => false);
-    await listener.listen();
+    const listener = makeListener(() => false);
+    await listener.listen(placeOf(["127.0.0.1"], 0));
     const stranger = await RawPeer.dial(listener.port ?? 0);
     await until(() => stranger.ended, "the refusal");
     expect(stranger.notification()).toBe("6/5");
@@ -39,20 +44,20 @@ describe("BgpListener", () => {
 
   test("gives connections to the owner by address, also IPv4 ones of a dual-stack socket", async () => {
     const seen: string[] = [];
-    const listener = makeListener([], 0, (remote) => seen.push(remote.toString()) > 0);
-    await listener.listen();
+    const listener = makeListener((remote) => seen.push(remote.toString()) > 0);
+    await listener.listen(placeOf([], 0));
     await RawPeer.dial(listener.port ?? 0);
     await until(() => seen.length === 1, "the connection");
     expect(seen).toEqual(["127.0.0.1"]);
   });
 
   test("listens on several addresses with one port, and on none if one of them fails", async () => {
-    const listener = makeListener(["127.0.0.1", "127.0.0.9"], 0, () => false);
-    await listener.listen();
+    const listener = makeListener(() => false);
+    await listener.listen(placeOf(["127.0.0.1", "127.0.0.9"], 0));
     const port = listener.port ?? 0;
     await RawPeer.dial(port, "127.0.0.9");
-    const second = makeListener(["127.0.0.10", "127.0.0.9"], port, () => false);
-    const error = await second.listen().catch((reason: unknown) => reason);
+    const second = makeListener(() => false);
+    const error = await second.listen(placeOf(["127.0.0.10", "127.0.0.9"], port)).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(BgpError);
     expect(error).toMatchObject({
       code: "LISTEN_FAILED",
@@ -64,25 +69,27 @@ describe("BgpListener", () => {
   });
 
   test("says what to do about an address that is not this host's", async () => {
-    const error = await makeListener(["192.0.2.77"], 0, () => false)
-      .listen()
+    const error = await makeListener(() => false)
+      .listen(placeOf(["192.0.2.77"], 0))
       .catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "LISTEN_FAILED", details: { errno: "EADDRNOTAVAIL" } });
     expect(String(error)).toContain("192.0.2.77");
   });
 });
 
-describe("socketAddress", () => {
+describe("socketEnd", () => {
   test.each([
-    ["10.0.0.1", "10.0.0.1"],
-    ["::ffff:10.0.0.1", "10.0.0.1"],
-    ["fd00::1", "fd00::1"],
-    ["fe80::1%eth0", "fe80::1"],
-  ])("reads %s as %s", (text, address) => {
-    expect(socketAddress(text)?.toString()).toBe(address);
+    ["10.0.0.1", "10.0.0.1", undefined],
+    ["::ffff:10.0.0.1", "10.0.0.1", undefined],
+    ["fd00::1", "fd00::1", undefined],
+    ["fe80::1%eth0", "fe80::1", "eth0"],
+  ])("reads %s as %s on device %s", (text, address, device) => {
+    const end = socketEnd(text);
+    expect(end?.address.toString()).toBe(address);
+    expect(end?.device).toBe(device);
   });
 
   test("has no address for a socket that is gone", () => {
-    expect(socketAddress(undefined)).toBeUndefined();
+    expect(socketEnd(undefined)).toBeUndefined();
   });
 });

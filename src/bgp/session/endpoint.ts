@@ -1,0 +1,31 @@
+import type { TcpDial, TcpOptions } from "../../core/tcp.ts";
+import type { IpAddress } from "../../net/address.ts";
+import type { PeerConfig } from "../types.ts";
+
+/** fe80::/10: such an address means something only together with a link. */
+export function isLinkLocal({ family, w0 }: IpAddress): boolean {
+  return family === 6 && w0 >>> 22 === 0x3fa;
+}
+
+/** What tells peers apart: the address, and for a link-local one the device that its link is on. */
+export function endpointKey(address: IpAddress, device: string | undefined): string {
+  return isLinkLocal(address) && device !== undefined ? `${address}%${device}` : address.toString();
+}
+
+/** Options of all connections with a peer. A link-local address names its device itself, so no socket need be bound to it. */
+export function tcpOptionsOf({ address, transport = {} }: PeerConfig): TcpOptions {
+  const { localPort: _localPort, device, ...options } = transport;
+  return device === undefined || isLinkLocal(address) ? options : { ...options, device };
+}
+
+export function dialRequest(peer: PeerConfig): TcpDial {
+  const { address, port, localAddress, transport = {} } = peer;
+  const { device, localPort } = transport;
+  return {
+    address: endpointKey(address, device),
+    port,
+    ...(localAddress !== undefined && { localAddress: endpointKey(localAddress, device) }),
+    ...(localPort !== undefined && { localPort }),
+    options: tcpOptionsOf(peer),
+  };
+}
