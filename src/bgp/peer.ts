@@ -2,15 +2,16 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
-import type { GracefulRestartState } from "./fsm/negotiate.ts";
 import { CeaseSubcode } from "./fsm/notification.ts";
+import type { GracefulRestartState } from "./fsm/offer.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
-import { ErrorCode } from "./packet/constants.ts";
+import { ErrorCode, RefreshSubtype } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
 import type { RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { PolicyRunner } from "./policy/apply.ts";
+import { RefreshWindow } from "./refresh-window.ts";
 import { AdjRibIn, type ImportRules, isOf } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupTable } from "./rib/group-table.ts";
@@ -80,6 +81,7 @@ export class Peer implements SessionListener, GroupMember {
   readonly #environment: PeerEnvironment;
   readonly #table: AdjRibIn;
   readonly #keeper: StaleRouteKeeper;
+  readonly #refreshWindow: RefreshWindow;
   readonly #endOfRib = new Set<Family>();
   #config: PeerConfig;
   #negotiated: NegotiatedSession | undefined;
@@ -109,6 +111,13 @@ export class Peer implements SessionListener, GroupMember {
         environment.wake();
       },
     });
+    this.#refreshWindow = new RefreshWindow(environment.clock, environment.retention.stalePathSec, {
+      begin: (family) => rib.beginRefresh(table, family),
+      end: (family) => {
+        rib.endRefresh(table, family);
+        environment.wake();
+      },
+    });
     this.session = environment.createSession(config, this, () => this.#restartState());
   }
 
@@ -122,6 +131,10 @@ export class Peer implements SessionListener, GroupMember {
 
   get endOfRibReceived(): ReadonlySet<Family> {
     return this.#endOfRib;
+  }
+
+  get demarcatesRefresh(): boolean {
+    return this.#negotiated?.enhancedRouteRefresh === true;
   }
 
   /** Brings a configuration into force that differs in nothing that belongs to the session. */
@@ -169,6 +182,7 @@ export class Peer implements SessionListener, GroupMember {
   async remove(notification: Notification): Promise<void> {
     this.#closed = true;
     this.#keeper.stop();
+    this.#refreshWindow.stop();
     this.#environment.groups.leave(this);
     this.#environment.rib.removeWhere(this.#table, () => true);
     this.#environment.wake();
@@ -179,6 +193,7 @@ export class Peer implements SessionListener, GroupMember {
   async close(mode: StopMode): Promise<void> {
     this.#closed = true;
     this.#keeper.stop();
+    this.#refreshWindow.stop();
     await this.session.stop(mode === "restart" ? mode : this.#forGood(mode));
   }
 
@@ -237,14 +252,30 @@ export class Peer implements SessionListener, GroupMember {
 
   onRouteRefresh(message: RouteRefreshMessage): void {
     const family = familyOf(message);
-    if (this.#closed || family === undefined || message.subtype !== 0) return;
-    if (this.#negotiated?.families.includes(family)) this.#environment.groups.refresh(this, family);
+    const session = this.#negotiated;
+    if (this.#closed || family === undefined || !session?.families.includes(family)) return;
+    // RFC 7313 §4: before the End-of-RIB of a peer with graceful restart its routes are not all there yet.
+    const isComplete = session.gracefulRestart === undefined || this.#endOfRib.has(family);
+    switch (message.subtype) {
+      case RefreshSubtype.request:
+        this.#environment.groups.refresh(this, family);
+        return;
+      case RefreshSubtype.begin:
+        if (this.demarcatesRefresh && isComplete) this.#refreshWindow.onBegin(family);
+        return;
+      case RefreshSubtype.end:
+        this.#refreshWindow.onEnd(family);
+        return;
+      default:
+        this.#environment.logger.warn({ peer: this.name, ...message }, "ROUTE-REFRESH of an unknown subtype ignored");
+    }
   }
 
   onDown(reason: SessionDownReason): void {
     const session = this.#negotiated;
     if (this.#closed || session === undefined) return;
     this.#negotiated = undefined;
+    this.#refreshWindow.stop();
     this.#environment.groups.leave(this);
     this.#keeper.onDown(reason, session);
     this.#environment.wake();

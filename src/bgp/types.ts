@@ -32,6 +32,8 @@ export interface PeerConfig {
   /** Wish for the keepalive interval; a third of the negotiated hold time if absent. */
   readonly keepaliveTimeSec?: number;
   readonly families: readonly Family[];
+  /** Offer messages of more than 4096 octets (RFC 8654), and send them to a peer that offers the same; true if absent. */
+  readonly extendedMessages?: boolean;
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
   readonly routeReflectorClient: boolean;

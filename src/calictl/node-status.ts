@@ -75,5 +75,6 @@ export function writePeers(context: CommandContext, peers: readonly PeerView[], 
     );
   if (wide || peers.some((peer) => peer.state !== "Established"))
     columns.push({ title: "REASON", value: (peer) => (peer.state === "Established" ? "" : (peer.reason ?? "")) });
+  if (wide) columns.push({ title: "CAPABILITIES", value: (peer) => peer.capabilities.join(", ") });
   writeLine(context, formatTable(columns, peers, context.colour));
 }

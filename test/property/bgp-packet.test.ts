@@ -51,8 +51,19 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
     ),
   }),
   fc.record({
+    kind: fc.constant("extended-next-hop" as const),
+    families: fc.array(fc.record({ ...afiSafi, nextHopAfi: uint16 }), { maxLength: 5 }),
+  }),
+  fc.record({ kind: fc.constant("role" as const), value: uint8 }),
+  fc.record({
+    kind: fc.constant("long-lived-graceful-restart" as const),
+    families: fc.array(fc.record({ ...afiSafi, forwardingPreserved: fc.boolean(), staleTimeSec: fc.nat(0xffffff) }), {
+      maxLength: 5,
+    }),
+  }),
+  fc.record({
     kind: fc.constant("unknown" as const),
-    code: fc.integer({ min: 71, max: 255 }),
+    code: fc.integer({ min: 72, max: 255 }),
     value: octets(80),
   }),
 );

@@ -1,4 +1,4 @@
-import type { GracefulRestartState } from "../../src/bgp/fsm/negotiate.ts";
+import type { GracefulRestartState } from "../../src/bgp/fsm/offer.ts";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
@@ -99,6 +99,8 @@ export class ScriptedSession implements Session {
       const result = decodeMessage(message.bytes, this.#negotiated);
       if (!result.ok) throw new Error(result.error.reason);
       if (result.message.type === "update") this.#learn(result.message);
+      if (result.message.type === "route-refresh")
+        this.log.push(["request", "BoRR", "EoRR"][result.message.subtype] ?? "?");
     }
     return this.sentOctets <= this.capacity;
   }
@@ -155,6 +157,11 @@ export class ScriptedSession implements Session {
   withdraw(prefix: string, pathId = 0): void {
     const withdrawals = [{ family: "ipv4-unicast", nlri: [{ prefix: prefixOf(prefix), pathId }] }] as const;
     this.listener.onUpdate({ type: "update", withdrawals, announcements: [], problems: [] });
+  }
+
+  /** 0 request, 1 beginning, 2 end of a refresh of IPv4. */
+  routeRefresh(subtype: number): void {
+    this.listener.onRouteRefresh({ type: "route-refresh", afi: 1, safi: 1, subtype });
   }
 
   endOfRib(): void {

@@ -1,3 +1,4 @@
+import { formatCapability } from "../../bgp/packet/index.ts";
 import type { PeerStatus } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
 import type { PeerView } from "./views.ts";
@@ -22,6 +23,7 @@ export function peerView(status: PeerStatus): PeerView {
     keepaliveTimeSec: negotiated?.keepaliveTimeSec ?? null,
     families: [...(negotiated?.families ?? config.families)],
     gracefulRestart: negotiated?.gracefulRestart !== undefined,
+    capabilities: negotiated?.remoteCapabilities.map(formatCapability) ?? [],
     routes: {
       received: status.received,
       accepted: status.accepted,

@@ -64,6 +64,8 @@ export interface PeerView {
   keepaliveTimeSec: number | null;
   families: string[];
   gracefulRestart: boolean;
+  /** What the peer's OPEN offered, also capabilities that we do not know; empty unless Established. */
+  capabilities: string[];
   routes: { received: number; accepted: number; advertised: number; stale: number };
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
   timesEstablished: number;

@@ -1,10 +1,10 @@
 import { assertNever } from "../../core/errors.ts";
 import type { IpAddress } from "../../net/address.ts";
-import { ErrorCode, MessageType } from "../packet/constants.ts";
-import type { NotificationMessage, SessionError } from "../packet/message.ts";
+import { ErrorCode, extendedMaxMessageLength, MessageType, standardMaxMessageLength } from "../packet/constants.ts";
+import type { NotificationMessage, OpenMessage, SessionError } from "../packet/message.ts";
 import type { NegotiatedSession, SessionDownReason } from "../types.ts";
-import { buildOpen } from "./negotiate.ts";
 import { CeaseSubcode, describeNotification, notification } from "./notification.ts";
+import { buildOpen, offersExtendedMessages, type WithheldCapabilities } from "./offer.ts";
 import { jittered } from "./timing.ts";
 import type {
   ClosedConnection,
@@ -47,7 +47,9 @@ export function stepConnection(
   if (state.name === "connecting" && needsTcp(event)) return { state, actions: [] };
   switch (event.type) {
     case "connected":
-      return state.name === "connecting" ? openConnection(id, event.localAddress, context) : { state, actions: [] };
+      return state.name === "connecting"
+        ? openConnection(id, event.localAddress, state.withheld, context)
+        : { state, actions: [] };
     case "lost":
       return end(id, { kind: event.kind, text: event.text }, undefined);
     case "timer-expired":
@@ -102,20 +104,22 @@ function needsTcp(event: ConnectionEvent | ConnectionCommand): boolean {
 export function openConnection(
   id: number,
   localAddress: IpAddress,
+  withheld: WithheldCapabilities,
   context: FsmContext,
 ): { readonly state: ConnectionState; readonly actions: readonly FsmAction[] } {
+  const ours = buildOpen(context.config, context.routerId, context.gracefulRestart, withheld);
   const { delayOpenMs } = context.timing;
   if (delayOpenMs > 0)
     return {
-      state: { name: "open-delayed", localAddress },
+      state: { name: "open-delayed", localAddress, ours },
       actions: [{ type: "arm", connection: id, timer: "delay-open", delayMs: jittered(delayOpenMs, context.random) }],
     };
-  return { state: { name: "open-sent", localAddress }, actions: sendOpen(id, context) };
+  return { state: { name: "open-sent", localAddress, ours }, actions: sendOpen(id, ours, context) };
 }
 
-function sendOpen(id: number, context: FsmContext): FsmAction[] {
+function sendOpen(id: number, ours: OpenMessage, context: FsmContext): FsmAction[] {
   return [
-    { type: "send", connection: id, message: buildOpen(context.config, context.routerId, context.gracefulRestart) },
+    { type: "send", connection: id, message: ours },
     { type: "arm", connection: id, timer: "hold", delayMs: context.timing.openHoldMs },
   ];
 }
@@ -126,21 +130,27 @@ function acceptOpen(
   session: NegotiatedSession,
   context: FsmContext,
 ): ConnectionStep {
-  const actions: FsmAction[] = [{ type: "negotiated", connection: id, session }];
+  if (state.name !== "open-delayed" && state.name !== "open-sent") return { state, actions: [] };
+  const { ours } = state;
+  const longestToReceive = offersExtendedMessages(ours) ? extendedMaxMessageLength : standardMaxMessageLength;
+  const actions: FsmAction[] = [{ type: "negotiated", connection: id, session, longestToReceive }];
   if (state.name === "open-delayed")
-    actions.push({ type: "cancel", connection: id, timer: "delay-open" }, ...sendOpen(id, context));
+    actions.push({ type: "cancel", connection: id, timer: "delay-open" }, ...sendOpen(id, ours, context));
   actions.push({ type: "send", connection: id, message: { type: "keepalive" } });
   // RFC 4271 §8.2.2: with a negotiated hold time of zero neither timer runs.
   if (session.holdTimeSec === 0) actions.push({ type: "cancel", connection: id, timer: "hold" });
   else actions.push(...armHold(id, session), armKeepalive(id, session, context));
-  return { state: { name: "open-confirm", session }, actions };
+  return { state: { name: "open-confirm", session, ours }, actions };
 }
 
 function onTimer(id: number, state: ConnectionState, timer: ConnectionTimer, context: FsmContext): ConnectionStep {
   switch (timer) {
     case "delay-open":
       if (state.name !== "open-delayed") return { state, actions: [] };
-      return { state: { name: "open-sent", localAddress: state.localAddress }, actions: sendOpen(id, context) };
+      return {
+        state: { name: "open-sent", localAddress: state.localAddress, ours: state.ours },
+        actions: sendOpen(id, state.ours, context),
+      };
     case "keepalive":
       if (state.name !== "open-confirm" && state.name !== "established") return { state, actions: [] };
       return {

@@ -1,87 +1,64 @@
 import { IpAddress } from "../../net/address.ts";
 import type { Capability } from "../packet/capability.ts";
-import { asTrans } from "../packet/constants.ts";
+import { extendedMaxMessageLength, standardMaxMessageLength } from "../packet/constants.ts";
 import { afiSafiOf, type Family, familyOf } from "../packet/family.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
 import type { NegotiatedSession, PeerConfig } from "../types.ts";
-
-/** What the owner knows about its own restart at the moment that an OPEN goes out (RFC 4724 §3). */
-export interface GracefulRestartState {
-  /** The R bit: this process has restarted and its initial convergence is not over. */
-  readonly restarting: boolean;
-  /** The F bit: families whose kernel routes survived. */
-  readonly preservedFamilies: readonly Family[];
-}
-
-/** The OPEN that we send. */
-export function buildOpen(config: PeerConfig, routerId: number, restart: GracefulRestartState): OpenMessage {
-  const capabilities: Capability[] = config.families.map((family) => ({ kind: "multiprotocol", ...afiSafiOf(family) }));
-  capabilities.push({ kind: "route-refresh" }, { kind: "four-octet-as", asNumber: config.localAs });
-  if (config.gracefulRestart !== undefined)
-    capabilities.push({
-      kind: "graceful-restart",
-      restarting: restart.restarting,
-      notification: true,
-      restartTimeSec: config.gracefulRestart.restartTimeSec,
-      families: config.families.map((family) => ({
-        ...afiSafiOf(family),
-        forwardingPreserved: restart.preservedFamilies.includes(family),
-      })),
-    });
-  return {
-    type: "open",
-    version: 4,
-    myAs: config.localAs > 0xffff ? asTrans : config.localAs,
-    holdTimeSec: config.holdTimeSec,
-    bgpIdentifier: routerId,
-    capabilities,
-  };
-}
 
 type Negotiation =
   | { readonly ok: true; readonly session: NegotiatedSession }
   | { readonly ok: false; readonly error: SessionError };
 
-/** Judges the peer's OPEN by our configuration (RFC 4271 §6.2, 5492, 6286, 6793) and says what both sides agree on. */
+/**
+ * Judges the peer's OPEN by our configuration (RFC 4271 §6.2, 5492, 6286, 6793) and says what both sides agree on: what is
+ * in both OPENs. `ours` is the one that the peer gets on this connection.
+ */
 export function negotiate(
   config: PeerConfig,
-  routerId: number,
   localAddress: IpAddress,
-  open: OpenMessage,
+  ours: OpenMessage,
+  theirs: OpenMessage,
 ): Negotiation {
-  const remoteAs = asNumberOf(open);
+  const remoteAs = asNumberOf(theirs);
   if (remoteAs !== config.remoteAs)
     return refuse(2, 2, `the peer's AS is ${remoteAs ?? "contradictory"}, the configuration wants ${config.remoteAs}`);
-  if (open.bgpIdentifier === 0) return refuse(2, 3, "the peer's BGP identifier is 0");
+  const { bgpIdentifier } = theirs;
+  if (bgpIdentifier === 0) return refuse(2, 3, "the peer's BGP identifier is 0");
   // RFC 6286 §2.1: identifiers are unique within an AS only.
-  if (open.bgpIdentifier === routerId && config.remoteAs === config.localAs)
-    return refuse(2, 3, `the peer's BGP identifier ${IpAddress.v4(routerId)} is our own, in the same AS`);
-  if (open.holdTimeSec === 1 || open.holdTimeSec === 2)
-    return refuse(2, 6, `hold time ${open.holdTimeSec} s; it must be 0 or at least 3`, [0, open.holdTimeSec]);
-  const families = commonFamilies(config, open);
+  if (bgpIdentifier === ours.bgpIdentifier && config.remoteAs === config.localAs)
+    return refuse(2, 3, `the peer's BGP identifier ${IpAddress.v4(bgpIdentifier)} is our own, in the same AS`);
+  if (theirs.holdTimeSec === 1 || theirs.holdTimeSec === 2)
+    return refuse(2, 6, `hold time ${theirs.holdTimeSec} s; it must be 0 or at least 3`, [0, theirs.holdTimeSec]);
+  const families = commonFamilies(config, ours, theirs);
   if (families.length === 0)
     return refuse(2, 7, `no common address family; we want ${config.families.join(", ")}`, wantedCapabilities(config));
-  const holdTimeSec = Math.min(config.holdTimeSec, open.holdTimeSec);
-  const gracefulRestart = negotiateGracefulRestart(config, families, open);
+  const both = (kind: Capability["kind"]) => has(ours, kind) && has(theirs, kind);
+  const holdTimeSec = Math.min(ours.holdTimeSec, theirs.holdTimeSec);
+  const gracefulRestart = negotiateGracefulRestart(families, ours, theirs);
   return {
     ok: true,
     session: {
       peerType: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-      fourOctetAs: open.capabilities.some((capability) => capability.kind === "four-octet-as"),
-      maxMessageLength: 4096,
+      fourOctetAs: both("four-octet-as"),
+      maxMessageLength: both("extended-message") ? extendedMaxMessageLength : standardMaxMessageLength,
       families,
       addPathReceive: [],
       addPathSend: [],
-      remoteIdentifier: open.bgpIdentifier,
+      enhancedRouteRefresh: both("enhanced-route-refresh"),
+      remoteIdentifier: bgpIdentifier,
       remoteAddress: config.address,
       localAddress,
       holdTimeSec,
       keepaliveTimeSec: keepaliveTime(config, holdTimeSec),
-      routeRefresh: open.capabilities.some((capability) => capability.kind === "route-refresh"),
+      routeRefresh: both("route-refresh"),
       ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
-      remoteCapabilities: open.capabilities,
+      remoteCapabilities: theirs.capabilities,
     },
   };
+}
+
+function has(open: OpenMessage, kind: Capability["kind"]): boolean {
+  return open.capabilities.some((capability) => capability.kind === kind);
 }
 
 function refuse(code: number, subcode: number, reason: string, data: readonly number[] = []): Negotiation {
@@ -99,12 +76,17 @@ function asNumberOf(open: OpenMessage): number | undefined {
   return asNumber ?? open.myAs;
 }
 
+/** Those of our configuration that both OPENs offer. */
+function commonFamilies(config: PeerConfig, ours: OpenMessage, theirs: OpenMessage): Family[] {
+  const offered = offeredFamilies(ours);
+  const wanted = offeredFamilies(theirs);
+  return config.families.filter((family) => offered.has(family) && wanted.has(family));
+}
+
 /** RFC 4760 §8: an OPEN without any multiprotocol capability means IPv4 unicast; with one it means just what it lists. */
-function commonFamilies(config: PeerConfig, open: OpenMessage): Family[] {
-  const offered = open.capabilities.filter((capability) => capability.kind === "multiprotocol");
-  if (offered.length === 0) return config.families.filter((family) => family === "ipv4-unicast");
-  const theirs = new Set(offered.map(familyOf));
-  return config.families.filter((family) => theirs.has(family));
+function offeredFamilies({ capabilities }: OpenMessage): ReadonlySet<Family | undefined> {
+  const offered = capabilities.filter((capability) => capability.kind === "multiprotocol");
+  return new Set(offered.length === 0 ? ["ipv4-unicast"] : offered.map(familyOf));
 }
 
 /** Data of 2/7 (RFC 5492 §5): the capabilities that we miss, as they would stand in an OPEN. */
@@ -124,11 +106,11 @@ function keepaliveTime(config: PeerConfig, holdTimeSec: number): number {
 }
 
 function negotiateGracefulRestart(
-  config: PeerConfig,
   families: readonly Family[],
+  ours: OpenMessage,
   open: OpenMessage,
 ): NegotiatedSession["gracefulRestart"] {
-  if (config.gracefulRestart === undefined) return undefined;
+  if (!has(ours, "graceful-restart")) return undefined;
   const theirs = open.capabilities.find((capability) => capability.kind === "graceful-restart");
   if (theirs === undefined) return undefined;
   const preserved = new Map<Family, boolean>();

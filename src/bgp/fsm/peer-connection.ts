@@ -1,9 +1,10 @@
-import type { OpenMessage } from "../packet/message.ts";
+import type { NotificationMessage, OpenMessage } from "../packet/message.ts";
 import type { NegotiatedSession, SessionDownReason } from "../types.ts";
 import { isDamped, nextBackOff } from "./back-off.ts";
 import { losersByEstablished, losersByOpen, replacesEstablished } from "./collision.ts";
 import { stepConnection } from "./connection.ts";
 import { negotiate } from "./negotiate.ts";
+import { nothingWithheld, refusedCapabilities } from "./offer.ts";
 import { type ActiveState, establishedOf, type Move, memoryOf, withoutConnection } from "./peer-state.ts";
 import type {
   Connection,
@@ -23,6 +24,7 @@ export function onConnectionEvent(
   context: FsmContext,
 ): Move {
   if (event.type === "message") {
+    if (event.message.type === "notification") return onNotification(state, connection, event.message, context);
     if (event.message.type === "open") return onOpen(state, connection, event.message, context);
     if (event.message.type === "keepalive" && connection.state.name === "open-confirm") {
       const rival = establishedOf(state);
@@ -32,11 +34,36 @@ export function onConnectionEvent(
   return apply(state, connection, event, context);
 }
 
+/** The end of a connection. If the peer did not take a capability, we try again soon and without it. */
+function onNotification(
+  state: ActiveState,
+  connection: Connection,
+  message: NotificationMessage,
+  context: FsmContext,
+): Move {
+  const { state: before } = connection;
+  const refused =
+    before.name === "open-sent" || before.name === "open-confirm"
+      ? refusedCapabilities(message, before.ours, context.config)
+      : undefined;
+  const { state: after, actions } = stepConnection(connection.id, before, { type: "message", message }, context);
+  if (refused === undefined || after.name !== "closed")
+    return apply(state, connection, { type: "message", message }, context);
+  const withheld = refused === "all" || state.withheld === "all" ? "all" : [...state.withheld, ...refused];
+  const what = withheld === "all" ? "capabilities" : `capability ${withheld.join(", ")}`;
+  const lastReason = { ...after.reason, text: `${after.reason.text}; trying again without ${what}` };
+  return {
+    state: { ...withoutConnection(state, connection), withheld, lastReason },
+    actions,
+    retryDelayMs: context.random * context.timing.connectDelayMs,
+  };
+}
+
 function onOpen(state: ActiveState, connection: Connection, open: OpenMessage, context: FsmContext): Move {
   const { state: connectionState } = connection;
   if (connectionState.name !== "open-sent" && connectionState.name !== "open-delayed")
     return apply(state, connection, { type: "message", message: open }, context);
-  const result = negotiate(context.config, context.routerId, connectionState.localAddress, open);
+  const result = negotiate(context.config, connectionState.localAddress, connectionState.ours, open);
   if (!result.ok) return apply(state, connection, { type: "open-rejected", error: result.error }, context);
   const losers = losersByOpen(state.connections, connection, result.session, context);
   const settled = dump(state, losers, context);
@@ -110,8 +137,11 @@ function lose(
   context: FsmContext,
 ): Move {
   const actions = [...closing];
-  if (connection.state.name === "established") actions.push({ type: "down", reason });
-  const rest: ActiveState = { ...withoutConnection(state, connection), lastReason: reason };
+  const wasUp = connection.state.name === "established";
+  if (wasUp) actions.push({ type: "down", reason });
+  // The peer may have been upgraded since it refused something.
+  const withheld = wasUp ? nothingWithheld : state.withheld;
+  const rest: ActiveState = { ...withoutConnection(state, connection), withheld, lastReason: reason };
   if (rest.connections.length > 0) return { state: rest, actions };
   if (isDamped(reason, connection.state)) {
     const backOff = nextBackOff(state, context);

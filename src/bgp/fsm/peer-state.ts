@@ -1,4 +1,5 @@
 import type { NegotiatedSession, SessionState } from "../types.ts";
+import { nothingWithheld } from "./offer.ts";
 import type { Connection, FsmAction, PeerState } from "./types.ts";
 
 export type ActiveState = Extract<PeerState, { name: "active" }>;
@@ -7,6 +8,7 @@ export const initialPeerState: PeerState = {
   name: "stopped",
   lastConnection: 0,
   backOff: undefined,
+  withheld: nothingWithheld,
   lastReason: undefined,
 };
 
@@ -23,8 +25,9 @@ export function unchanged(state: PeerState): Move {
 }
 
 /** What outlives every connection. */
-export function memoryOf(state: PeerState): Pick<PeerState, "lastConnection" | "backOff" | "lastReason"> {
-  return { lastConnection: state.lastConnection, backOff: state.backOff, lastReason: state.lastReason };
+export function memoryOf(state: PeerState): Pick<PeerState, "lastConnection" | "backOff" | "withheld" | "lastReason"> {
+  const { lastConnection, backOff, withheld, lastReason } = state;
+  return { lastConnection, backOff, withheld, lastReason };
 }
 
 export function withoutConnection(state: ActiveState, gone: Connection): ActiveState {

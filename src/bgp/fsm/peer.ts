@@ -5,6 +5,7 @@ import type { NotificationMessage } from "../packet/message.ts";
 import type { SessionDownReason } from "../types.ts";
 import { openConnection, stepConnection } from "./connection.ts";
 import { CeaseSubcode, notification } from "./notification.ts";
+import { nothingWithheld } from "./offer.ts";
 import { onConnectionEvent } from "./peer-connection.ts";
 import { type ActiveState, establishedOf, type Move, memoryOf, unchanged, withoutConnection } from "./peer-state.ts";
 import { jittered } from "./timing.ts";
@@ -79,8 +80,9 @@ function stop(state: PeerState, message: NotificationMessage | undefined, contex
       reason = result.state.reason;
       actions.push({ type: "down", reason });
     }
-  // What an administrator stops begins afresh: no back-off is remembered.
-  return { state: { ...memoryOf(state), name: "stopped", backOff: undefined, lastReason: reason }, actions };
+  // What an administrator stops begins afresh: no back-off and no refusal is remembered.
+  const memory = { ...memoryOf(state), backOff: undefined, withheld: nothingWithheld, lastReason: reason };
+  return { state: { ...memory, name: "stopped" }, actions };
 }
 
 function accept(state: PeerState, localAddress: IpAddress, context: FsmContext): Move {
@@ -99,7 +101,7 @@ function accept(state: PeerState, localAddress: IpAddress, context: FsmContext):
     others = withoutConnection(others, older);
   }
   const id = state.lastConnection + 1;
-  const opened = openConnection(id, localAddress, context);
+  const opened = openConnection(id, localAddress, state.withheld, context);
   const connections = [...others.connections, { id, origin: "incoming" as const, state: opened.state }];
   return {
     state: { ...others, lastConnection: id, connections },
@@ -125,7 +127,7 @@ function onPeerTimer(state: PeerState, timer: PeerTimer, context: FsmContext): M
   const id = state.lastConnection + 1;
   const connections = [
     ...others.connections,
-    { id, origin: "outgoing" as const, state: { name: "connecting" as const } },
+    { id, origin: "outgoing" as const, state: { name: "connecting" as const, withheld: state.withheld } },
   ];
   return {
     state: { ...others, lastConnection: id, connections },

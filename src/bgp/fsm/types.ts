@@ -9,7 +9,7 @@ import type {
   UpdateMessage,
 } from "../packet/message.ts";
 import type { NegotiatedSession, PeerConfig, SessionDownReason } from "../types.ts";
-import type { GracefulRestartState } from "./negotiate.ts";
+import type { GracefulRestartState, WithheldCapabilities } from "./offer.ts";
 import type { SessionTiming } from "./timing.ts";
 
 /** Who opened a TCP connection: we or the peer. */
@@ -24,13 +24,13 @@ export type PeerTimer = "connect-retry" | "idle-hold";
 /** What one TCP connection is doing (RFC 4271 §8.2.2, seen per connection as §8.2.1 wants it). */
 export type ConnectionState =
   /** Our dial is under way. */
-  | { readonly name: "connecting" }
+  | { readonly name: "connecting"; readonly withheld: WithheldCapabilities }
   /** TCP is up; our OPEN waits for the DelayOpen timer or the peer's OPEN. */
-  | { readonly name: "open-delayed"; readonly localAddress: IpAddress }
+  | { readonly name: "open-delayed"; readonly localAddress: IpAddress; readonly ours: OpenMessage }
   /** Our OPEN is out, the peer's is not in. */
-  | { readonly name: "open-sent"; readonly localAddress: IpAddress }
+  | { readonly name: "open-sent"; readonly localAddress: IpAddress; readonly ours: OpenMessage }
   /** Both OPENs agree and our KEEPALIVE is out. */
-  | { readonly name: "open-confirm"; readonly session: NegotiatedSession }
+  | { readonly name: "open-confirm"; readonly session: NegotiatedSession; readonly ours: OpenMessage }
   | { readonly name: "established"; readonly session: NegotiatedSession; readonly sinceMs: number };
 
 /** The end of a connection; it leaves the peer's state with this step. */
@@ -87,8 +87,16 @@ export type FsmAction =
   /** Answer the accepted socket of this event with a NOTIFICATION and close it. */
   | { readonly type: "refuse"; readonly notification: NotificationMessage }
   | { readonly type: "send"; readonly connection: number; readonly message: OpenMessage | KeepaliveMessage }
-  /** From the next message on, decode by what was negotiated. */
-  | { readonly type: "negotiated"; readonly connection: number; readonly session: NegotiatedSession }
+  /**
+   * From the next message on, decode by what was negotiated. How long a message may be depends on our OPEN alone: the peer
+   * may use what we offer without offering it (RFC 8654 §4).
+   */
+  | {
+      readonly type: "negotiated";
+      readonly connection: number;
+      readonly session: NegotiatedSession;
+      readonly longestToReceive: number;
+    }
   /** Flush what is queued and the notification, then close; give up a dial. The connection's timers end with it. */
   | { readonly type: "close"; readonly connection: number; readonly notification: NotificationMessage | undefined }
   /** (Re)start a timer. */
@@ -118,6 +126,8 @@ interface PeerMemory {
   readonly lastConnection: number;
   /** The last wait after an error and when it began, if there was one. */
   readonly backOff: { readonly delayMs: number; readonly atMs: number } | undefined;
+  /** What the peer has refused since the last Established session. */
+  readonly withheld: WithheldCapabilities;
   /** Why there is no Established session: the last end of a connection that mattered. */
   readonly lastReason: SessionDownReason | undefined;
 }

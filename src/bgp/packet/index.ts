@@ -16,12 +16,21 @@ export {
   type PathAttributes,
   type UnknownAttribute,
 } from "./attributes.ts";
-export type { AddPathFamily, Capability, GracefulRestartFamily } from "./capability.ts";
+export {
+  type AddPathFamily,
+  type BgpRole,
+  bgpRoles,
+  type Capability,
+  type ExtendedNextHopFamily,
+  type GracefulRestartFamily,
+  type LongLivedFamily,
+} from "./capability.ts";
 export { asTrans, extendedMaxMessageLength, standardMaxMessageLength } from "./constants.ts";
 export { decodeMessage } from "./decode.ts";
 export { BgpPacketError, type BgpPacketErrorCode } from "./errors.ts";
 export { Afi, type AfiSafi, afiSafiOf, type Family, families, familyOf, Safi } from "./family.ts";
 export { formatAsPath, formatCommunity, formatLargeCommunity } from "./format.ts";
+export { formatCapability } from "./format-capability.ts";
 export { type FramerResult, MessageFramer } from "./framer.ts";
 export { type HeaderResult, readHeader } from "./header.ts";
 export { encodeKeepalive } from "./keepalive.ts";

@@ -13,7 +13,7 @@ export type ImportVerdict =
 /** Must be deterministic; called once per received route and again for all routes when the rules change. */
 export type ImportRules = (prefix: Prefix, attributes: PathAttributes, nextHop: NextHop | undefined) => ImportVerdict;
 
-/** Everything but `stale` is fixed: a change of the route is a new object, so that identity tells whether one changed. */
+/** Everything but `stale` and `awaitsRefresh` is fixed: a change of the route is a new object, so that identity tells whether one changed. */
 export class ReceivedPath implements Path {
   readonly prefix: Prefix;
   readonly pathId: number;
@@ -26,6 +26,7 @@ export class ReceivedPath implements Path {
   readonly #received: PathAttributes;
   readonly #tracked: TrackedNextHop | undefined;
   readonly #refused: string | undefined;
+  #awaitsRefresh = false;
 
   constructor(
     table: AdjRibIn,
@@ -63,6 +64,15 @@ export class ReceivedPath implements Path {
   /** Why the path takes no part in the choice; undefined if it does. */
   get refused(): string | undefined {
     return this.#refused;
+  }
+
+  /** The peer announces this family again (RFC 7313), and has not come to this route. */
+  get awaitsRefresh(): boolean {
+    return this.#awaitsRefresh;
+  }
+
+  set awaitsRefresh(awaits: boolean) {
+    this.#awaitsRefresh = awaits;
   }
 
   /** True if a new path of this verdict would be the same as this one. */

@@ -1,3 +1,4 @@
+import type { Family } from "../packet/family.ts";
 import { type Bucket, bucketsEqual, type Recipient } from "./bucket.ts";
 import type { Destination } from "./rib.ts";
 
@@ -5,6 +6,8 @@ import type { Destination } from "./rib.ts";
 export interface GroupMember extends Recipient {
   /** Queues octets; false asks to stop until the peer is writable again. */
   send(bytes: Uint8Array): boolean;
+  /** Both sides know enhanced route refresh (RFC 7313). */
+  readonly demarcatesRefresh: boolean;
 }
 
 /**
@@ -22,8 +25,10 @@ export class Lane {
   readonly blocked = new Set<GroupMember>();
   /** Members that get an End-of-RIB when `pending` is empty. */
   readonly endOfRibDue = new Set<GroupMember>();
-  /** Announce also what has been told already, for a route refresh. */
+  /** Announce also what has been told already, for a route refresh; then the lane has one member. */
   readonly resend: boolean;
+  /** Families for which that member has been told that a refresh begins: it hears of the end when `pending` is empty. */
+  readonly refreshing = new Set<Family>();
   /** Members were told things by another group: wait until this group's Adj-RIB-Out is complete. */
   readonly transferred: boolean;
   /** Nothing sent yet and nothing told before: further newcomers may join. */

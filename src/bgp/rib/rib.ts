@@ -67,6 +67,7 @@ export class Rib {
       known.tracked === tracked &&
       known.source === table.source
     ) {
+      known.awaitsRefresh = false;
       this.#setStale(destination, known, false);
       return;
     }
@@ -94,6 +95,16 @@ export class Rib {
       if (isOf(path, families)) this.#setStale(this.#destinationOf(path.prefix), path, true);
   }
 
+  /** The source announces all its routes of a family again (RFC 7313 §4). */
+  beginRefresh(table: AdjRibIn, family: Family): void {
+    for (const path of table.paths) if (isOf(path, [family])) path.awaitsRefresh = true;
+  }
+
+  /** The source has done so: what it did not announce is gone. */
+  endRefresh(table: AdjRibIn, family: Family): void {
+    this.removeWhere(table, (path) => path.awaitsRefresh && isOf(path, [family]));
+  }
+
   /** Runs the table's rules over all its paths again, after they or the source changed. */
   reevaluate(table: AdjRibIn): void {
     for (const path of [...table.paths]) {
@@ -101,6 +112,7 @@ export class Rib {
       if (path.source === table.source && path.hasVerdict(verdict)) continue;
       const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, path.tracked, verdict);
       renewed.stale = path.stale;
+      renewed.awaitsRefresh = path.awaitsRefresh;
       this.#replace(this.#destinationOf(path.prefix), path, renewed);
     }
   }

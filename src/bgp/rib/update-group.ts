@@ -1,7 +1,9 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
+import { RefreshSubtype } from "../packet/constants.ts";
 import type { BgpPacketError } from "../packet/errors.ts";
-import type { Family } from "../packet/family.ts";
+import { afiSafiOf, type Family } from "../packet/family.ts";
+import { encodeRouteRefresh } from "../packet/route-refresh.ts";
 import { encodeEndOfRib } from "../packet/update-encode.ts";
 import type { Path } from "../types.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
@@ -31,6 +33,8 @@ export interface Transfer {
   readonly members: ReadonlySet<GroupMember>;
   readonly endOfRibDue: ReadonlySet<GroupMember>;
   readonly told: ReadonlyMap<Destination, Bucket>;
+  /** Families of a refresh that has begun and not ended; then there is one member. */
+  readonly refreshing: ReadonlySet<Family>;
 }
 
 /**
@@ -108,7 +112,7 @@ export class UpdateGroup {
         if (bucket === undefined) told.delete(destination);
         else told.set(destination, bucket);
       const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
-      transfers.push({ members: leaving, endOfRibDue, told });
+      transfers.push({ members: leaving, endOfRibDue, told, refreshing: lane.refreshing });
       for (const member of leaving) this.leave(member);
     }
     return transfers;
@@ -125,9 +129,13 @@ export class UpdateGroup {
     this.#lanes.add(lane);
     for (const member of transfer.members) this.#enter(member, lane);
     for (const member of transfer.endOfRibDue) lane.endOfRibDue.add(member);
+    for (const family of transfer.refreshing) for (const member of transfer.members) this.refresh(member, family);
   }
 
-  /** Announces all routes of a family to this member once more (RFC 2918). Requests during an answer make one more pass at most. */
+  /**
+   * Announces all routes of a family to this member once more (RFC 2918). Requests during an answer make one more pass at
+   * most. Beginning and end are marked if the member knows RFC 7313, but not before the End-of-RIB (§4).
+   */
   refresh(member: GroupMember, family: Family): void {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
@@ -138,6 +146,11 @@ export class UpdateGroup {
     const resend = new Lane(own.members, pending, { resend: true, transferred: own.transferred });
     for (const other of own.blocked) resend.blocked.add(other);
     for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
+    for (const other of own.refreshing) resend.refreshing.add(other);
+    if (member.demarcatesRefresh && !own.endOfRibDue.has(member) && !own.refreshing.has(family)) {
+      resend.refreshing.add(family);
+      if (!member.send(demarcation(family, RefreshSubtype.begin))) resend.blocked.add(member);
+    }
     this.#forget(own);
     this.#track(resend);
     this.#environment.wake();
@@ -205,6 +218,7 @@ export class UpdateGroup {
     if (!this.#mayFlush(lane)) return;
     if (lane.pending.size > 0) this.#sendPending(lane, limit);
     if (lane.blocked.size === 0 && lane.pending.size === 0) this.#sendEndOfRib(lane);
+    if (lane.blocked.size === 0 && lane.pending.size === 0) this.#sendEndOfRefresh(lane);
     if (lane.blocked.size > 0 && lane.blocked.size < lane.members.size) this.#track(lane.split([...lane.blocked]));
   }
 
@@ -240,10 +254,19 @@ export class UpdateGroup {
     lane.endOfRibDue.clear();
   }
 
+  #sendEndOfRefresh(lane: Lane): void {
+    if (lane.refreshing.size === 0 || this.#unread !== undefined) return;
+    for (const family of lane.refreshing)
+      for (const member of lane.members)
+        if (!member.send(demarcation(family, RefreshSubtype.end))) lane.blocked.add(member);
+    lane.refreshing.clear();
+  }
+
   /** Lanes with nothing pending know the same and become one. */
   #merge(): void {
     const settled = [...this.#lanes].filter(
-      ({ pending, blocked, fresh }) => pending.size === 0 && blocked.size === 0 && !fresh,
+      ({ pending, blocked, refreshing, fresh }) =>
+        pending.size === 0 && blocked.size === 0 && refreshing.size === 0 && !fresh,
     );
     const [first, second] = settled;
     if (first === undefined || (second === undefined && !first.resend)) return;
@@ -291,4 +314,9 @@ export class UpdateGroup {
     this.#laggardTimers.get(lane)?.cancel();
     this.#laggardTimers.delete(lane);
   }
+}
+
+/** BoRR or EoRR (RFC 7313 §3.2). */
+function demarcation(family: Family, subtype: number): Uint8Array {
+  return encodeRouteRefresh({ ...afiSafiOf(family), subtype });
 }

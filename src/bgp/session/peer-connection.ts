@@ -62,9 +62,10 @@ export class PeerConnection {
     socket.on("close", this.#onEnd);
   }
 
-  /** How to read the messages that follow. */
-  useContext(context: CodecContext): void {
+  /** How to read the messages that follow, and how long they may be. */
+  useContext(context: CodecContext, longestToReceive: number): void {
     this.#context = context;
+    this.#framer.setMaxMessageLength(longestToReceive);
   }
 
   get octetsReceived(): number {

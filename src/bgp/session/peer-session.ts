@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { assertNever, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { TcpSockets } from "../../core/tcp.ts";
-import type { GracefulRestartState } from "../fsm/negotiate.ts";
+import type { GracefulRestartState } from "../fsm/offer.ts";
 import { step } from "../fsm/peer.ts";
 import { establishedOf, initialPeerState, sessionStateOf } from "../fsm/peer-state.ts";
 import { defaultTiming, type SessionTiming } from "../fsm/timing.ts";
@@ -194,7 +194,7 @@ export class PeerSession {
         return;
       }
       case "negotiated":
-        this.#slots.get(action.connection)?.connection?.useContext(action.session);
+        this.#slots.get(action.connection)?.connection?.useContext(action.session, action.longestToReceive);
         return;
       case "close": {
         const slot = this.#slots.get(action.connection);

@@ -68,6 +68,7 @@ const peer: PeerView = {
   keepaliveTimeSec: null,
   families: ["ipv4-unicast"],
   gracefulRestart: false,
+  capabilities: ["route-refresh", "fqdn 0x026e3100"],
   routes: { received: 0, accepted: 0, advertised: 0, stale: 0 },
   messages: { received: 0, sent: 0, updatesReceived: 0, updatesSent: 0 },
   timesEstablished: 0,
@@ -206,6 +207,13 @@ describe("calictl", () => {
     expect(out).toContain("Problem: BGPPeer tor: peerIP 10.0.0.254 needs an asNumber");
     expect(out).toContain("IPIP        userspace (kernel has no ipip)   sent 7, received 5, dropped 3 noRoute\n");
     expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);
+  });
+
+  it("shows with -o wide what the peer can do, known to us or not", async () => {
+    expect((await calictl("node", "status")).out).not.toContain("fqdn");
+    expect((await calictl("node", "status", "-o", "wide")).out).toMatch(
+      /CAPABILITIES[\s\S]*route-refresh, fqdn 0x026e3100/,
+    );
   });
 
   it.each(["nonsense", "10.0.0.300", "10.0.0.0/33"])("takes %s for no target of an explanation", async (target) => {

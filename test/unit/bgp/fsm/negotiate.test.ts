@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { buildOpen, negotiate } from "../../../../src/bgp/fsm/negotiate.ts";
+import { negotiate } from "../../../../src/bgp/fsm/negotiate.ts";
+import { buildOpen } from "../../../../src/bgp/fsm/offer.ts";
 import type { Capability } from "../../../../src/bgp/packet/capability.ts";
 import type { OpenMessage } from "../../../../src/bgp/packet/message.ts";
 import type { NegotiatedSession, PeerConfig } from "../../../../src/bgp/types.ts";
@@ -8,7 +9,8 @@ import { localAddress, notRestarting, peerConfig, remoteOpen } from "./support.t
 const ownId = 0x0a000001;
 
 function judge(open: OpenMessage, config: Partial<PeerConfig> = {}) {
-  return negotiate(peerConfig(config), ownId, localAddress, open);
+  const ours = buildOpen(peerConfig(config), ownId, notRestarting);
+  return negotiate(peerConfig(config), localAddress, ours, open);
 }
 
 function agree(open: OpenMessage, config: Partial<PeerConfig> = {}): NegotiatedSession {
@@ -28,7 +30,7 @@ const ipv6: Capability = { kind: "multiprotocol", afi: 2, safi: 1 };
 const as4: Capability = { kind: "four-octet-as", asNumber: 64512 };
 
 describe("our OPEN", () => {
-  test("offers the configured families, route refresh, four-octet AS numbers and graceful restart", () => {
+  test("offers the configured families, graceful restart and all that costs nothing", () => {
     const config = peerConfig({
       families: ["ipv4-unicast", "ipv6-unicast"],
       localAs: 4200000001,
@@ -40,7 +42,7 @@ describe("our OPEN", () => {
       ipv4,
       ipv6,
       { kind: "route-refresh" },
-      { kind: "four-octet-as", asNumber: 4200000001 },
+      { kind: "extended-message" },
       {
         kind: "graceful-restart",
         restarting: true,
@@ -51,6 +53,8 @@ describe("our OPEN", () => {
           { afi: 2, safi: 1, forwardingPreserved: true },
         ],
       },
+      { kind: "four-octet-as", asNumber: 4200000001 },
+      { kind: "enhanced-route-refresh" },
     ]);
   });
 
@@ -132,12 +136,20 @@ describe("what both sides agree on", () => {
     });
   });
 
-  test("route refresh needs the peer's capability; extended messages and ADD-PATH are not offered", () => {
-    expect(agree(remoteOpen()).routeRefresh).toBe(true);
-    const capabilities: Capability[] = [ipv4, as4, { kind: "extended-message" }];
+  test("has only what is in both OPENs", () => {
+    const capabilities: Capability[] = [ipv4, as4];
+    const both = { routeRefresh: true, enhancedRouteRefresh: true, maxMessageLength: 65535 };
+    const neither = { routeRefresh: false, enhancedRouteRefresh: false, maxMessageLength: 4096 };
+    expect(agree(remoteOpen())).toMatchObject(both);
+    expect(agree(remoteOpen({}, { capabilities }))).toMatchObject(neither);
+    expect(agree(remoteOpen(), { extendedMessages: false })).toMatchObject({ ...both, maxMessageLength: 4096 });
+    const ours = { ...buildOpen(peerConfig(), ownId, notRestarting), capabilities };
+    expect(negotiate(peerConfig(), localAddress, ours, remoteOpen())).toMatchObject({ ok: true, session: neither });
+  });
+
+  test("keeps what the peer offers besides, and ADD-PATH is not offered", () => {
+    const capabilities: Capability[] = [ipv4, as4, { kind: "unknown", code: 200, value: Uint8Array.of(1) }];
     expect(agree(remoteOpen({}, { capabilities }))).toMatchObject({
-      routeRefresh: false,
-      maxMessageLength: 4096,
       addPathReceive: [],
       addPathSend: [],
       remoteCapabilities: capabilities,

@@ -1,4 +1,4 @@
-import { buildOpen, type GracefulRestartState } from "../../../../src/bgp/fsm/negotiate.ts";
+import { buildOpen, type GracefulRestartState } from "../../../../src/bgp/fsm/offer.ts";
 import { step } from "../../../../src/bgp/fsm/peer.ts";
 import { initialPeerState } from "../../../../src/bgp/fsm/peer-state.ts";
 import { defaultTiming, type SessionTiming } from "../../../../src/bgp/fsm/timing.ts";

@@ -51,20 +51,29 @@ const oneOfEach: readonly Capability[] = [
     ],
   },
   { kind: "enhanced-route-refresh" },
+  { kind: "extended-next-hop", families: [{ afi: 1, safi: 1, nextHopAfi: 2 }] },
+  { kind: "role", value: 3 },
+  {
+    kind: "long-lived-graceful-restart",
+    families: [{ afi: 1, safi: 1, forwardingPreserved: true, staleTimeSec: 86_400 }],
+  },
   { kind: "unknown", code: 73, value: fromHex("03616263") },
 ];
 
 describe("OPEN", () => {
   test("has the octets that the RFCs give for every capability", () => {
     expect(toHex(encodeOpen({ ...plain, capabilities: oneOfEach })).slice(38)).toBe(
-      "04fc00005a0a0000012c02" +
-        "2a010400020001" +
+      "04fc00005a0a0000014002" +
+        "3e010400020001" +
         "0200" +
         "0600" +
         "4006c07800010180" +
         "4104fa56ea00" +
         "45080001010300020101" +
         "4600" +
+        "0506000100010002" +
+        "090103" +
+        "470700010180015180" +
         "490403616263",
     );
   });
@@ -116,6 +125,9 @@ describe("OPEN", () => {
     ["graceful restart with half a family", "40 04 0078 0001"],
     ["graceful restart of one octet", "40 01 80"],
     ["ADD-PATH of three octets", "45 03 000101"],
+    ["extended next hop of five octets", "05 05 0001000100"],
+    ["a role of two octets", "09 02 0000"],
+    ["long-lived graceful restart of four octets (CVE-2023-31489)", "47 04 00010180"],
   ])("ignores a capability of the wrong length that the session can do without: %s", (_, capability) => {
     const length = capability.replace(/\s/g, "").length / 2;
     const parameter = `02 ${(length + 4).toString(16).padStart(2, "0")} ${capability} c8 02 cafe`;

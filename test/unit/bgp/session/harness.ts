@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { buildOpen } from "../../../../src/bgp/fsm/negotiate.ts";
+import { buildOpen } from "../../../../src/bgp/fsm/offer.ts";
 import { decodeMessage } from "../../../../src/bgp/packet/decode.ts";
 import { MessageFramer } from "../../../../src/bgp/packet/framer.ts";
 import { encodeKeepalive } from "../../../../src/bgp/packet/keepalive.ts";

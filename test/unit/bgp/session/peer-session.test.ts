@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { encodeShutdownCommunication } from "../../../../src/bgp/packet/notification.ts";
-import { encodeUpdates } from "../../../../src/bgp/packet/update-encode.ts";
+import { encodeUpdates, type UpdateParts } from "../../../../src/bgp/packet/update-encode.ts";
 import type { BgpListener } from "../../../../src/bgp/session/listener.ts";
 import type { PeerSession } from "../../../../src/bgp/session/peer-session.ts";
 import type { NegotiatedSession, PeerConfig } from "../../../../src/bgp/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
+import { attributesOf } from "../../../support/bgp.ts";
 import { listenFor, makeSession, RawPeer, type Recorder, rawServer, until } from "./harness.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -88,6 +89,19 @@ function updates(session: NegotiatedSession, count: number): Uint8Array[] {
   ).flat();
 }
 
+function manyRoutes(session: NegotiatedSession, count: number): UpdateParts {
+  const nlri = Array.from({ length: count }, (_, index) => ({
+    prefix: Prefix.of(IpAddress.v4(0x0a000000 + 256 * index), 24),
+    pathId: 0,
+  }));
+  const nextHop = { address: session.localAddress };
+  return {
+    withdrawals: [],
+    announcements: [{ family: "ipv4-unicast", nextHop, nlri }],
+    attributes: attributesOf([], { localPref: 100 }),
+  };
+}
+
 function sessionOf(recorder: Recorder): NegotiatedSession {
   const session = recorder.sessions.at(-1);
   if (session === undefined) throw new Error("not established");
@@ -111,6 +125,35 @@ describe("two sessions over loopback", () => {
     });
     expect(passive.session.status().counters).toMatchObject({ connectAttempts: 0, updatesReceived: 500 });
     expect(sessionOf(passive.recorder).localAddress.toString()).toBe("127.0.0.3");
+  });
+
+  test("exchange UPDATEs of more than 4096 octets if both offer it, and none if one does not", async () => {
+    for (const extendedMessages of [true, false]) {
+      const [active, passive] = await pair([{}, { passive: true, extendedMessages }]);
+      active.session.start();
+      passive.session.start();
+      await established(active, passive);
+      const { maxMessageLength } = sessionOf(active.recorder);
+      expect(maxMessageLength).toBe(extendedMessages ? 65535 : 4096);
+      const [longest] = encodeUpdates(manyRoutes(sessionOf(active.recorder), 20_000), sessionOf(active.recorder));
+      if (longest === undefined) throw new Error("nothing to send");
+      expect(longest.length).toBeGreaterThan(maxMessageLength - 8);
+      active.session.send(longest);
+      await until(() => passive.recorder.updates === 1, "the long UPDATE");
+      await Promise.all([active, passive].map(({ session }) => session.stop("restart")));
+    }
+  });
+
+  test("answer 1/2 to a long message of a peer that had no offer from us", async () => {
+    const [active, passive] = await pair([{}, { passive: true, extendedMessages: false }]);
+    active.session.start();
+    passive.session.start();
+    await established(active, passive);
+    const extended = { ...sessionOf(active.recorder), maxMessageLength: 65535 } as const;
+    active.session.send(encodeUpdates(manyRoutes(extended, 20_000), extended).slice(0, 1));
+    const ending = () => active.session.status().lastReason?.notification;
+    await until(() => ending() !== undefined, "the end of the session");
+    expect(ending()).toEqual({ code: 1, subcode: 2 });
   });
 
   test("keep one connection, and never lose it, when both dial at once", async () => {
