@@ -40,8 +40,14 @@ export class BfdService {
     this.#failed = options.onFailure;
     this.#wakeFd = createEventFd();
     const setup: BfdWorkerSetup = { wakeFd: this.#wakeFd };
-    // Without execArgv a loader of the main thread would have to work in the worker too.
-    this.#worker = new Worker(entryPoint, { name: "bfd", workerData: setup, execArgv: [] });
+    this.#worker = new Worker(entryPoint, {
+      name: "bfd",
+      workerData: setup,
+      // Else a loader of the main thread would have to work in the worker too.
+      execArgv: [],
+      // It opens its sockets without node's knowledge.
+      trackUnmanagedFds: false,
+    });
     this.#worker.on("message", (report: BfdReport) => this.#receive(report));
     let cause: unknown;
     this.#worker.on("error", (error) => {
