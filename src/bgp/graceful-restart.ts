@@ -26,6 +26,7 @@ export function retainedFamilies(reason: SessionDownReason, session: NegotiatedS
     case "notification-received":
     case "notification-sent":
       return gracefulRestart.notification && !isHardReset(reason) ? retained : [];
+    case "bfd-down":
     case "administrative":
       return [];
   }
@@ -80,6 +81,12 @@ export class StaleRouteKeeper {
   onEndOfRib(family: Family): void {
     this.#routes.sweep([family]);
     if (this.#routes.count === 0) this.stop();
+  }
+
+  /** Nothing is kept for the peer any longer. */
+  giveUp(): void {
+    this.stop();
+    this.#routes.sweep();
   }
 
   stop(): void {

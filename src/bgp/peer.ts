@@ -41,6 +41,9 @@ export interface Session {
   accept(socket: Socket): void;
   /** A configuration that differs in nothing but the password, as far as sessions go. */
   reconfigure(config: PeerConfig): void;
+
+  /** Ends an Established session because the way to the peer is dead. */
+  unreachable(text: string): void;
   /** Queues octets of whole messages; false asks to stop until `onWritable`. */
   send(bytes: Uint8Array): boolean;
   status(): SessionStatus;
@@ -176,6 +179,13 @@ export class Peer implements SessionListener, GroupMember {
 
   send(bytes: Uint8Array): boolean {
     return this.session.send(bytes);
+  }
+
+  /** As `peerUnreachable` of the speaker. */
+  unreachable({ text, controlPlaneIndependent }: { text: string; controlPlaneIndependent: boolean }): void {
+    if (this.#closed) return;
+    if (this.#negotiated !== undefined) this.session.unreachable(text);
+    else if (controlPlaneIndependent) this.#keeper.giveUp();
   }
 
   /** Ends the session and forgets what the peer told us. */

@@ -215,6 +215,10 @@ export class SpeakerCore implements BgpSpeaker {
     this.#wake();
   }
 
+  peerUnreachable(peer: string, cause: { readonly text: string; readonly controlPlaneIndependent: boolean }): void {
+    this.#peers.get(peer)?.unreachable(cause);
+  }
+
   nextHopsChanged(): void {
     this.#rib.nextHopsChanged();
     this.#wake();

@@ -91,6 +91,8 @@ export interface SessionDownReason {
     | "send-hold-timer-expired"
     | "notification-received"
     | "notification-sent"
+    /** BFD says that the peer, or the way to it, is dead (RFC 5882 §4.2). */
+    | "bfd-down"
     | "administrative";
   /** Set for the two notification kinds. */
   readonly notification?: { readonly code: number; readonly subcode: number };
@@ -231,6 +233,11 @@ export interface BgpSpeaker {
   setPeers(peers: readonly PeerConfig[]): void;
   /** Changes of the originated routes; an announced prefix replaces itself. */
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void;
+  /**
+   * BFD says that the peer, or the way to it, is dead: an Established session ends at once and its routes go. Routes that are
+   * kept for a peer that restarts gracefully go only if its BFD does not share the fate of what restarts (RFC 5882 §4.3).
+   */
+  peerUnreachable(peer: string, cause: { readonly text: string; readonly controlPlaneIndependent: boolean }): void;
   /** The answers of the next hop resolver may have changed: look at the paths that they concern again. */
   nextHopsChanged(): void;
   peers(): readonly PeerStatus[];

@@ -86,6 +86,10 @@ export class ScriptedSession implements Session {
 
   reconfigure(): void {}
 
+  unreachable(): void {
+    this.down("bfd-down");
+  }
+
   get established(): boolean {
     return this.#negotiated !== undefined;
   }

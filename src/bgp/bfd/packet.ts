@@ -1,5 +1,5 @@
 /** States of a session (RFC 5880 §4.1), by their number on the wire. */
-export const bfdStates = ["AdminDown", "Down", "Init", "Up"] as const;
+const bfdStates = ["AdminDown", "Down", "Init", "Up"] as const;
 
 export type BfdState = (typeof bfdStates)[number];
 

@@ -12,6 +12,7 @@ export function isDamped(reason: SessionDownReason, state: ConnectionState): boo
   switch (reason.kind) {
     case "tcp-closed":
     case "tcp-failed":
+    case "bfd-down":
     case "administrative":
       return false;
     case "hold-timer-expired":

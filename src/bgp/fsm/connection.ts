@@ -88,6 +88,8 @@ export function stepConnection(
       return dump(id, state);
     case "superseded":
       return end(id, { kind: "tcp-closed", text: "the peer goes on with a new connection" }, undefined);
+    case "unreachable":
+      return endUnreachable(id, state, event.text);
     case "stop":
       return stop(id, state, event.notification);
     default:
@@ -231,6 +233,17 @@ function stop(id: number, state: ConnectionState, message: NotificationMessage |
   if (message === undefined)
     return end(id, { kind: "administrative", text: "closed without a NOTIFICATION for a graceful restart" }, undefined);
   return end(id, sentReason(message, "stopped by this side"), state.name === "connecting" ? undefined : message);
+}
+
+/** RFC 9384; a Hard Reset for a peer that would keep our routes over any other Cease (RFC 8538 §3.1). */
+function endUnreachable(id: number, state: ConnectionState, text: string): ConnectionStep {
+  const { cease } = ErrorCode;
+  const bfdDown = notification(cease, CeaseSubcode.bfdDown);
+  const keepsRoutes = state.name === "established" && state.session.gracefulRestart?.notification === true;
+  const message = keepsRoutes
+    ? notification(cease, CeaseSubcode.hardReset, Uint8Array.of(cease, CeaseSubcode.bfdDown))
+    : bfdDown;
+  return end(id, { ...sentReason(message, text), kind: "bfd-down" }, message);
 }
 
 function end(id: number, reason: SessionDownReason, message: NotificationMessage | undefined): ConnectionStep {

@@ -10,7 +10,7 @@ export function notification(code: number, subcode: number, data: Uint8Array = n
   return { type: "notification", code, subcode, data };
 }
 
-/** Cease subcodes that the speaker sends or treats apart (RFC 4486, 8538). */
+/** Cease subcodes that the speaker sends or treats apart (RFC 4486, 8538, 9384). */
 export const CeaseSubcode = {
   unspecific: 0,
   maxPrefixes: 1,
@@ -21,6 +21,7 @@ export const CeaseSubcode = {
   collision: 7,
   outOfResources: 8,
   hardReset: 9,
+  bfdDown: 10,
 } as const;
 
 /** For people, e.g. `Cease: Administrative Shutdown "node drained"`; shows what a Hard Reset (RFC 8538 §3.1) wraps. */

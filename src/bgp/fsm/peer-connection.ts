@@ -20,7 +20,7 @@ import type {
 export function onConnectionEvent(
   state: ActiveState,
   connection: Connection,
-  event: ConnectionEvent,
+  event: ConnectionEvent | Extract<ConnectionCommand, { type: "unreachable" }>,
   context: FsmContext,
 ): Move {
   if (event.type === "message") {

@@ -32,6 +32,11 @@ function moveOf(state: PeerState, event: FsmEvent, context: FsmContext): Move {
       return stop(state, event.notification, context);
     case "accepted":
       return accept(state, event.localAddress, context);
+    case "unreachable": {
+      const established = establishedOf(state);
+      if (state.name !== "active" || established === undefined) return unchanged(state);
+      return onConnectionEvent(state, established.connection, event, context);
+    }
     case "timer-expired":
       return onPeerTimer(state, event.timer, context);
     case "connection": {

@@ -64,6 +64,8 @@ export type ConnectionCommand =
   | { readonly type: "collision-dump" }
   /** The peer has come back on another connection and confirmed that one, as after a restart (RFC 4724 §4.2). */
   | { readonly type: "superseded" }
+  /** Somebody who watches the path says that it is dead. */
+  | { readonly type: "unreachable"; readonly text: string }
   /** The owner stops the session; without a notification TCP just closes. */
   | { readonly type: "stop"; readonly notification: NotificationMessage | undefined };
 
@@ -75,6 +77,8 @@ export type FsmEvent =
   | { readonly type: "stop"; readonly notification: NotificationMessage | undefined }
   /** The peer has opened a connection. */
   | { readonly type: "accepted"; readonly localAddress: IpAddress }
+  /** Somebody who watches the path says that it is dead. */
+  | { readonly type: "unreachable"; readonly text: string }
   | { readonly type: "timer-expired"; readonly timer: PeerTimer }
   | { readonly type: "connection"; readonly connection: number; readonly event: ConnectionEvent };
 

@@ -104,6 +104,11 @@ export class PeerSession {
     await Promise.all(this.#closing);
   }
 
+  /** Ends an Established session because the way to the peer is dead (RFC 9384); dialling goes on. */
+  unreachable(text: string): void {
+    this.#delivery.inside(() => this.#happen({ type: "unreachable", text }));
+  }
+
   /** Takes a connection that the peer has opened, or refuses it with a Cease. The session owns the socket from here on. */
   accept(socket: Socket): void {
     const localAddress = socketEnd(socket.localAddress)?.address;

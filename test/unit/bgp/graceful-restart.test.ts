@@ -38,6 +38,7 @@ describe("what is retained when a session ends", () => {
     ["send-hold-timer-expired", v4, []],
     ["notification-received", v4, []],
     ["notification-sent", v4, []],
+    ["bfd-down", [], []],
     ["administrative", [], []],
   ] as const)("%s: with the N bit %j, without it %j", (kind, withN, withoutN) => {
     const notification = { code: 6, subcode: 4 };
@@ -82,6 +83,15 @@ describe("a peer that restarts gracefully", () => {
     speaker.settle();
     expect(table()).toEqual(["10.1.0.0/26", "10.1.0.64/26"]);
     speaker.clock.advance(1);
+    speaker.settle();
+    expect(table()).toEqual([]);
+  });
+
+  it("keeps them when its BFD goes down with it, and gives them up if its BFD would have survived (RFC 5882 §4.3)", () => {
+    speaker.core.peerUnreachable("peer", { text: "BFD", controlPlaneIndependent: false });
+    speaker.settle();
+    expect(table()).toEqual(["10.1.0.0/26", "10.1.0.64/26"]);
+    speaker.core.peerUnreachable("peer", { text: "BFD", controlPlaneIndependent: true });
     speaker.settle();
     expect(table()).toEqual([]);
   });

@@ -331,6 +331,37 @@ describe("stop", () => {
   });
 });
 
+describe("a path that is said to be dead", () => {
+  const unreachable = { type: "unreachable", text: "BFD: control detection time expired" } as const;
+
+  test("ends an Established session with Cease 6/10 (RFC 9384), and we dial again", () => {
+    const bench = new FsmBench();
+    bench.establish();
+    bench.feed(unreachable);
+    expect(bench.of("close")).toMatchObject([{ notification: { code: 6, subcode: 10 } }]);
+    expect(bench.of("down")).toMatchObject([
+      { reason: { kind: "bfd-down", text: "sent Cease: BFD Down: BFD: control detection time expired" } },
+    ]);
+    expect(timers(bench.actions)).toEqual(["connect-retry 3750"]);
+  });
+
+  test("is told with a Hard Reset to a peer that would keep our routes over a Cease", () => {
+    const gracefulRestart = { restartTimeSec: 120 };
+    const bench = new FsmBench({ config: { gracefulRestart } });
+    bench.establish(remoteOpen({ gracefulRestart }));
+    bench.feed(unreachable);
+    expect(bench.of("close")[0]?.notification).toMatchObject({ code: 6, subcode: 9, data: Uint8Array.of(6, 10) });
+  });
+
+  test("is no news for a session that is not Established, or stopped", () => {
+    const bench = new FsmBench();
+    expect(bench.feed(unreachable)).toEqual([]);
+    bench.openSent();
+    expect(bench.feed(unreachable)).toEqual([]);
+    expect(sessionStateOf(bench.state)).toBe("OpenSent");
+  });
+});
+
 describe("connections of one peer", () => {
   test("of two half-open ones that it opened the newer one stays", () => {
     const bench = new FsmBench();
