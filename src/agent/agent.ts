@@ -15,8 +15,6 @@ import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
 import { openNetlink } from "../netlink/open.ts";
-import type { Netlink } from "../netlink/types.ts";
-import { nodeAddress } from "../resources/node.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
 import { podRoutes } from "./api/pod-routes.ts";
 import { poolRoutes } from "./api/pool-routes.ts";
@@ -27,16 +25,17 @@ import { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
 import { clusterBgp, ipamPools, labelsOf, listenPortOf, peeringNodes } from "./cluster-view.ts";
 import { decisionOptions } from "./config/bgp-settings.ts";
-import { type NodeAddress, resolveNodeAddress } from "./config/detect-address.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import { natProblems, natState } from "./nat.ts";
-import { checkAddressIsFree, writeOwnNode } from "./own-node.ts";
+import { resolveOwnAddresses } from "./own-addresses.ts";
+import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
+import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
@@ -117,8 +116,12 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("resources", () => cluster.stop());
 
   const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
-  const address = await ownAddress(config, stored && nodeAddress(stored.spec, 4), netlink);
-  if (address !== undefined) checkAddressIsFree(cluster.resources.nodes, nodeName, address.address);
+  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, {
+    links: await netlink.links(),
+    addresses: await netlink.addresses(),
+    routeTo: (address) => netlink.routeTo(address),
+  });
+  checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
 
   giveUp.throwIfAborted();
   const events = new EventHub();
@@ -165,7 +168,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       fib.sweepStale();
     },
   };
-  const identifier = routerId(address?.address, nodeName);
+  const identifier = routerId(ownAddresses[4]?.address, nodeName);
   const port = config.listenPort ?? listenPortOf(cluster.resources, nodeName);
   const speaker: BgpSpeaker = createSpeaker({
     routerId: identifier,
@@ -197,11 +200,11 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { manager: tunnels, ipip } = createTunnels(
     {
       ipipBackend: config.ipipBackend,
-      vxlanDevice: { name: config.vxlanDevice, vni: config.vxlanVni, port: config.vxlanPort },
+      vxlan: config,
       ipipRoutes,
       knownRoutes: () => fib.statuses(),
       nodeName,
-      nodeAddress: address,
+      ownAddresses,
       netlink,
       cluster,
       client,
@@ -232,6 +235,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     engine,
     logger,
     interfacePrefix: config.interfacePrefix,
+    families: () => podFamilies(cluster.resources, nodeName, ownAddresses),
     hostInterfaces: async () => new Set((await netlink.links()).map(({ name }) => name)),
     nowMs: () => clock.wallMs(),
   });
@@ -249,17 +253,23 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     facts: () => ({
       name: nodeName,
       version,
-      ipv4Address: address === undefined ? null : `${address.address}/${address.prefixLength}`,
+      addresses: ownAddresses,
       asNumber: ownAsNumber(cluster, nodeName),
       routerId: identifier,
       startedAtMs,
       datastorePath: config.embeddedPath,
       converged,
-      problems: [...cluster.problems, ...peering.problems, ...tunnels.problems, ...natProblems(nat)],
+      problems: [
+        ...cluster.problems,
+        ...peering.problems,
+        ...tunnels.problems,
+        ...natProblems(nat),
+        ...podFamilyProblems(cluster.resources, nodeName, ownAddresses),
+      ],
       pods: pods.count,
       ipip: ipip.view(),
     }),
-    addressOfNode: (name) => peeringNodes(cluster.resources).find((node) => node.name === name)?.ipv4Address,
+    addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
   for (const server of [
     new UnixApiServer({
@@ -280,7 +290,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     cleanups.add("socket", () => server.stop());
   }
 
-  const writeNode = () => writeOwnNode(client, nodeName, { address, asNumber: config.asNumber });
+  const writeNode = () => writeOwnNode(client, nodeName, { addresses: ownAddresses, asNumber: config.asNumber });
   const ownNode = new OwnNodeKeeper({
     isThere: () => cluster.node(nodeName) !== undefined,
     write: writeNode,
@@ -296,12 +306,9 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   };
   cluster.onChange(followCluster);
   followCluster();
-  const addressIsThere = address === undefined || addresses.appears(address.address, addressTimeoutMs);
-  if (!(await unlessAborted(giveUp, addressIsThere)))
-    logger.warn(
-      { address: address?.address.toString() },
-      "no interface has this node's address; peers cannot reach it",
-    );
+  for (const { address } of Object.values(ownAddresses))
+    if (!(await unlessAborted(giveUp, addresses.appears(address, addressTimeoutMs))))
+      logger.warn({ address: address.toString() }, "no interface has this node's address; peers cannot reach it");
   await unlessAborted(giveUp, tunnels.start(tunnelTimeoutMs));
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
@@ -322,21 +329,6 @@ async function unlessAborted<Result>(signal: AbortSignal, wait: Promise<Result> 
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
-}
-
-/** The address by configuration, else the stored one, else detected. */
-async function ownAddress(
-  config: AgentConfig,
-  stored: ReturnType<typeof nodeAddress>,
-  netlink: Netlink,
-): Promise<NodeAddress | undefined> {
-  if (config.ip === undefined && stored !== undefined)
-    return { address: stored.address, prefixLength: stored.subnet.length };
-  return resolveNodeAddress(config.ip ?? "autodetect", config.ipAutodetectionMethod, {
-    links: await netlink.links(),
-    addresses: await netlink.addresses(),
-    routeTo: (address) => netlink.routeTo(address),
-  });
 }
 
 function ownAsNumber(cluster: ClusterCache, nodeName: string): number {

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Datastore } from "../datastore/datastore.ts";
 import { ResourceCache } from "../datastore/resource-cache.ts";
-import type { IpAddress } from "../net/address.ts";
+import type { AddressFamily, IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import { PrefixMap } from "../net/prefix-map.ts";
 import type { ResourceKind } from "../resources/kinds.ts";
@@ -67,6 +67,12 @@ export class ClusterCache {
 
   node(name: string): Resource<"Node"> | undefined {
     return this.#nodes.get(name);
+  }
+
+  /** The address of a family that a node is reached at. */
+  addressOf(name: string, family: AddressFamily): IpAddress | undefined {
+    const node = this.#nodes.get(name);
+    return node && nodeAddress(node.spec, family)?.address;
   }
 
   /** Name of the node that has this address. */

@@ -16,6 +16,7 @@ type NatConfig = Pick<
   | "natOutgoingInterfaceFilter"
   | "protectEncapsulation"
   | "vxlanDevice"
+  | "vxlanDeviceV6"
   | "vxlanPort"
 >;
 
@@ -25,14 +26,18 @@ export function natState({ pools, nodes }: Pick<ClusterResources, "pools" | "nod
   const podPools = pools
     .map(({ spec }) => effectivePool(spec))
     .filter(({ allowedUses }) => !allowedUses.includes("LoadBalancer"));
-  const ipv4Pools = podPools.filter(({ cidr }) => cidr.family === 4);
-  const vxlanTunnel: TunnelDevice = { name: config.vxlanDevice, family: 4, encapsulation: "vxlan" };
+  const vxlanTunnels: TunnelDevice[] = [
+    { name: config.vxlanDevice, family: 4, encapsulation: "vxlan" },
+    { name: config.vxlanDeviceV6, family: 6, encapsulation: "vxlan" },
+  ];
+  const usesVxlan = ({ family }: TunnelDevice) =>
+    podPools.some(({ cidr, vxlanMode }) => cidr.family === family && vxlanMode !== "Never");
   return {
     pools: podPools.map(({ cidr, natOutgoing }) => ({ cidr, natOutgoing })),
     nodeAddresses: nodes.flatMap(({ spec }) => addressesOf(spec)),
     tunnelDevices: [
-      ...(ipv4Pools.some(({ ipipMode }) => ipipMode !== "Never") ? [ipipTunnel] : []),
-      ...(ipv4Pools.some(({ vxlanMode }) => vxlanMode !== "Never") ? [vxlanTunnel] : []),
+      ...(podPools.some(({ ipipMode }) => ipipMode !== "Never") ? [ipipTunnel] : []),
+      ...vxlanTunnels.filter(usesVxlan),
     ],
     options: {
       natOutgoingExclusions: config.natOutgoingExclusions,

@@ -4,15 +4,23 @@ import type { ResourceClient } from "../datastore/resource-client.ts";
 import type { IpAddress } from "../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
-import type { NodeAddress } from "./config/detect-address.ts";
+import { addressText, type OwnAddresses } from "./own-addresses.ts";
 
 type NodeErrorCode = "DUPLICATE_NODE_ADDRESS";
 
 /** This node cannot take its place in the cluster. */
 class NodeError extends CalibirdError<NodeErrorCode> {}
 
-/** Throws `DUPLICATE_NODE_ADDRESS` if another node has the address: both would attract each other's packets. */
-export function checkAddressIsFree(
+/** Throws `DUPLICATE_NODE_ADDRESS` if another node has one of the addresses: both would attract each other's packets. */
+export function checkAddressesAreFree(
+  nodes: readonly Pick<Resource<"Node">, "metadata" | "spec">[],
+  ownName: string,
+  addresses: OwnAddresses,
+): void {
+  for (const own of Object.values(addresses)) checkAddressIsFree(nodes, ownName, own.address);
+}
+
+function checkAddressIsFree(
   nodes: readonly Pick<Resource<"Node">, "metadata" | "spec">[],
   ownName: string,
   address: IpAddress,
@@ -23,28 +31,33 @@ export function checkAddressIsFree(
   if (other !== undefined)
     throw new NodeError(
       "DUPLICATE_NODE_ADDRESS",
-      `node ${other.metadata.name} has the address ${address} already; give node ${ownName} its own with --ip, or delete ` +
+      `node ${other.metadata.name} has the address ${address} already; give node ${ownName} its own with ${address.family === 4 ? "--ip" : "--ip6"}, or delete ` +
         `the other with calictl delete node ${other.metadata.name}`,
       { node: other.metadata.name, address: address.toString() },
     );
+}
+
+/** What an agent knows of its own node. An address that it has not is taken out of the Node. */
+interface KnownOfNode {
+  readonly addresses: OwnAddresses;
+  readonly asNumber: number | undefined;
 }
 
 /** Others write to a Node now and then, not all the time. */
 const writeAttempts = 20;
 
 /** Writes what the agent knows of its own node; everything else in the stored object stays, also if others write it now. */
-export async function writeOwnNode(
-  client: ResourceClient,
-  name: string,
-  known: { readonly address: NodeAddress | undefined; readonly asNumber: number | undefined },
-): Promise<void> {
-  await changeOwnNode(client, name, (stored = {}) => {
+export async function writeOwnNode(client: ResourceClient, name: string, known: KnownOfNode): Promise<void> {
+  await changeOwnNode(client, name, ({ bgp: stored = {}, ...rest } = {}) => {
+    const { ipv4Address: _ipv4, ipv6Address: _ipv6, ...others } = stored;
+    const { 4: ipv4, 6: ipv6 } = known.addresses;
     const bgp = {
-      ...stored.bgp,
+      ...others,
       ...(known.asNumber !== undefined && { asNumber: known.asNumber }),
-      ...(known.address !== undefined && { ipv4Address: `${known.address.address}/${known.address.prefixLength}` }),
+      ...(ipv4 !== undefined && { ipv4Address: addressText(ipv4) }),
+      ...(ipv6 !== undefined && { ipv6Address: addressText(ipv6) }),
     };
-    return { ...stored, ...(Object.keys(bgp).length > 0 && { bgp }) };
+    return { ...rest, ...(Object.keys(bgp).length > 0 && { bgp }) };
   });
 }
 

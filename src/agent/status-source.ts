@@ -1,7 +1,7 @@
 import type { BgpSpeaker } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
-import { IpAddress } from "../net/address.ts";
+import { type AddressFamily, IpAddress } from "../net/address.ts";
 import { peerView } from "./api/peer-view.ts";
 import { routeView } from "./api/route-view.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   RouteView,
 } from "./api/views.ts";
 import { explainTarget } from "./explain/explain.ts";
+import { addressText, type OwnAddresses } from "./own-addresses.ts";
 import { summarizeRoutes } from "./route-summary.ts";
 import type { RouteComposer } from "./routing/composer.ts";
 
@@ -22,7 +23,7 @@ import type { RouteComposer } from "./routing/composer.ts";
 export interface NodeFacts {
   readonly name: string;
   readonly version: string;
-  readonly ipv4Address: string | null;
+  readonly addresses: OwnAddresses;
   readonly asNumber: number;
   readonly routerId: number;
   readonly startedAtMs: number;
@@ -38,8 +39,8 @@ export interface StatusSourceOptions {
   readonly composer: RouteComposer;
   readonly speaker: BgpSpeaker;
   readonly facts: () => NodeFacts;
-  /** Address that a node of the cluster is reached at. */
-  readonly addressOfNode: (name: string) => IpAddress | undefined;
+  /** Address of a family that a node of the cluster is reached at. */
+  readonly addressOfNode: (name: string, family: AddressFamily) => IpAddress | undefined;
 }
 
 /** Everything that the status socket can be asked, computed from the living parts at the time of the question. */
@@ -81,11 +82,13 @@ export class StatusSource {
 
   node(): NodeView {
     const facts = this.#options.facts();
+    const { 4: ipv4, 6: ipv6 } = facts.addresses;
     const routes = summarizeRoutes(this.#options.fib.statuses());
     return {
       name: facts.name,
       version: facts.version,
-      ipv4Address: facts.ipv4Address,
+      ipv4Address: ipv4 === undefined ? null : addressText(ipv4),
+      ipv6Address: ipv6 === undefined ? null : addressText(ipv6),
       asNumber: facts.asNumber,
       routerId: IpAddress.v4(facts.routerId).toString(),
       startedAt: new Date(facts.startedAtMs).toISOString(),

@@ -19,6 +19,7 @@ export interface NodeCleanupOptions {
   readonly config?: string;
   readonly routeProtocol?: string;
   readonly vxlanDevice?: string;
+  readonly vxlanDeviceV6?: string;
   readonly vxlanVni?: string;
   readonly vxlanPort?: string;
   readonly interfacePrefix?: string;
@@ -62,10 +63,10 @@ export async function cleanUpNode(
 
 /** The settings that the agent would have: by its flags here, its environment variables, its file. */
 async function agentSettings(context: CommandContext, options: NodeCleanupOptions): Promise<AgentConfig> {
-  const { config, routeProtocol, vxlanDevice, vxlanVni, vxlanPort, interfacePrefix } = options;
+  const { config, routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, interfacePrefix } = options;
   try {
     return await resolveConfig({
-      flags: { routeProtocol, vxlanDevice, vxlanVni, vxlanPort, interfacePrefix },
+      flags: { routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, interfacePrefix },
       environment: context.environment,
       ...(config !== undefined && { configFile: config }),
     });

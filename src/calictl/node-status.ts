@@ -16,7 +16,7 @@ export async function showNodeStatus(
   }
   const { node } = status;
   const facts: [string, string][] = [
-    ["Node", `${node.name}   address ${node.ipv4Address ?? "none"}   AS ${node.asNumber}   router ID ${node.routerId}`],
+    ["Node", `${node.name}   address ${addressesOf(node)}   AS ${node.asNumber}   router ID ${node.routerId}`],
     [
       "Agent",
       `calibird ${node.version}, up ${formatAge(node.startedAt, context.nowMs())}${node.converged ? "" : ", still converging"}`,
@@ -36,6 +36,10 @@ export async function showNodeStatus(
   writeLine(context, "");
   if (status.peers.length === 0) writeLine(context, "no BGP peers");
   else writePeers(context, status.peers, format === "wide");
+}
+
+function addressesOf({ ipv4Address, ipv6Address }: NodeStatusView["node"]): string {
+  return [ipv4Address, ipv6Address].filter((address) => address !== null).join(", ") || "none";
 }
 
 function blockText(block: NodeStatusView["node"]["blocks"][number]): string {

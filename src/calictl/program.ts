@@ -94,6 +94,7 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .option("-c, --config <file>", "the agent's configuration (default: /etc/calibird/calibird.yaml)")
     .option("--route-protocol <number>", "as the agent's flag")
     .option("--vxlan-device <name>", "as the agent's flag")
+    .option("--vxlan-device-v6 <name>", "as the agent's flag")
     .option("--vxlan-vni <number>", "as the agent's flag")
     .option("--vxlan-port <port>", "as the agent's flag")
     .option("--interface-prefix <text>", "as the agent's flag")
@@ -145,7 +146,7 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .description("change how a pool's blocks are reached; prints what changes on every node first")
     .argument("<name>", "the IPPool")
     .argument("<mode>", "Never, Always or CrossSubnet")
-    .option("--tunnel <kind>", "ipip or vxlan (default: the one that the pool uses, else ipip)")
+    .option("--tunnel <kind>", "ipip or vxlan (default: the one that the pool uses, else ipip, or vxlan for IPv6)")
     .option("--dry-run", "only print", false)
     .action((pool: string, mode: string, options: { tunnel?: string; dryRun: boolean }) =>
       setPoolMode(client(), context, {

@@ -51,6 +51,17 @@ export function selectPools(pools: readonly IpamPool[], request: PoolRequest): r
   return qualified;
 }
 
+/** Whether `selectPools` finds a pool for a request that names none. */
+export function offersAddresses(pools: readonly IpamPool[], request: Omit<PoolRequest, "requestedPools">): boolean {
+  return pools.some(
+    (pool) =>
+      !pool.disabled &&
+      pool.cidr.family === request.family &&
+      pool.allowedUses.includes(request.intendedUse) &&
+      serves(pool, request),
+  );
+}
+
 /** True if a pool gives addresses to the node and namespace of a request without being asked for by name. */
 function serves(pool: IpamPool, request: PoolRequest): boolean {
   return (

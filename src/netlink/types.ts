@@ -122,6 +122,8 @@ export interface InterfaceAddress {
   readonly scope: "universe" | "site" | "link" | "host" | "nowhere";
   /** IFA_F_NODAD: an IPv6 address that is usable at once, without duplicate address detection (RFC 4862 §5.4). */
   readonly noDuplicateDetection?: boolean;
+  /** IFA_F_TEMPORARY: made by the kernel for privacy (RFC 8981) and soon replaced. Never written. */
+  readonly temporary?: boolean;
 }
 
 export interface Neighbour {

@@ -9,7 +9,7 @@ import type { IpAddress } from "../net/address.ts";
 import type { DeviceControl } from "../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../netlink/types.ts";
 import { vtepMacAddress } from "./mac-address.ts";
-import { PeerTable, reachableVteps, type VxlanPeer } from "./peers.ts";
+import { PeerTable, reachableAddresses, type VxlanPeer } from "./peers.ts";
 import { type SeenVxlan, type VxlanDemand, VxlanKind, type VxlanWish } from "./vxlan-kind.ts";
 
 interface VxlanDeviceOptions {
@@ -41,7 +41,7 @@ interface VxlanDeviceOptions {
 
 /**
  * Keeps a node's VXLAN device and the entries that lead to the other nodes: for each a permanent neighbour (VTEP address to
- * MAC address) and a permanent forwarding entry (MAC address to node address). A device that is there already, from before
+ * MAC address, and in IPv6 one more for `vxlanGateway`) and a permanent forwarding entry (MAC address to node address). A device that is there already, from before
  * a restart or of a real Calico, is taken over and changed in place as far as the kernel can. Of its entries only permanent
  * ones are ours.
  *
@@ -117,9 +117,9 @@ export class VxlanDevice {
     return this.#keeper.state();
   }
 
-  /** Packets to this VTEP find their way: both its entries were in the kernel when last seen. */
-  hasPeer(vtep: IpAddress): boolean {
-    return this.#reachable.has(vtep.toString());
+  /** Packets to this VTEP or gateway find their way: both its entries were in the kernel when last seen. */
+  hasPeer(address: IpAddress): boolean {
+    return this.#reachable.has(address.toString());
   }
 
   /** Ends the care; the device stays as it is. */
@@ -129,9 +129,9 @@ export class VxlanDevice {
 
   #observe({ neighbours, forwarding }: SeenVxlan): boolean {
     const before = this.#reachable;
-    const now = reachableVteps(neighbours, forwarding);
+    const now = reachableAddresses(neighbours, forwarding);
     this.#reachable = now;
-    return now.size !== before.size || [...now].some((vtep) => !before.has(vtep));
+    return now.size !== before.size || [...now].some((address) => !before.has(address));
   }
 
   #checkFamily(field: "address" | "localAddress", value: IpAddress): void {

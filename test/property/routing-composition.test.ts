@@ -218,13 +218,16 @@ function contextOf({ tunnelReady, nodes, remoteEnds }: World): EncapsulationCont
     const node = nodes.get(address.toString());
     if (node === undefined) return undefined;
     const ipipReady = remoteEnds.ipip.has(node);
-    return { node, ipipReady, ...(remoteEnds.vxlan.has(node) && { vtep: IpAddress.parse(vtepOf(node)) }) };
+    return { node, ipipReady, vxlanGateways: remoteEnds.vxlan.has(node) ? { 4: IpAddress.parse(vtepOf(node)) } : {} };
   };
   return {
     ipip: tunnelReady.ipip ? { ready: true, device: "tunl0", mtu: 1480 } : { ready: false, reason: "no tunl0" },
-    vxlan: tunnelReady.vxlan
-      ? { ready: true, device: "vxlan.calico", mtu: 1450 }
-      : { ready: false, reason: "no vxlan.calico" },
+    vxlan: {
+      4: tunnelReady.vxlan
+        ? { ready: true, device: "vxlan.calico", mtu: 1450 }
+        : { ready: false, reason: "no vxlan.calico" },
+      6: { ready: false, reason: "no vxlan-v6.calico" },
+    },
     isOnLink: (address) => onLink.containsAddress(address),
     peerAt,
   };

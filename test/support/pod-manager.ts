@@ -30,7 +30,8 @@ export function podManagerOn(store: Datastore, options: Partial<PodManagerOption
     wire: () => Promise.resolve({ containerMacAddress: "02:00:00:00:00:01" }) as never,
     unwire: () => Promise.resolve() as never,
   };
-  const fixed = { nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
+  const families = () => [4] as const;
+  const fixed = { families, nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
   const hostInterfaces = () => Promise.resolve(new Set<string>());
   const manager = new PodManager({ ...fixed, hostInterfaces, wiring, ipam, client, engine, ...options });
 

@@ -75,6 +75,7 @@ export interface NodeView {
   name: string;
   version: string;
   ipv4Address: string | null;
+  ipv6Address: string | null;
   asNumber: number;
   routerId: string;
   startedAt: string;

@@ -12,6 +12,7 @@ import {
 export interface CleanupSettings {
   readonly routeProtocol: number;
   readonly vxlanDevice: string;
+  readonly vxlanDeviceV6: string;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
   readonly interfacePrefix: string;
@@ -43,7 +44,7 @@ const tunnelName = "tunl0";
 
 /**
  * What an agent left: routes of its protocol, the address of tunl0 (a TUN device goes altogether, the kernel's own cannot),
- * the VXLAN device with its name, VNI and port, tables, and with `pods` the host ends of pods' interfaces. A device that
+ * the VXLAN devices with their names, VNI and port, tables, and with `pods` the host ends of pods' interfaces. A device that
  * somebody else's route uses stays as it is.
  */
 export function planCleanup(state: KernelState, settings: CleanupSettings, pods: boolean): CleanupPlan {
@@ -78,8 +79,9 @@ function linkLeftovers(link: Link, { addresses }: KernelState, settings: Cleanup
   const whole: Leftover[] = [{ kind: "device", name: link.name, request: { op: "link-delete", link: link.index } }];
   switch (link.kind) {
     case "vxlan": {
-      const { vxlanDevice, vxlanVni, vxlanPort } = settings;
-      const isOurs = link.name === vxlanDevice && link.vxlan?.vni === vxlanVni && link.vxlan.port === vxlanPort;
+      const { vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort } = settings;
+      const isNamed = link.name === vxlanDevice || link.name === vxlanDeviceV6;
+      const isOurs = isNamed && link.vxlan?.vni === vxlanVni && link.vxlan.port === vxlanPort;
       return isOurs ? whole : [];
     }
     case "tun":

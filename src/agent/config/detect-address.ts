@@ -1,9 +1,10 @@
-import { IpAddress } from "../../net/address.ts";
+import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { Prefix, parseCidr } from "../../net/prefix.ts";
 import type { InterfaceAddress, KernelRoute, Link } from "../../netlink/types.ts";
-import { ConfigError, splitOnce } from "./settings.ts";
+import { splitOnce } from "./address-settings.ts";
+import { ConfigError } from "./settings.ts";
 
-/** An address with the length of its subnet, as Node.spec.bgp.ipv4Address holds it (`10.0.0.1/24`). */
+/** An address with the length of its subnet, as Node.spec.bgp.ipv4Address and ipv6Address hold it (`10.0.0.1/24`). */
 export interface NodeAddress {
   readonly address: IpAddress;
   readonly prefixLength: number;
@@ -22,10 +23,11 @@ const skippedInterfaces =
   /^(docker|cbr|dummy|podman|virbr|lxcbr|veth|lo$|br-|cali|tunl|flannel|kube-ipvs|cni|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|nodelocaldns)/;
 
 /**
- * The IPv4 address that others reach this node at. `wanted` is the `ip` setting: an explicit address takes the prefix
- * length of the interface that has it, else /32. Throws `INVALID_SETTING` if there is none that fits.
+ * The address of a family that others reach this node at. `wanted` is the `ip` or `ip6` setting: an explicit address takes
+ * the prefix length of the interface that has it, else /32 or /128. Throws `INVALID_SETTING` if there is none that fits.
  */
 export async function resolveNodeAddress(
+  family: AddressFamily,
   wanted: string,
   method: string,
   input: DetectionInput,
@@ -33,11 +35,12 @@ export async function resolveNodeAddress(
   if (wanted === "none") return undefined;
   if (wanted !== "autodetect") return explicitAddress(wanted, input);
   const [name, argument = ""] = splitOnce(method, "=");
-  const found = await detect(name, argument, input);
+  const found = await detect(family, name, argument, input);
   if (found !== undefined) return found;
+  const flag = family === 4 ? "--ip" : "--ip6";
   throw new ConfigError(
     "INVALID_SETTING",
-    `no IPv4 address fits --ip-autodetection-method ${method}; give the node's address with --ip ADDRESS/LEN`,
+    `no IPv${family} address fits ${flag}-autodetection-method ${method}; give the node's address with ${flag} ADDRESS/LEN`,
     { method },
   );
 }
@@ -52,8 +55,13 @@ function explicitAddress(text: string, input: DetectionInput): NodeAddress {
   return { address, prefixLength: configured?.prefixLength ?? address.bits };
 }
 
-async function detect(method: string, argument: string, input: DetectionInput): Promise<NodeAddress | undefined> {
-  const candidates = usableAddresses(input);
+async function detect(
+  family: AddressFamily,
+  method: string,
+  argument: string,
+  input: DetectionInput,
+): Promise<NodeAddress | undefined> {
+  const candidates = usableAddresses(family, input);
   const firstOf = (accept: (link: Link, address: InterfaceAddress) => boolean) => {
     const found = candidates.find(({ link, address }) => accept(link, address));
     return found && { address: found.address.address, prefixLength: found.address.prefixLength };
@@ -85,11 +93,14 @@ function notSkipped(link: Link): boolean {
   return !skippedInterfaces.test(link.name);
 }
 
-/** Global IPv4 addresses, last interface first, as Calico's first-found looks at them. */
-function usableAddresses(input: DetectionInput): { link: Link; address: InterfaceAddress }[] {
+/**
+ * Global addresses, last interface first, as Calico's first-found looks at them. An address that the kernel made up for
+ * privacy (RFC 8981) is gone tomorrow and is nobody's to be reached at.
+ */
+function usableAddresses(family: AddressFamily, input: DetectionInput): { link: Link; address: InterfaceAddress }[] {
   const byIndex = new Map(input.links.map((link) => [link.index, link]));
   return input.addresses
-    .filter(({ address, scope }) => address.family === 4 && scope === "universe")
+    .filter(({ address, scope, temporary }) => address.family === family && scope === "universe" && temporary !== true)
     .flatMap((address) => {
       const link = byIndex.get(address.interfaceIndex);
       return link === undefined || link.loopback ? [] : [{ link, address }];

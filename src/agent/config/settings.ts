@@ -1,10 +1,10 @@
 import { CalibirdError } from "../../core/errors.ts";
 import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
-import { IpAddress } from "../../net/address.ts";
-import { parseCidr } from "../../net/prefix.ts";
+import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
+import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
 import { parseDecision } from "./bgp-settings.ts";
 import { parseIpipBackend } from "./ipip-settings.ts";
 import {
@@ -33,6 +33,10 @@ export interface AgentConfig {
   readonly ip: string | undefined;
   /** As Calico's IP_AUTODETECTION_METHOD. */
   readonly ipAutodetectionMethod: string;
+  /** As `ip` for IPv6; undefined: the stored one, else none. */
+  readonly ip6: string | undefined;
+  /** As Calico's IP6_AUTODETECTION_METHOD. */
+  readonly ip6AutodetectionMethod: string;
   /** Undefined: the cluster's default. */
   readonly asNumber: number | undefined;
   /** Undefined: the cluster's BGPConfiguration, else 179. */
@@ -59,6 +63,7 @@ export interface AgentConfig {
   readonly protectEncapsulation: boolean;
   readonly ipipBackend: IpipBackendChoice;
   readonly vxlanDevice: string;
+  readonly vxlanDeviceV6: string;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
 }
@@ -124,7 +129,7 @@ export const settings = [
     environment: ["IP"],
     help: "IPv4 address of this node, or autodetect, or none (default: the stored one, else autodetect)",
     defaultValue: undefined,
-    parse: parseNodeAddress,
+    parse: (text: string) => parseNodeAddress(text, 4),
   }),
   setting({
     key: "ipAutodetectionMethod",
@@ -132,6 +137,24 @@ export const settings = [
     placeholder: "METHOD",
     environment: ["IP_AUTODETECTION_METHOD"],
     help: "first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS",
+    defaultValue: "first-found",
+    parse: parseDetectionMethod,
+  }),
+  setting({
+    key: "ip6",
+    flag: "ip6",
+    placeholder: "ADDRESS[/LEN]",
+    environment: ["IP6"],
+    help: "IPv6 address of this node, or autodetect, or none (default: the stored one, else none)",
+    defaultValue: undefined,
+    parse: (text: string) => parseNodeAddress(text, 6),
+  }),
+  setting({
+    key: "ip6AutodetectionMethod",
+    flag: "ip6-autodetection-method",
+    placeholder: "METHOD",
+    environment: ["IP6_AUTODETECTION_METHOD"],
+    help: "as --ip-autodetection-method, for --ip6 autodetect",
     defaultValue: "first-found",
     parse: parseDetectionMethod,
   }),
@@ -298,6 +321,15 @@ export const settings = [
     parse: parseDeviceName,
   }),
   setting({
+    key: "vxlanDeviceV6",
+    flag: "vxlan-device-v6",
+    placeholder: "NAME",
+    environment: ["CALIBIRD_VXLAN_DEVICE_V6"],
+    help: "name of the VXLAN device of IPv6 pools; flannel-v6.1 with flannel",
+    defaultValue: "vxlan-v6.calico",
+    parse: parseDeviceName,
+  }),
+  setting({
     key: "vxlanVni",
     flag: "vxlan-vni",
     placeholder: "NUMBER",
@@ -334,36 +366,6 @@ export function parseNodeName(text: string): string {
   if (text.length > 253 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text))
     throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
   return text;
-}
-
-function parseNodeAddress(text: string): string {
-  if (text === "autodetect" || text === "none") return text;
-  try {
-    const address = text.includes("/") ? parseCidr(text).address : IpAddress.parse(text);
-    if (address.family === 4) return text;
-  } catch {
-    // Said below, together with the IPv6 case.
-  }
-  throw new Error("must be an IPv4 address such as 10.0.0.1/24, autodetect, or none");
-}
-
-const detectionMethods = ["interface", "skip-interface", "cidr", "can-reach"];
-
-function parseDetectionMethod(text: string): string {
-  const [name, argument] = splitOnce(text, "=");
-  if (name === "first-found" && argument === undefined) return text;
-  if (!detectionMethods.includes(name) || argument === undefined || argument === "")
-    throw new Error("must be first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS");
-  if (name === "cidr") for (const part of argument.split(",")) parseCidr(part);
-  if (name === "can-reach") IpAddress.parse(argument);
-  if (name.endsWith("interface")) for (const part of argument.split(",")) new RegExp(part);
-  return text;
-}
-
-/** Splits at the first separator; the second part is undefined without one. */
-export function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 /** 1 … 4294967295, plain or dotted (`1.10` is 65546) as Calico accepts it. */

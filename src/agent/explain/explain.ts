@@ -1,6 +1,6 @@
 import type { ExplainedPath, PeerStatus } from "../../bgp/types.ts";
 import type { RouteStatus } from "../../fib/types.ts";
-import { IpAddress } from "../../net/address.ts";
+import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { bgpView } from "../api/route-view.ts";
 import { ApiError } from "../api/unix-server.ts";
@@ -22,8 +22,8 @@ export interface ExplainSources {
   /** What is odd about who announces exactly this prefix. */
   noteOn(prefix: Prefix): string | undefined;
   peers(): readonly PeerStatus[];
-  /** Address that a node of the cluster is reached at. */
-  addressOfNode(name: string): IpAddress | undefined;
+  /** Address of a family that a node of the cluster is reached at. */
+  addressOfNode(name: string, family: AddressFamily): IpAddress | undefined;
   viewOf(status: RouteStatus): RouteView;
 }
 
@@ -68,13 +68,12 @@ function parseTarget(text: string): Prefix {
 function poolStep(target: Prefix, pool: RoutingPool | undefined): ExplainStep {
   if (pool === undefined)
     return { stage: "pool", verdict: "info", text: `${target} is in no IPPool: a destination outside the cluster` };
-  const mode =
-    pool.ipipMode !== "Never"
-      ? `IPIP ${pool.ipipMode}`
-      : pool.vxlanMode !== "Never"
-        ? `VXLAN ${pool.vxlanMode}`
-        : "direct";
-  return { stage: "pool", verdict: "ok", text: `IPPool ${pool.name}, ${pool.cidr}, ${mode}` };
+  return { stage: "pool", verdict: "ok", text: `IPPool ${pool.name}, ${pool.cidr}, ${modeOf(pool)}` };
+}
+
+function modeOf({ ipipMode, vxlanMode }: RoutingPool): string {
+  if (ipipMode !== "Never") return `IPIP ${ipipMode}`;
+  return vxlanMode === "Never" ? "direct" : `VXLAN ${vxlanMode}`;
 }
 
 function blockSteps(target: Prefix, block: RoutingBlock | undefined, sources: ExplainSources): ExplainStep[] {
@@ -126,10 +125,11 @@ function rivalSteps(prefix: Prefix, sources: ExplainSources): ExplainStep[] {
 function ownerPeerStep(block: RoutingBlock | undefined, sources: ExplainSources): ExplainStep {
   if (block === undefined || block.node === sources.nodeName)
     return { stage: "peer", verdict: "info", text: "no peer is known to announce it" };
-  const address = sources.addressOfNode(block.node);
+  const { family } = block.block;
+  const address = sources.addressOfNode(block.node, family);
   const peer = sources.peers().find((status) => address !== undefined && status.config.address.equals(address));
   if (peer === undefined)
-    return { stage: "peer", verdict: "problem", text: `there is no BGP session with node ${block.node}` };
+    return { stage: "peer", verdict: "problem", text: `there is no IPv${family} BGP session with node ${block.node}` };
   if (peer.state === "Established")
     return { stage: "peer", verdict: "problem", text: `${peer.config.name} is Established but has not announced it` };
   const why = peer.lastReason?.text ?? "not yet connected";
@@ -188,12 +188,19 @@ function encapsulationStep(status: RouteStatus | undefined, pool: RoutingPool | 
     return { stage: "encapsulation", verdict: "ok", text: `none: straight to the pod by ${forwarding.device}` };
   if (forwarding?.mode === "blackhole")
     return { stage: "encapsulation", verdict: "info", text: "none: addresses of the block without a pod end here" };
-  if (status === undefined) return { stage: "encapsulation", verdict: "info", text: "none" };
-  return {
-    stage: "encapsulation",
-    verdict: "ok",
-    text: `none: plain packets${pool === undefined ? "" : ", as the pool says"}`,
-  };
+  if (status === undefined || forwarding === undefined || !("nextHops" in forwarding))
+    return { stage: "encapsulation", verdict: "info", text: "none" };
+  const { mtu, reason } = status.route;
+  if (forwarding.mode !== "direct") {
+    const ends = forwarding.nextHops.map(({ gateway, device = "" }) => `${gateway} by ${device}`).join(", ");
+    const size = mtu === undefined ? "" : `, packets of up to ${mtu} octets`;
+    return { stage: "encapsulation", verdict: "ok", text: `${forwarding.mode.toUpperCase()} to ${ends}${size}` };
+  }
+  const plain = "none: plain packets";
+  if (pool === undefined) return { stage: "encapsulation", verdict: "ok", text: plain };
+  // Also what the pool wants but cannot have yet.
+  const why = modeOf(pool) === "direct" ? ", as the pool says" : ` (${modeOf(pool)}): ${reason}`;
+  return { stage: "encapsulation", verdict: "ok", text: plain + why };
 }
 
 function kernelStep(status: RouteStatus | undefined): ExplainStep {

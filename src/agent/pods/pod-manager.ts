@@ -8,6 +8,7 @@ import type { EndpointWiring } from "../../endpoint/wiring.ts";
 import type { AddressOwner } from "../../ipam/block.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
 import { podOwner } from "../../ipam/owners.ts";
+import type { AddressFamily } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
 import type { Resource } from "../../resources/resource.ts";
@@ -37,6 +38,8 @@ export interface PodManagerOptions {
   readonly logger: Logger;
   /** How the names of host interfaces begin. */
   readonly interfacePrefix: string;
+  /** The families that a new pod gets an address of now. */
+  readonly families: () => readonly AddressFamily[];
   /** The names of the host's interfaces now. */
   readonly hostInterfaces: () => Promise<ReadonlySet<string>>;
   /** When the pod was made, for IPAM's attributes: Unix milliseconds. */
@@ -187,8 +190,14 @@ export class PodManager {
       throw new PodError("INVALID_POD", `"${name}" cannot be a pod: it must not begin or end with '-'`, { name });
     const containerId = randomBytes(32).toString("hex");
     const owner = this.#ownerOf({ namespace, name, containerId });
-    const assigned = await ipam.autoAssign({ ...owner, count4: 1, count6: 0, intendedUse: "Workload" });
-    const addresses = assigned.ipv4.map(({ address }) => address);
+    const families = this.#options.families();
+    const assigned = await ipam.autoAssign({
+      ...owner,
+      count4: families.includes(4) ? 1 : 0,
+      count6: families.includes(6) ? 1 : 0,
+      intendedUse: "Workload",
+    });
+    const addresses = [...assigned.ipv4, ...assigned.ipv6].map(({ address }) => address);
     undo.push(() => ipam.releaseByHandle(owner.handleId));
     const namespacePath = createNamespace(request.networkNamespace ?? name);
     undo.push(async () => deleteNamespace(request.networkNamespace ?? name));

@@ -1,4 +1,5 @@
 import type { ResourceClient } from "../../datastore/resource-client.ts";
+import type { AddressFamily } from "../../net/address.ts";
 import { type EncapsulationMode, effectivePool } from "../../resources/ip-pool.ts";
 import { nodeAddress } from "../../resources/node.ts";
 import { validateResource } from "../../resources/resource.ts";
@@ -10,7 +11,7 @@ import { type ModeChangeNode, type PoolModes, predictModeChange, type RouteDiffe
 export interface SetModeRequest {
   readonly pool: string;
   readonly mode: EncapsulationMode;
-  /** Which tunnel the mode is for; the one that the pool uses now, else IPIP, if absent. */
+  /** Which tunnel the mode is for; if absent the one that the pool uses now, else IPIP, or VXLAN for IPv6. */
   readonly tunnel?: "ipip" | "vxlan";
   readonly dryRun: boolean;
 }
@@ -45,26 +46,27 @@ export class PoolModeChanger {
     const stored = await this.#client.get("IPPool", name);
     const { ipipMode, vxlanMode, cidr } = effectivePool(stored.spec);
     const before = { ipipMode, vxlanMode };
-    const chosen = tunnel ?? (vxlanMode === "Never" ? "ipip" : "vxlan");
+    // There is no IPIP for IPv6.
+    const chosen = tunnel ?? (vxlanMode === "Never" && cidr.family === 4 ? "ipip" : "vxlan");
     const after: PoolModes =
       chosen === "ipip" ? { ipipMode: mode, vxlanMode: "Never" } : { ipipMode: "Never", vxlanMode: mode };
     // Also for a dry run: nothing can be foretold of what will be refused.
     const wanted = validateResource({ ...stored, spec: { ...stored.spec, ...after } });
     const owned = this.#composer.confirmedBlocks().filter(({ block }) => cidr.contains(block));
     const blocks = owned.map(({ block, node }) => ({ block, owner: node }));
-    const differences = predictModeChange(before, after, this.#nodes(), blocks);
+    const differences = predictModeChange(before, after, this.#nodes(cidr.family), blocks);
     const same = before.ipipMode === after.ipipMode && before.vxlanMode === after.vxlanMode;
     const changed = !dryRun && !same;
     if (changed) await this.#client.update(wanted);
     return { pool: name, before, after, differences, changed };
   }
 
-  #nodes(): ModeChangeNode[] {
+  #nodes(family: AddressFamily): ModeChangeNode[] {
     return this.#cluster.resources.nodes.flatMap(({ metadata, spec }) => {
-      const own = nodeAddress(spec, 4);
+      const own = nodeAddress(spec, family);
       if (own === undefined) return [];
       const { address, subnet } = own;
-      const subnets = onLinkSubnets({ address, prefixLength: subnet.length }, metadata.annotations ?? {});
+      const subnets = onLinkSubnets([{ address, prefixLength: subnet.length }], metadata.annotations ?? {});
       return [{ name: metadata.name, address, subnets }];
     });
   }

@@ -1,5 +1,5 @@
 import type { DesiredForwarding, DesiredNextHop } from "../../fib/types.ts";
-import type { IpAddress } from "../../net/address.ts";
+import type { AddressFamily, IpAddress } from "../../net/address.ts";
 import type { RoutingPool } from "./sources.ts";
 
 /** Whether a tunnel device of this node can carry packets now. */
@@ -16,14 +16,15 @@ export interface TunnelPeer {
   readonly node: string;
   /** It has a tunnel address, which a node gets only when its tunl0 is up. */
   readonly ipipReady: boolean;
-  /** Address of its VXLAN device (VTEP), once we have what leads there. */
-  readonly vtep?: IpAddress;
+  /** By family what routes through the VXLAN device name as the gateway to it, once we have what leads there. */
+  readonly vxlanGateways: Readonly<Partial<Record<AddressFamily, IpAddress>>>;
 }
 
 /** What decides how a next hop is reached. */
 export interface EncapsulationContext {
   readonly ipip: TunnelState;
-  readonly vxlan: TunnelState;
+  /** For the nodes' addresses of a family. */
+  readonly vxlan: Readonly<Record<AddressFamily, TunnelState>>;
   /** The address is in a subnet of this node (CrossSubnet's question). */
   readonly isOnLink: (address: IpAddress) => boolean;
   /** The node of the cluster with this address; undefined for any other router. */
@@ -114,9 +115,11 @@ function overIpip(gateway: IpAddress, { ipip, peerAt }: EncapsulationContext): N
   return { mode: "ipip", hop: { gateway, device: ipip.device, onlink: true }, mtu: ipip.mtu };
 }
 
-/** The gateway is the other node's VTEP address; forwarding entries turn it into MAC and node address. */
+/** The gateway stands for the other node's VXLAN device; forwarding entries turn it into MAC and node address. */
 function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext): NextHopChoice {
-  if (!vxlan.ready) return { mode: "waiting", wanted: "vxlan", reason: vxlan.reason };
+  const { family } = nextHop;
+  const tunnel = vxlan[family];
+  if (!tunnel.ready) return { mode: "waiting", wanted: "vxlan", reason: tunnel.reason };
   const peer = peerAt(nextHop);
   if (peer === undefined)
     return {
@@ -124,7 +127,8 @@ function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext):
       wanted: "vxlan",
       reason: `next hop ${nextHop} is no node of the cluster, so it has no VTEP`,
     };
-  if (peer.vtep === undefined)
+  const gateway = peer.vxlanGateways[family];
+  if (gateway === undefined)
     return { mode: "waiting", wanted: "vxlan", reason: `the VXLAN tunnel to node ${peer.node} is not set up yet` };
-  return { mode: "vxlan", hop: { gateway: peer.vtep, device: vxlan.device, onlink: true }, mtu: vxlan.mtu };
+  return { mode: "vxlan", hop: { gateway, device: tunnel.device, onlink: true }, mtu: tunnel.mtu };
 }

@@ -5,17 +5,19 @@ import { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
 import type { RouteStatus } from "../../fib/types.ts";
 import { IpipDevice } from "../../ipip/tunnel-device.ts";
 import { UserspaceIpip } from "../../ipip/userspace/userspace-device.ts";
-import type { IpAddress } from "../../net/address.ts";
+import type { AddressFamily, IpAddress } from "../../net/address.ts";
 import { DeviceControl } from "../../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../../netlink/types.ts";
 import { VxlanDevice } from "../../vxlan/vxlan-device.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
-import type { NodeAddress } from "../config/detect-address.ts";
+import type { AgentConfig } from "../config/settings.ts";
+import type { OwnAddresses } from "../own-addresses.ts";
 import { IpipBackend, type IpipBackendChoice } from "./ipip-backend.ts";
 import type { IpipRoutes } from "./ipip-routes.ts";
 import type { TunnelIpam } from "./tunnel-address.ts";
-import { TunnelManager } from "./tunnel-manager.ts";
+import { TunnelManager, type Underlay } from "./tunnel-manager.ts";
+import { VxlanTunnel } from "./vxlan-tunnel.ts";
 
 /**
  * Makes the tunnel manager with its devices, which wake it when they change, and who carries IPIP packets. Nothing happens
@@ -24,10 +26,10 @@ import { TunnelManager } from "./tunnel-manager.ts";
 export function createTunnels(
   options: {
     readonly nodeName: string;
-    readonly nodeAddress: NodeAddress | undefined;
+    readonly ownAddresses: OwnAddresses;
     readonly ipipBackend: IpipBackendChoice;
-    /** Its name, network identifier and UDP port. */
-    readonly vxlanDevice: { readonly name: string; readonly vni: number; readonly port: number };
+    /** Names of the devices, network identifier and UDP port. */
+    readonly vxlan: Pick<AgentConfig, "vxlanDevice" | "vxlanDeviceV6" | "vxlanVni" | "vxlanPort">;
     /** Tells a user-space tunnel where packets go, beginning with `knownRoutes`. */
     readonly ipipRoutes: IpipRoutes;
     readonly knownRoutes: () => Iterable<RouteStatus>;
@@ -45,7 +47,7 @@ export function createTunnels(
   },
   cleanups: Cleanups,
 ): { readonly manager: TunnelManager; readonly ipip: IpipBackend } {
-  const { netlink, clock, random, nodeName, nodeAddress, graceMs } = options;
+  const { netlink, clock, random, nodeName, graceMs } = options;
   const logger = options.logger.child({ part: "tunnels" });
   const wake = () => manager.wake();
   const control = new DeviceControl();
@@ -61,25 +63,25 @@ export function createTunnels(
     onUserspace: () => options.ipipRoutes.follow(userspace, options.knownRoutes()),
     onChange: wake,
   });
-  const vxlan = new VxlanDevice({
-    ...options.vxlanDevice,
-    ...{ netlink, clock, logger, nodeName, random, graceMs },
-    onChange: wake,
-  });
-  const mtu = new MtuWatcher({
-    netlink,
-    clock,
-    logger,
-    ...(nodeAddress !== undefined && { localAddress: nodeAddress.address }),
-    onChange: wake,
-  });
-  const manager = new TunnelManager({ ...options, logger, ipip, vxlan, mtu });
+  const underlays = new Map<AddressFamily, Underlay>();
+  for (const { address } of Object.values(options.ownAddresses)) {
+    const { vxlanDevice, vxlanDeviceV6, vxlanVni: vni, vxlanPort: port } = options.vxlan;
+    const { family } = address;
+    const name = family === 4 ? vxlanDevice : vxlanDeviceV6;
+    const vxlan = new VxlanDevice({ ...device, nodeName, name, family, vni, port, onChange: wake });
+    const mtu = new MtuWatcher({ netlink, clock, logger, localAddress: address, onChange: wake });
+    const tunnel = { nodeName, nodeAddress: address, device: vxlan, ipam: options.ipam, clock, logger, graceMs };
+    underlays.set(family, { mtu, vxlan: new VxlanTunnel({ ...tunnel, onChange: wake }) });
+    cleanups.add("underlay", () => {
+      mtu.stop();
+      vxlan.stop();
+    });
+    mtu.start();
+  }
+  const manager = new TunnelManager({ ...options, logger, ipip, underlays });
   cleanups.add("tunnels", async () => {
     manager.stop();
-    mtu.stop();
-    vxlan.stop();
     await ipip.stop();
   });
-  mtu.start();
   return { manager, ipip };
 }

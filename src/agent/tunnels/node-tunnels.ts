@@ -1,72 +1,106 @@
-import { IpAddress } from "../../net/address.ts";
+import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../../resources/node.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { vtepMacAddress } from "../../vxlan/mac-address.ts";
-import type { VxlanPeer } from "../../vxlan/peers.ts";
+import { type VxlanPeer, vxlanGateway } from "../../vxlan/peers.ts";
 import type { TunnelPeer } from "../routing/encapsulation.ts";
 
 /** What a node's resource tells of its ends of tunnels. */
-export function tunnelPeerOf({ metadata, spec }: Resource<"Node">): TunnelPeer {
-  const vtep = IpAddress.tryParse(spec.ipv4VXLANTunnelAddr ?? "");
+export function tunnelPeerOf(node: Resource<"Node">): TunnelPeer {
+  const { metadata, spec } = node;
+  const gateway = (family: AddressFamily) => {
+    const end = vxlanEndOf(node, family);
+    return end && vxlanGateway(end);
+  };
+  const [ipv4, ipv6] = [gateway(4), gateway(6)];
   return {
     node: metadata.name,
     ipipReady: spec.bgp?.ipv4IPIPTunnelAddr !== undefined && spec.bgp.ipv4IPIPTunnelAddr !== "",
-    ...(vtep !== undefined && { vtep }),
+    vxlanGateways: { ...(ipv4 && { 4: ipv4 }), ...(ipv6 && { 6: ipv6 }) },
   };
 }
 
-/** The VTEPs of all other nodes. A node that names no MAC address has the one that follows from its name. */
-export function vxlanPeersOf(nodes: readonly Resource<"Node">[], ownName: string): VxlanPeer[] {
-  return nodes.flatMap(({ metadata, spec }) => {
-    const vtep = IpAddress.tryParse(spec.ipv4VXLANTunnelAddr ?? "");
-    const address = nodeAddress(spec, 4)?.address;
-    if (metadata.name === ownName || vtep === undefined || address === undefined) return [];
-    return [{ vtep, address, macAddress: spec.vxlanTunnelMACAddr ?? vtepMacAddress(metadata.name) }];
+/** The VTEPs of all other nodes in a family. */
+export function vxlanPeersOf(nodes: readonly Resource<"Node">[], ownName: string, family: AddressFamily): VxlanPeer[] {
+  return nodes.flatMap((node) => {
+    const end = vxlanEndOf(node, family);
+    const address = nodeAddress(node.spec, family)?.address;
+    return node.metadata.name === ownName || end === undefined || address === undefined ? [] : [{ ...end, address }];
   });
 }
 
-/** Addresses that the other nodes are reached at without a tunnel. */
-export function otherAddresses(nodes: readonly Resource<"Node">[], ownName: string): IpAddress[] {
+/** A node's end of the tunnel. One that names no MAC address has the one that follows from the node's name. */
+function vxlanEndOf(
+  { metadata, spec }: Resource<"Node">,
+  family: AddressFamily,
+): Pick<VxlanPeer, "vtep" | "macAddress"> | undefined {
+  const fields = vxlanFields[family];
+  const vtep = IpAddress.tryParse(spec[fields.address] ?? "");
+  return vtep && { vtep, macAddress: spec[fields.macAddress] ?? vtepMacAddress(metadata.name, family) };
+}
+
+/** Where the Node resource keeps a node's VXLAN tunnel address, and the MAC address that goes with it. */
+const vxlanFields = {
+  4: { address: "ipv4VXLANTunnelAddr", macAddress: "vxlanTunnelMACAddr" },
+  6: { address: "ipv6VXLANTunnelAddr", macAddress: "vxlanTunnelMACAddrV6" },
+} as const;
+
+/** Addresses of a family that the other nodes are reached at without a tunnel. */
+export function otherAddresses(
+  nodes: readonly Resource<"Node">[],
+  ownName: string,
+  family: AddressFamily,
+): IpAddress[] {
   return nodes.flatMap(({ metadata, spec }) => {
-    const address = metadata.name === ownName ? undefined : nodeAddress(spec, 4)?.address;
+    const address = metadata.name === ownName ? undefined : nodeAddress(spec, family)?.address;
     return address === undefined ? [] : [address];
   });
 }
 
-/** One of this node's tunnels as it stands. */
+/** A tunnel as its node knows it. */
 interface OwnTunnel {
   /** Undefined: no pool wants it. */
   readonly address: IpAddress | undefined;
-  /** Its device can carry packets. */
+  /** Its device works. */
   readonly ready: boolean;
 }
 
+/** A VXLAN tunnel, with what others have to know of it besides. */
+export interface OwnVxlan extends OwnTunnel {
+  readonly family: AddressFamily;
+  readonly macAddress: string;
+}
+
+/** This node's tunnels as they stand. */
 export interface OwnTunnels {
   readonly ipip: OwnTunnel;
-  readonly vxlan: OwnTunnel & { readonly macAddress: string };
+  /** At most one of a family. */
+  readonly vxlan: readonly OwnVxlan[];
 }
 
 /**
- * The node's spec with what it may tell of its tunnels: those that are wanted (they have an address) and whose device is
- * ready. What it has told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others
- * send to it. Everything else stays.
+ * The Node with what it may tell of its tunnels: those that are wanted (they have an address) and whose device is ready. What
+ * it has told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others send to it.
  */
 export function withTunnels(spec: NodeSpec, { ipip, vxlan }: OwnTunnels): NodeSpec {
-  const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr: _mac, bgp, ...rest } = spec;
-  const { ipv4IPIPTunnelAddr, ...bgpRest } = bgp ?? {};
-  const tellsIpip = mayTell(ipip, ipv4IPIPTunnelAddr);
-  const newBgp = { ...bgpRest, ...(tellsIpip && { ipv4IPIPTunnelAddr: `${ipip.address}` }) };
-  return {
-    ...(Object.keys(newBgp).length > 0 && { bgp: newBgp }),
-    ...rest,
-    ...(mayTell(vxlan, ipv4VXLANTunnelAddr) && {
-      ipv4VXLANTunnelAddr: `${vxlan.address}`,
-      vxlanTunnelMACAddr: vxlan.macAddress,
-    }),
-  };
-}
-
-function mayTell(tunnel: OwnTunnel, told: string | undefined): boolean {
-  const { address, ready } = tunnel;
-  return address !== undefined && (ready || IpAddress.tryParse(told ?? "")?.equals(address) === true);
+  const isTold = (address: IpAddress, text: string | undefined): boolean =>
+    IpAddress.tryParse(text ?? "")?.equals(address) === true;
+  const told = ({ address, ready }: OwnTunnel, stored: string | undefined) =>
+    address !== undefined && (ready || isTold(address, stored)) ? address.toString() : undefined;
+  const { bgp = {}, ...others } = spec;
+  const { ipv4IPIPTunnelAddr, ...otherBgp } = bgp;
+  const ipipAddress = told(ipip, ipv4IPIPTunnelAddr);
+  const newBgp = { ...otherBgp, ...(ipipAddress !== undefined && { ipv4IPIPTunnelAddr: ipipAddress }) };
+  let rest: Omit<NodeSpec, "bgp"> = others;
+  for (const family of [4, 6] as const) {
+    const fields = vxlanFields[family];
+    const { [fields.address]: stored, [fields.macAddress]: _mac, ...without } = rest;
+    const tunnel = vxlan.find((one) => one.family === family);
+    const address = tunnel && told(tunnel, stored);
+    rest = {
+      ...without,
+      ...(address !== undefined && { [fields.address]: address, [fields.macAddress]: tunnel?.macAddress }),
+    };
+  }
+  return { ...(Object.keys(newBgp).length > 0 && { bgp: newBgp }), ...rest };
 }

@@ -6,30 +6,34 @@ import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { tunnelMtu } from "../../fib/device/mtu.ts";
 import type { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
 import type { IpipDevice } from "../../ipip/tunnel-device.ts";
-import type { IpAddress } from "../../net/address.ts";
+import type { AddressFamily, IpAddress } from "../../net/address.ts";
 import type { Resource } from "../../resources/resource.ts";
-import type { VxlanDevice } from "../../vxlan/vxlan-device.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools, labelsOf } from "../cluster-view.ts";
-import type { NodeAddress } from "../config/detect-address.ts";
+import type { OwnAddresses } from "../own-addresses.ts";
 import { changeOwnNode } from "../own-node.ts";
-import type { EncapsulationContext, TunnelPeer } from "../routing/encapsulation.ts";
-import { LingeringPeers } from "./lingering-peers.ts";
-import { type OwnTunnels, otherAddresses, tunnelPeerOf, vxlanPeersOf, withTunnels } from "./node-tunnels.ts";
+import type { EncapsulationContext, TunnelPeer, TunnelState } from "../routing/encapsulation.ts";
+import { type OwnTunnels, otherAddresses, tunnelPeerOf, withTunnels } from "./node-tunnels.ts";
 import { TunnelAddress, type TunnelIpam } from "./tunnel-address.ts";
-import { onLinkSubnets, planTunnels } from "./tunnel-plan.ts";
+import { onLinkSubnets, planTunnels, type TunnelPlan } from "./tunnel-plan.ts";
+import type { VxlanTunnel } from "./vxlan-tunnel.ts";
+
+/** What the tunnels between addresses of one family need of it. */
+export interface Underlay {
+  /** Follows the MTU that tunnels have to fit in; its `onChange` must call `wake`. */
+  readonly mtu: Pick<MtuWatcher, "mtu" | "setPeers">;
+  readonly vxlan: VxlanTunnel;
+}
 
 export interface TunnelManagerOptions {
   readonly nodeName: string;
-  /** The node's own address; without one there are no tunnels. */
-  readonly nodeAddress: NodeAddress | undefined;
+  readonly ownAddresses: OwnAddresses;
+  /** Of each family that the node has an address of; without one there are no tunnels. */
+  readonly underlays: ReadonlyMap<AddressFamily, Underlay>;
   readonly cluster: ClusterCache;
   readonly client: ResourceClient;
   readonly ipam: TunnelIpam;
   readonly ipip: Pick<IpipDevice, "set" | "state">;
-  readonly vxlan: Pick<VxlanDevice, "set" | "setPeers" | "state" | "hasPeer" | "macAddress">;
-  /** Follows the MTU that tunnels have to fit in; its `onChange` must call `wake`. */
-  readonly mtu: Pick<MtuWatcher, "mtu" | "setPeers">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a tunnel address stays ours when no pool wants it any more, in milliseconds. */
@@ -50,8 +54,6 @@ const longestRetryMs = 30_000;
 export class TunnelManager {
   readonly #options: TunnelManagerOptions;
   readonly #ipipAddress: TunnelAddress;
-  readonly #vxlanAddress: TunnelAddress;
-  readonly #vxlanPeers: LingeringPeers;
   #running = false;
   #again = false;
   #stopped = false;
@@ -66,10 +68,7 @@ export class TunnelManager {
   constructor(options: TunnelManagerOptions) {
     this.#options = options;
     const { ipam, nodeName, clock, logger, graceMs } = options;
-    const common = { ipam, node: nodeName, clock, logger, graceMs };
-    this.#ipipAddress = new TunnelAddress({ ...common, kind: "ipip" });
-    this.#vxlanAddress = new TunnelAddress({ ...common, kind: "vxlan" });
-    this.#vxlanPeers = new LingeringPeers({ clock, graceMs, onExpiry: () => this.wake() });
+    this.#ipipAddress = new TunnelAddress({ ipam, kind: "ipip", node: nodeName, clock, logger, graceMs });
   }
 
   /** What keeps a wanted tunnel from working, for the operator. */
@@ -79,12 +78,12 @@ export class TunnelManager {
 
   /** How next hops are reached now. */
   context(): EncapsulationContext {
-    const { cluster, nodeName, nodeAddress, ipip, vxlan } = this.#options;
+    const { cluster, nodeName, ownAddresses, ipip } = this.#options;
     const annotations = cluster.node(nodeName)?.metadata.annotations ?? {};
-    const subnets = onLinkSubnets(nodeAddress, annotations);
+    const subnets = onLinkSubnets(Object.values(ownAddresses), annotations);
     return {
       ipip: ipip.state(),
-      vxlan: vxlan.state(),
+      vxlan: { 4: this.#vxlanState(4), 6: this.#vxlanState(6) },
       isOnLink: (address) => subnets.some((subnet) => subnet.containsAddress(address)),
       peerAt: (address) => this.#peerAt(address),
     };
@@ -116,7 +115,7 @@ export class TunnelManager {
       this.#settled = () => {
         // A node that starts for the first time is in nobody's way.
         const isNew = this.#options.cluster.node(this.#options.nodeName) === undefined;
-        if (!isNew && (this.#wantedButDown().length > 0 || this.#options.mtu.mtu === undefined)) return;
+        if (!isNew && (this.#wantedButDown().length > 0 || !this.#hasMeasured)) return;
         timer.cancel();
         resolve();
       };
@@ -129,20 +128,32 @@ export class TunnelManager {
     this.#stopped = true;
     this.#retry?.cancel();
     this.#ipipAddress.stop();
-    this.#vxlanAddress.stop();
-    this.#vxlanPeers.stop();
+    for (const { vxlan } of this.#options.underlays.values()) vxlan.stop();
   }
 
   /** Why tunnels that pools ask for do not work, one sentence each. */
   #wantedButDown(): string[] {
-    const { cluster, nodeName, nodeAddress, ipip, vxlan } = this.#options;
-    if (nodeAddress === undefined) return [];
-    const plan = planTunnels(ipamPools(cluster.resources), labelsOf(cluster.resources, nodeName));
-    const wanted = [...(plan.ipip.length > 0 ? [ipip] : []), ...(plan.vxlan.length > 0 ? [vxlan] : [])];
-    return wanted.flatMap((device) => {
-      const state = device.state();
-      return state.ready ? [] : [state.reason];
-    });
+    const { underlays, ipip } = this.#options;
+    const plan = this.#plan();
+    const wanted: TunnelState[] = [
+      ...(plan.ipip.length > 0 && underlays.has(4) ? [ipip.state()] : []),
+      ...[...underlays.keys()].flatMap((family) => (plan.vxlan[family].length > 0 ? [this.#vxlanState(family)] : [])),
+    ];
+    return wanted.flatMap((state) => (state.ready ? [] : [state.reason]));
+  }
+
+  #plan(): TunnelPlan {
+    const { cluster, nodeName } = this.#options;
+    return planTunnels(ipamPools(cluster.resources), labelsOf(cluster.resources, nodeName));
+  }
+
+  #vxlanState(family: AddressFamily): TunnelState {
+    const tunnel = this.#options.underlays.get(family)?.vxlan;
+    return tunnel?.device.state() ?? { ready: false, reason: `this node has no IPv${family} address for VXLAN` };
+  }
+
+  get #hasMeasured(): boolean {
+    return [...this.#options.underlays.values()].every(({ mtu }) => mtu.mtu !== undefined);
   }
 
   #peerAt(address: IpAddress): TunnelPeer | undefined {
@@ -151,10 +162,15 @@ export class TunnelManager {
     return resource && this.#peerOf(resource);
   }
 
-  /** As the Node tells it, but its VTEP only once the entries that lead there are in the kernel. */
+  /** As the Node tells it, but the ways to its VTEPs only once the entries that lead there are in the kernel. */
   #peerOf(resource: Resource<"Node">): TunnelPeer {
-    const { vtep, ...peer } = tunnelPeerOf(resource);
-    return vtep !== undefined && this.#options.vxlan.hasPeer(vtep) ? { ...peer, vtep } : peer;
+    const peer = tunnelPeerOf(resource);
+    const gateway = (family: AddressFamily) => {
+      const address = peer.vxlanGateways[family];
+      const device = this.#options.underlays.get(family)?.vxlan.device;
+      return address !== undefined && device?.hasPeer(address) === true ? { [family]: address } : {};
+    };
+    return { ...peer, vxlanGateways: { ...gateway(4), ...gateway(6) } };
   }
 
   #finished(problem: string | undefined): void {
@@ -174,30 +190,32 @@ export class TunnelManager {
   }
 
   async #reconcile(): Promise<void> {
-    const { cluster, nodeName, nodeAddress, ipip, vxlan, mtu } = this.#options;
-    if (nodeAddress === undefined || cluster.node(nodeName) === undefined) return;
-    mtu.setPeers(otherAddresses(cluster.resources.nodes, nodeName));
-    // The watcher wakes us as soon as it has looked.
-    if (mtu.mtu === undefined) return;
-    const plan = planTunnels(ipamPools(cluster.resources), labelsOf(cluster.resources, nodeName));
-    const ipipAddress = plan.ipip.length === 0 ? undefined : await this.#ipipAddress.ensure(plan.ipip);
-    const vxlanAddress = plan.vxlan.length === 0 ? undefined : await this.#vxlanAddress.ensure(plan.vxlan);
-    ipip.set(ipipAddress && { address: ipipAddress, mtu: tunnelMtu("ipip", mtu.mtu) });
-    vxlan.set(
-      vxlanAddress && {
-        address: vxlanAddress,
-        localAddress: nodeAddress.address,
-        mtu: tunnelMtu("vxlan", mtu.mtu),
-      },
+    const { cluster, nodeName, underlays, ipip } = this.#options;
+    if (cluster.node(nodeName) === undefined) return;
+    const { nodes } = cluster.resources;
+    for (const [family, { mtu }] of underlays) mtu.setPeers(otherAddresses(nodes, nodeName, family));
+    // The watchers wake us as soon as they have looked.
+    if (!this.#hasMeasured) return;
+    const plan = this.#plan();
+    const ipv4Mtu = underlays.get(4)?.mtu.mtu;
+    const ipipAddress =
+      plan.ipip.length === 0 || ipv4Mtu === undefined ? undefined : await this.#ipipAddress.ensure(plan.ipip);
+    ipip.set(
+      ipipAddress && ipv4Mtu !== undefined ? { address: ipipAddress, mtu: tunnelMtu("ipip", ipv4Mtu) } : undefined,
     );
-    vxlan.setPeers(this.#vxlanPeers.update(vxlanPeersOf(cluster.resources.nodes, nodeName)));
-    this.#options.onAddresses([ipipAddress, vxlanAddress].filter((address) => address !== undefined));
+    const vxlans: VxlanTunnel[] = [];
+    for (const [family, { vxlan, mtu }] of underlays) {
+      if (mtu.mtu !== undefined) await vxlan.follow(plan.vxlan[family], nodes, mtu.mtu);
+      vxlans.push(vxlan);
+    }
+    const addresses = [ipipAddress, ...vxlans.map(({ address }) => address)];
+    this.#options.onAddresses(addresses.filter((address) => address !== undefined));
     await this.#publish({
       ipip: { address: ipipAddress, ready: ipip.state().ready },
-      vxlan: { address: vxlanAddress, ready: vxlan.state().ready, macAddress: vxlan.macAddress },
+      vxlan: vxlans.map((vxlan) => vxlan.own),
     });
     if (ipipAddress === undefined) this.#ipipAddress.releaseLater();
-    if (vxlanAddress === undefined) this.#vxlanAddress.releaseLater();
+    for (const vxlan of vxlans) vxlan.told();
   }
 
   /** Writes the tunnels into the Node, unless it is known to have them already; a change of it by others wakes us. */
@@ -210,9 +228,9 @@ export class TunnelManager {
 
   /** Tells that routes have to be composed again, if what they depend on is another now. */
   #reportChange(): void {
-    const { cluster, ipip, vxlan } = this.#options;
+    const { cluster, ipip } = this.#options;
     const peers = cluster.resources.nodes.map((node) => [node.metadata.name, node.spec.bgp, this.#peerOf(node)]);
-    const now = JSON.stringify([ipip.state(), vxlan.state(), peers]);
+    const now = JSON.stringify([ipip.state(), this.#vxlanState(4), this.#vxlanState(6), peers]);
     if (now === this.#reported) return;
     this.#reported = now;
     this.#options.onChange();

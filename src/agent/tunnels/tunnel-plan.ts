@@ -1,11 +1,12 @@
 import type { IpamPool, Labels } from "../../ipam/pool-selection.ts";
-import type { IpAddress } from "../../net/address.ts";
+import type { AddressFamily } from "../../net/address.ts";
 import { Prefix, parseCidr } from "../../net/prefix.ts";
+import type { NodeAddress } from "../config/detect-address.ts";
 
 /** The pools that a tunnel's address may come from; empty if no pool wants that tunnel on this node. */
 export interface TunnelPlan {
   readonly ipip: readonly Prefix[];
-  readonly vxlan: readonly Prefix[];
+  readonly vxlan: Readonly<Record<AddressFamily, readonly Prefix[]>>;
 }
 
 /** Which tunnels the pools want of a node, by Calico's rules for tunnel addresses. */
@@ -13,13 +14,13 @@ export function planTunnels(pools: readonly IpamPool[], nodeLabels: Labels): Tun
   const usable = pools.filter(
     (pool) =>
       !pool.disabled &&
-      pool.cidr.family === 4 &&
       (pool.allowedUses.length === 0 || pool.allowedUses.includes("Tunnel")) &&
       pool.selectsNode(nodeLabels),
   );
+  const vxlan = usable.filter((pool) => pool.vxlanMode !== "Never").map((pool) => pool.cidr);
   return {
-    ipip: usable.filter((pool) => pool.ipipMode !== "Never").map((pool) => pool.cidr),
-    vxlan: usable.filter((pool) => pool.vxlanMode !== "Never").map((pool) => pool.cidr),
+    ipip: usable.filter(({ ipipMode, cidr }) => ipipMode !== "Never" && cidr.family === 4).map(({ cidr }) => cidr),
+    vxlan: { 4: vxlan.filter(({ family }) => family === 4), 6: vxlan.filter(({ family }) => family === 6) },
   };
 }
 
@@ -27,14 +28,14 @@ export function planTunnels(pools: readonly IpamPool[], nodeLabels: Labels): Tun
 const onLinkAnnotation = "calibird.io/on-link-subnets";
 
 /**
- * The subnets of a node, which CrossSubnet asks about: that of its address, and those of its annotation (a comma list).
+ * The subnets of a node, which CrossSubnet asks about: those of its addresses, and those of its annotation (a comma list).
  * A /32 is the node alone, as with cloud providers, so that everything else is tunnelled. What does not parse is left out.
  */
 export function onLinkSubnets(
-  address: { readonly address: IpAddress; readonly prefixLength: number } | undefined,
+  addresses: readonly NodeAddress[],
   annotations: Readonly<Record<string, string>>,
 ): Prefix[] {
-  const own = address === undefined ? [] : [Prefix.of(address.address, address.prefixLength)];
+  const own = addresses.map(({ address, prefixLength }) => Prefix.of(address, prefixLength));
   const further = (annotations[onLinkAnnotation] ?? "").split(",").flatMap((text) => {
     const trimmed = text.trim();
     if (trimmed === "") return [];

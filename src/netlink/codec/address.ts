@@ -76,5 +76,7 @@ export function decodeAddress(payload: ByteReader): InterfaceAddress | undefined
     prefixLength,
     scope,
     ...((flags & addressFlag.noDuplicateDetection) === 0 ? undefined : { noDuplicateDetection: true }),
+    // IPv4 uses the bit for the further addresses of a subnet.
+    ...(ofFamily === 6 && (flags & addressFlag.temporary) !== 0 ? { temporary: true } : undefined),
   };
 }

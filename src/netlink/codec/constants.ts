@@ -118,7 +118,7 @@ export const tunnelAttribute = { link: 1, local: 2, remote: 3, ttl: 4, pmtuDisco
 export const addressAttribute = { address: 1, local: 2, flags: 8 } as const;
 
 /** IFA_F_NODAD. */
-export const addressFlag = { noDuplicateDetection: 2 } as const;
+export const addressFlag = { temporary: 1, noDuplicateDetection: 2 } as const;
 
 export const neighbourAttribute = { destination: 1, linkLayerAddress: 2, interfaceIndex: 8 } as const;
 

@@ -15,38 +15,51 @@ import type { ProgramResult } from "../../../src/lab/runtime/run-program.ts";
 import type { NodeSpec } from "../../../src/resources/node.ts";
 import { auditIpam } from "../../support/ipam-audit.ts";
 import { patience } from "./agent-lab.ts";
-import { type SubnetNode, subnetNodes, topologyNodes } from "./subnet-routes.ts";
+import { addIpv6 } from "./subnet-ipv6.ts";
+import { beginningOf, nodesOf, type SubnetNode, subnetNodes } from "./subnet-routes.ts";
 
 const topologies = "test/uml/topologies";
 const routerAs = 64513;
 const apiVersion = "projectcalico.org/v3";
 
-/** The pool whose mode tests change, with the pods n1-a, n2-a, n3-a, and one that stays direct, with n1-b, n2-b, n3-b. */
-export const pools = { pods: "10.244.0.0/16", still: "10.245.0.0/16" } as const;
-export type PoolName = keyof typeof pools;
+/**
+ * The pool whose mode tests change, with the pods n1-a, n2-a, n3-a, and one that stays direct, with n1-b, n2-b, n3-b. In a
+ * lab of IPv6 they are of IPv6, and the pods have IPv4 addresses besides, from `pods-v4` and `still-v4`.
+ */
+export type PoolName = "pods" | "still";
+const ipv4Pools: Record<PoolName, string> = { pods: "10.244.0.0/16", still: "10.245.0.0/16" };
+const ipv6Pools: Record<PoolName, string> = { pods: "fd00:10:244::/112", still: "fd00:10:245::/112" };
 
 /** Three nodes on two subnets, and the router r1 between them, which learns all blocks; see the topology's drawing. */
 export class SubnetLab {
   readonly lab: Lab;
+  /** Of the addresses that tests are about. */
+  readonly family: 4 | 6;
   readonly #folder: string;
-  /** Address of every pod by its name. */
-  readonly #addresses = new Map<string, string>();
+  /** Addresses of every pod by its name. */
+  readonly #addresses = new Map<string, readonly string[]>();
   #owners: ReadonlyMap<string, SubnetNode> = new Map();
 
-  private constructor(lab: Lab, folder: string) {
+  private constructor(lab: Lab, folder: string, family: 4 | 6) {
     this.lab = lab;
     this.#folder = folder;
+    this.family = family;
   }
 
-  /** Resolves when everything is quiet with both pools in mode Never. `flags` are further ones of every agent. */
-  static async start(options: { readonly flags?: string } = {}): Promise<SubnetLab> {
+  /**
+   * Resolves when everything is quiet with both pools in mode Never. `flags` are further ones of every agent; a lab of
+   * family 6 has IPv4 as well.
+   */
+  static async start(options: { readonly flags?: string; readonly family?: 4 | 6 } = {}): Promise<SubnetLab> {
+    const { family = 4 } = options;
     const folder = mkdtempSync(join(tmpdir(), "calibird-subnet-lab-"));
     await cp(topologies, folder, { recursive: true });
     const file = join(folder, "two-subnets.clab.yml");
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
+    if (family === 6) addIpv6(folder);
     const name = `s${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-    const subnets = new SubnetLab(await Lab.up({ file, name }), folder);
+    const subnets = new SubnetLab(await Lab.up({ file, name }), folder, family);
     try {
       expect(subnets.lab.execReports.filter(({ code }) => code !== 0)).toEqual([]);
       await subnets.#populate();
@@ -98,13 +111,13 @@ export class SubnetLab {
   async addPod(node: SubnetNode, name: string): Promise<string> {
     const pod = await this.client(node).admin<PodView>("POST", "/v1/pods", { namespace: "default", name });
     expect(basename(pod.networkNamespace ?? "")).toBe(name);
-    const [address = ""] = pod.addresses;
-    this.#addresses.set(name, address);
-    return address;
+    this.#addresses.set(name, pod.addresses);
+    return this.addressOf(name);
   }
 
-  addressOf(pod: string): string {
-    const address = this.#addresses.get(pod);
+  /** The pod's address of a family, by default of that of the lab. */
+  addressOf(pod: string, family: 4 | 6 = this.family): string {
+    const address = this.#addresses.get(pod)?.find((text) => text.includes(":") === (family === 6));
     expect(address, `address of ${pod}`).toBeDefined();
     return address ?? "";
   }
@@ -118,10 +131,20 @@ export class SubnetLab {
     await this.client("n1").admin("PUT", "/v1/resources", { apiVersion, kind, metadata: { name }, spec });
   }
 
+  /** The pools of the lab's family. */
+  get pools(): Readonly<Record<PoolName, string>> {
+    return this.family === 4 ? ipv4Pools : ipv6Pools;
+  }
+
   /** Makes a pool as it is at the start of each test file, or changes it. */
   applyPool(name: PoolName, fields: object = {}): Promise<void> {
-    const spec = { cidr: pools[name], blockSize: 26, natOutgoing: false, ...fields };
+    const spec = { cidr: this.pools[name], blockSize: this.family === 4 ? 26 : 122, natOutgoing: false, ...fields };
     return this.apply("IPPool", name, spec);
+  }
+
+  /** As `applyPool`, for the IPv4 pool beside it. */
+  applyIpv4Pool(name: PoolName, fields: object = {}): Promise<void> {
+    return this.apply("IPPool", `${name}-v4`, { cidr: ipv4Pools[name], blockSize: 26, natOutgoing: false, ...fields });
   }
 
   /** `calictl pool set-mode` of the pool `pods`. */
@@ -173,13 +196,13 @@ export class SubnetLab {
     }
   }
 
-  /** Pairs of pods that do not reach each other within a few seconds. */
-  async unreachable(): Promise<string[]> {
-    const pods = [...this.#addresses].map(([name, address]) => ({
+  /** Pairs of pods that do not reach each other within a few seconds, by default in the lab's family. */
+  async unreachable(family: 4 | 6 = this.family): Promise<string[]> {
+    const pods = [...this.#addresses.keys()].map((name) => ({
       label: name,
       node: name.slice(0, 2),
       namespace: name,
-      address,
+      address: this.addressOf(name, family),
     }));
     const { signal } = new AbortController();
     // Every ping listens to it.
@@ -196,7 +219,7 @@ export class SubnetLab {
     await vi.waitFor(async () => {
       const blocks = [...(await this.#readOwners()).keys()];
       const problems = await Promise.all(subnetNodes.map((node) => this.#unsettled(node, blocks)));
-      const known = await this.succeed("r1", "ip", "route", "show", "proto", "bird");
+      const known = (await Promise.all(this.#families.map((family) => this.#knownToRouter(family)))).join("");
       const missing = blocks.filter((block) => !known.includes(block)).map((block) => `r1 does not know ${block}`);
       expect([...problems.flat(), ...missing]).toEqual([]);
     }, patience);
@@ -206,7 +229,7 @@ export class SubnetLab {
     const [{ node: view, peers }, routes] = await Promise.all([this.status(node), this.routes(node)]);
     const known = new Set(routes.map(({ prefix }) => prefix));
     return [
-      ...(peers.length === subnetNodes.length ? [] : [`has ${peers.length} peers`]),
+      ...(peers.length === subnetNodes.length * this.#families.length ? [] : [`has ${peers.length} peers`]),
       ...peers.flatMap(({ name, state, reason }) =>
         state === "Established" ? [] : [`${name} is ${state}, ${reason}`],
       ),
@@ -219,13 +242,25 @@ export class SubnetLab {
     ].map((problem) => `${node}: ${problem}`);
   }
 
+  #knownToRouter(family: 4 | 6): Promise<string> {
+    return this.succeed("r1", "ip", `-${family}`, "route", "show", "proto", "bird");
+  }
+
+  get #families(): readonly (4 | 6)[] {
+    return this.family === 4 ? [4] : [4, 6];
+  }
+
   async #populate(): Promise<void> {
     await Promise.all(subnetNodes.map((node) => vi.waitFor(() => this.status(node), patience)));
     for (const node of subnetNodes)
-      await this.apply("BGPPeer", `r1-${node}`, { node, peerIP: topologyNodes[node].gateway, asNumber: routerAs });
+      for (const family of this.#families) {
+        const peerIP = nodesOf(family)[node].gateway;
+        await this.apply("BGPPeer", `r1-${node}-v${family}`, { node, peerIP, asNumber: routerAs });
+      }
     await this.#addPods("still", "b");
     // From now on nothing more comes from it.
     await this.applyPool("still", { assignmentMode: "Manual" });
+    if (this.family === 6) await this.applyIpv4Pool("still", { assignmentMode: "Manual" });
     await this.#addPods("pods", "a");
     await this.settled();
     this.#owners = await this.#readOwners();
@@ -233,11 +268,12 @@ export class SubnetLab {
 
   async #addPods(pool: PoolName, suffix: string): Promise<void> {
     await this.applyPool(pool);
-    const prefix = pools[pool].slice(0, pools[pool].indexOf(".0.0"));
+    if (this.family === 6) await this.applyIpv4Pool(pool);
     for (const node of subnetNodes) {
       const name = `${node}-${suffix}`;
       await vi.waitFor(() => this.addPod(node, name), patience);
-      expect(this.addressOf(name)).toContain(prefix);
+      for (const family of this.#families)
+        expect(this.addressOf(name, family)).toContain(beginningOf((family === 4 ? ipv4Pools : ipv6Pools)[pool]));
     }
   }
 }

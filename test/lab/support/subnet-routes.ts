@@ -1,3 +1,5 @@
+import { IpAddress } from "../../../src/net/address.ts";
+import { vxlanGateway } from "../../../src/vxlan/peers.ts";
 import type { SubnetLab } from "./subnet-lab.ts";
 
 /** The agents of the topology. */
@@ -6,7 +8,24 @@ export const topologyNodes = {
   n2: { address: "10.10.1.12", gateway: "10.10.1.1" },
   n3: { address: "10.10.2.13", gateway: "10.10.2.1" },
 } as const;
+/** Their IPv6 addresses, if the lab is one of IPv6. */
+const topologyNodes6 = {
+  n1: { address: "fd00:10:1::11", gateway: "fd00:10:1::1" },
+  n2: { address: "fd00:10:1::12", gateway: "fd00:10:1::1" },
+  n3: { address: "fd00:10:2::13", gateway: "fd00:10:2::1" },
+} as const;
 export type SubnetNode = keyof typeof topologyNodes;
+type Family = 4 | 6;
+
+/** The addresses of the nodes and of their routers in a family. */
+export function nodesOf(family: Family): Record<SubnetNode, { readonly address: string; readonly gateway: string }> {
+  return family === 4 ? topologyNodes : topologyNodes6;
+}
+
+/** How prefixes and addresses of a pool begin: `10.244.` of 10.244.0.0/16, `fd00:10:244:` of fd00:10:244::/112. */
+export function beginningOf(cidr: string): string {
+  return cidr.includes(":") ? cidr.replace(/:\/.*/, "") : cidr.replace(/0\.0\/.*/, "");
+}
 export const subnetNodes: readonly SubnetNode[] = ["n1", "n2", "n3"];
 
 export type Mode = "Never" | "CrossSubnet" | "Always";
@@ -29,9 +48,13 @@ interface IpRoute {
   readonly metrics?: readonly { readonly mtu?: number }[];
 }
 
-/** The routes to other nodes' blocks that the agent has written into the kernel of a node, in order. */
-export async function blockRoutes(subnets: SubnetLab, node: SubnetNode): Promise<BlockRoute[]> {
-  const stdout = await subnets.succeed(node, "ip", "-json", "route", "show", "proto", "202");
+/** The routes of the lab's family to other nodes' blocks that the agent has written into the kernel of a node, in order. */
+export async function blockRoutes(
+  subnets: SubnetLab,
+  node: SubnetNode,
+  family: Family = subnets.family,
+): Promise<BlockRoute[]> {
+  const stdout = await subnets.succeed(node, "ip", `-${family}`, "-json", "route", "show", "proto", "202");
   return (JSON.parse(stdout) as IpRoute[])
     .flatMap(({ dst, gateway, dev = "", flags = [], metrics = [] }) =>
       gateway === undefined
@@ -63,23 +86,35 @@ export async function expectedRoutes(
   mode: Mode,
   asked: SubnetNode = "n1",
 ): Promise<Record<SubnetNode, BlockRoute[]>> {
-  const vteps = await Promise.all(
-    subnetNodes.map(async (node) => (await subnets.nodeSpec(node, asked)).ipv4VXLANTunnelAddr),
-  );
+  const gateways = await Promise.all(subnetNodes.map((node) => gatewayInto(subnets, node, asked)));
   const of = (node: SubnetNode): BlockRoute[] =>
     [...subnets.owners()]
-      .filter(([, owner]) => owner !== node)
+      .filter(([prefix, owner]) => owner !== node && prefix.includes(":") === (subnets.family === 6))
       .map(([prefix, owner]) => {
-        const tunnelled = prefix.startsWith("10.244.") && isTunnelled(node, owner, mode);
-        if (!tunnelled) return directRoute(node, owner, prefix);
-        const gateway = vteps[subnetNodes.indexOf(owner)] ?? `no VTEP of ${owner}`;
-        return { prefix, gateway, device: "vxlan.calico", onlink: true, mtu: 1450 };
+        const tunnelled = prefix.startsWith(beginningOf(subnets.pools.pods)) && isTunnelled(node, owner, mode);
+        if (!tunnelled) return directRoute(subnets.family, node, owner, prefix);
+        const gateway = gateways[subnetNodes.indexOf(owner)] ?? `no VTEP of ${owner}`;
+        const tunnel = subnets.family === 4 ? ["vxlan.calico", 1450] : ["vxlan-v6.calico", 1430];
+        const [device, mtu] = tunnel as [string, number];
+        return { prefix, gateway, device, onlink: true, mtu };
       })
       .sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
   return { n1: of("n1"), n2: of("n2"), n3: of("n3") };
 }
 
-function directRoute(node: SubnetNode, owner: SubnetNode, prefix: string): BlockRoute {
-  const gateway = isTunnelled(node, owner, "CrossSubnet") ? topologyNodes[node].gateway : topologyNodes[owner].address;
+/** What routes through the tunnel to a node name as their gateway; undefined as long as it has told of no VTEP. */
+async function gatewayInto(subnets: SubnetLab, node: SubnetNode, asked: SubnetNode): Promise<string | undefined> {
+  const spec = await subnets.nodeSpec(node, asked);
+  const [vtep, macAddress] =
+    subnets.family === 4
+      ? [spec.ipv4VXLANTunnelAddr, spec.vxlanTunnelMACAddr]
+      : [spec.ipv6VXLANTunnelAddr, spec.vxlanTunnelMACAddrV6];
+  if (vtep === undefined || macAddress === undefined) return undefined;
+  return vxlanGateway({ vtep: IpAddress.parse(vtep), macAddress }).toString();
+}
+
+function directRoute(family: Family, node: SubnetNode, owner: SubnetNode, prefix: string): BlockRoute {
+  const nodes = nodesOf(family);
+  const gateway = isTunnelled(node, owner, "CrossSubnet") ? nodes[node].gateway : nodes[owner].address;
   return { prefix, gateway, device: "eth1", onlink: false, mtu: null };
 }

@@ -60,7 +60,7 @@ function readPackets(output: string): WirePacket[] {
   const packets: WirePacket[] = [];
   let outer: WirePacket["outer"];
   for (const line of output.split("\n")) {
-    const [, source, destination, text] = /^IP (\S+) > (\S+): (.*)$/.exec(line) ?? [];
+    const [, source, destination, text] = /^IP6? (\S+) > (\S+): (.*)$/.exec(line) ?? [];
     if (source === undefined || destination === undefined || text === undefined) continue;
     const [, vni] = /^VXLAN, flags \[I\] \(0x08\), vni (\d+)$/.exec(text) ?? [];
     if (vni !== undefined) {

@@ -65,6 +65,9 @@ describe("what the cluster asks of address translation", () => {
     expect(
       await names({ cidr: "10.244.0.0/16", ipipMode: "Always" }, { cidr: "10.245.0.0/16", vxlanMode: "Always" }),
     ).toEqual(["tunl0", "vxlan.calico"]);
+    expect(await names({ cidr: "10.244.0.0/16" }, { cidr: "fd00:10::/48", vxlanMode: "CrossSubnet" })).toEqual([
+      "vxlan-v6.calico",
+    ]);
   });
 
   it("calls the VXLAN tunnel and its port as the settings do", async () => {

@@ -78,6 +78,7 @@ const status: NodeStatusView = {
     name: "n1",
     version,
     ipv4Address: "10.0.0.1/24",
+    ipv6Address: "fd00::1/64",
     asNumber: 64512,
     routerId: "10.0.0.1",
     startedAt: since,
@@ -203,7 +204,7 @@ describe("calictl", () => {
 
   it("shows the node, its problems and why a session is down", async () => {
     const { out } = await calictl("node", "status");
-    expect(out).toContain("address 10.0.0.1/24   AS 64512   router ID 10.0.0.1");
+    expect(out).toContain("address 10.0.0.1/24, fd00::1/64   AS 64512   router ID 10.0.0.1");
     expect(out).toContain("Problem: BGPPeer tor: peerIP 10.0.0.254 needs an asNumber");
     expect(out).toContain("IPIP        userspace (kernel has no ipip)   sent 7, received 5, dropped 3 noRoute\n");
     expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);

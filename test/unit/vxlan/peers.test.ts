@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { silentLogger } from "../../../src/core/logger.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import type { ForwardingEntry, Neighbour } from "../../../src/netlink/types.ts";
-import { PeerTable, reachableVteps, type VxlanPeer } from "../../../src/vxlan/peers.ts";
+import { PeerTable, reachableAddresses, type VxlanPeer, vxlanGateway } from "../../../src/vxlan/peers.ts";
 
 const address = (text: string): IpAddress => IpAddress.parse(text);
 const interfaceIndex = 4;
@@ -82,7 +82,39 @@ test("of two nodes with one tunnel address the first counts, and the log names b
   expect(warnings).toMatchObject([{ vtep: "10.65.1.0", nodes: ["172.17.0.1", "172.17.0.2"] }]);
 });
 
+test("an IPv6 peer has a neighbour for its gateway, too, which is its link-local address", () => {
+  const peer6: VxlanPeer = {
+    vtep: address("fd00:65::1"),
+    macAddress: "66:48:F6:56:DC:F1",
+    address: address("fd00::1"),
+  };
+  expect(vxlanGateway(peer6).toString()).toBe("fe80::6448:f6ff:fe56:dcf1");
+  const stranger: Neighbour = {
+    interfaceIndex,
+    address: address("fd00:65::9"),
+    macAddress: mac(9),
+    state: "permanent",
+  };
+  const steps = new PeerTable([peer6], silentLogger).plan(interfaceIndex, 6, {
+    neighbours: [stranger],
+    forwarding: [],
+  });
+  const macAddress = "66:48:f6:56:dc:f1";
+  const added = (text: string) => ({
+    request: {
+      op: "neighbour-replace",
+      neighbour: { interfaceIndex, address: address(text), macAddress, state: "permanent" },
+    },
+  });
+  expect(steps).toEqual([
+    added("fd00:65::1"),
+    added("fe80::6448:f6ff:fe56:dcf1"),
+    { request: { op: "forwarding-replace", entry: { interfaceIndex, macAddress, destination: peer6.address } } },
+    { request: { op: "neighbour-delete", neighbour: { interfaceIndex, address: stranger.address } } },
+  ]);
+});
+
 test("a VTEP is reachable when both its entries are there", () => {
   const neighbours = [neighbour(1), neighbour(2), neighbour(3, { state: "stale" })];
-  expect(reachableVteps(neighbours, [entry(1), entry(3)])).toEqual(new Set(["10.65.1.0"]));
+  expect(reachableAddresses(neighbours, [entry(1), entry(3)])).toEqual(new Set(["10.65.1.0"]));
 });

@@ -7,6 +7,7 @@ import type { KernelRoute, Link } from "../../../../src/netlink/types.ts";
 const settings: CleanupSettings = {
   routeProtocol: 202,
   vxlanDevice: "vxlan.calico",
+  vxlanDeviceV6: "vxlan-v6.calico",
   vxlanVni: 4096,
   vxlanPort: 4789,
   interfacePrefix: "cali",
@@ -56,6 +57,7 @@ describe("what is left of an agent", () => {
   it("is the VXLAN device with its name, network identifier and port, and no other", () => {
     const names = (...links: Link[]) => plan({ links }).names;
     expect(names(link(5, "vxlan.calico", vxlan(4096, 4789)))).toEqual(["device vxlan.calico"]);
+    expect(names(link(5, "vxlan-v6.calico", vxlan(4096, 4789)))).toEqual(["device vxlan-v6.calico"]);
     expect(names(link(5, "vxlan.calico", vxlan(1, 4789)), link(6, "vxlan.calico", vxlan(4096, 8472)))).toEqual([]);
     expect(names(link(5, "vxlan.other", vxlan(4096, 4789)), link(6, "vxlan.calico", { kind: "dummy" }))).toEqual([]);
   });

@@ -37,6 +37,9 @@ const input: DetectionInput = {
     address(1, "127.0.0.1", 8),
     address(2, "10.0.0.5", 24),
     address(2, "fd00::5", 64),
+    { ...address(3, "fe80::5", 64), scope: "link" },
+    { ...address(3, "2001:db8:7::77aa", 64), temporary: true },
+    address(3, "2001:db8:7::5", 64),
     address(3, "192.168.7.5", 16),
     address(4, "172.17.0.1", 16),
     { ...address(3, "169.254.3.3", 16), scope: "link" },
@@ -44,8 +47,8 @@ const input: DetectionInput = {
   routeTo: async () => viaEth0,
 };
 
-const resolve = async (wanted: string, method = "first-found") => {
-  const found = await resolveNodeAddress(wanted, method, input);
+const resolve = async (wanted: string, method = "first-found", family: 4 | 6 = 4) => {
+  const found = await resolveNodeAddress(family, wanted, method, input);
   return found && `${found.address}/${found.prefixLength}`;
 };
 
@@ -72,6 +75,18 @@ describe("resolveNodeAddress", () => {
     expect(await resolve("autodetect", "skip-interface=eth1")).toBe("10.0.0.5/24");
     expect(await resolve("autodetect", "cidr=172.16.0.0/12,10.0.0.0/8")).toBe("172.17.0.1/16");
     expect(await resolve("autodetect", "can-reach=192.0.2.1")).toBe("10.0.0.5/24");
+  });
+
+  it("finds an IPv6 address by the same rules, and no link-local nor temporary one", async () => {
+    expect(await resolve("autodetect", "first-found", 6)).toBe("2001:db8:7::5/64");
+    expect(await resolve("autodetect", "interface=eth0", 6)).toBe("fd00::5/64");
+    expect(await resolve("autodetect", "cidr=fd00::/8", 6)).toBe("fd00::5/64");
+    expect(await resolve("fd00::5", "first-found", 6)).toBe("fd00::5/64");
+    expect(await resolve("fd00::9", "first-found", 6)).toBe("fd00::9/128");
+    expect(await resolve("none", "first-found", 6)).toBeUndefined();
+    await expect(resolve("autodetect", "interface=wlan.*", 6)).rejects.toThrow(
+      "no IPv6 address fits --ip6-autodetection-method interface=wlan.*; give the node's address with --ip6",
+    );
   });
 
   it("says what to do if nothing fits", async () => {

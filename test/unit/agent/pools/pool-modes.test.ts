@@ -9,13 +9,17 @@ import type { Resource } from "../../../../src/resources/resource.ts";
 import { temporaryStore } from "../../../support/temporary-store.ts";
 
 const apiVersion = "projectcalico.org/v3";
-const node = (name: string, ipv4Address: string): Resource<"Node"> => ({
+const node = (name: string, addresses: { ipv4Address?: string; ipv6Address?: string }): Resource<"Node"> => ({
   kind: "Node",
   apiVersion,
   metadata: { name },
-  spec: { bgp: { ipv4Address } },
+  spec: { bgp: addresses },
 });
-const nodes = [node("n1", "10.0.0.1/24"), node("n2", "10.0.0.2/24")];
+const nodes = [
+  node("n1", { ipv4Address: "10.0.0.1/24", ipv6Address: "2001:db8::1/64" }),
+  node("n2", { ipv4Address: "10.0.0.2/24" }),
+  node("n3", { ipv6Address: "2001:db8:9::3/64" }),
+];
 const block = (text: string, owner: string) =>
   ({ block: Prefix.parse(text), node: owner, state: "confirmed" }) as const;
 
@@ -30,7 +34,9 @@ beforeEach(async () => {
   changer = new PoolModeChanger({
     client,
     cluster: { resources: { pools: [], nodes, peers: [], configurations: [], filters: [] } },
-    composer: { confirmedBlocks: () => [block("10.1.0.0/26", "n1"), block("10.2.0.0/26", "n2")] },
+    composer: {
+      confirmedBlocks: () => [block("10.1.0.0/26", "n1"), block("10.2.0.0/26", "n2"), block("fd00:10::40/122", "n3")],
+    },
   });
 });
 afterEach(() => dispose());
@@ -59,6 +65,21 @@ describe("a change of a pool's mode", () => {
     expect(await specOf("v4")).toMatchObject({ ipipMode: "Never", vxlanMode: "CrossSubnet" });
     await changer.setMode({ pool: "v4", mode: "Always", tunnel: "ipip", dryRun: false });
     expect(await specOf("v4")).toMatchObject({ ipipMode: "Always", vxlanMode: "Never" });
+  });
+
+  it("goes by the nodes' addresses of the pool's family, and for IPv6 for VXLAN", async () => {
+    await create("v6", { cidr: "fd00:10::/48" });
+    const { differences, after } = await changer.setMode({ pool: "v6", mode: "CrossSubnet", dryRun: false });
+    expect(after).toEqual({ ipipMode: "Never", vxlanMode: "CrossSubnet" });
+    expect(differences).toEqual([
+      {
+        node: "n1",
+        block: "fd00:10::40/122",
+        owner: "n3",
+        before: "direct to 2001:db8:9::3",
+        after: "vxlan to 2001:db8:9::3",
+      },
+    ]);
   });
 
   it("writes nothing if it is a dry run or the pool is so already", async () => {

@@ -18,7 +18,10 @@ const pods: RoutingPool = {
 /** Nothing is tunnelled: no device, no peer. */
 const noTunnels: EncapsulationContext = {
   ipip: { ready: false, reason: "no tunl0" },
-  vxlan: { ready: false, reason: "no vxlan.calico" },
+  vxlan: {
+    4: { ready: false, reason: "no vxlan.calico" },
+    6: { ready: false, reason: "no vxlan-v6.calico" },
+  },
   isOnLink: (address) => Prefix.parse("10.0.0.0/24").containsAddress(address),
   peerAt: () => undefined,
 };
@@ -232,8 +235,16 @@ describe("RouteComposer", () => {
 
   describe("with tunnels", () => {
     const tunl0 = { ready: true, device: "tunl0", mtu: 1480 } as const;
-    const peers = (state: { ipipReady: boolean; vtep?: IpAddress }) => (address: IpAddress) =>
-      address.toString() === "10.0.0.2" || address.toString() === "10.9.0.2" ? { node: "n2", ...state } : undefined;
+    const peers =
+      ({ ipipReady, vtep }: { ipipReady: boolean; vtep?: IpAddress }) =>
+      (address: IpAddress) =>
+        ["10.0.0.2", "10.9.0.2", "fd00::2"].includes(address.toString())
+          ? { node: "n2", ipipReady, vxlanGateways: vtep === undefined ? {} : { [vtep.family]: vtep } }
+          : undefined;
+    const withVxlan = (mtu: number) => ({
+      ...noTunnels.vxlan,
+      4: { ready: true, device: "vxlan.calico", mtu } as const,
+    });
     const ways = (changes: RoutingChanges) =>
       changes.fib.set.map(({ forwarding, mtu }) => {
         const hops = "nextHops" in forwarding ? forwarding.nextHops : [];
@@ -264,7 +275,7 @@ describe("RouteComposer", () => {
     });
 
     it("sends VXLAN to the other node's VTEP", () => {
-      const vxlan = { ready: true, device: "vxlan.calico", mtu: 1450 } as const;
+      const vxlan = withVxlan(1450);
       const vtep = IpAddress.parse("10.244.2.0");
       const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
       composer.setPools([{ ...pods, vxlanMode: "Always" }]);
@@ -276,6 +287,19 @@ describe("RouteComposer", () => {
         forwarding: { mode: "none", state: "unresolved", intended: "vxlan" },
       });
       expect(stranger.fib.set[0]?.reason).toContain("10.0.0.9 is no node of the cluster");
+    });
+
+    it("takes for an IPv6 next hop the IPv6 tunnel, whatever the IPv4 one is like", () => {
+      const vtep = IpAddress.parse("fe80::6402");
+      const ipv6 = { ready: true, device: "vxlan-v6.calico", mtu: 1430 } as const;
+      let vxlan: EncapsulationContext["vxlan"] = withVxlan(1450);
+      const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
+      composer.setPools([{ ...pods, cidr: Prefix.parse("fd00:10::/48"), vxlanMode: "Always" }]);
+      const [waiting] = composer.updateLearned([learned("fd00:10::40/122", "fd00::2")]).fib.set;
+      expect(waiting).toMatchObject({ forwarding: { mode: "none", intended: "vxlan" } });
+      expect(waiting?.reason).toContain("no vxlan-v6.calico");
+      vxlan = { ...noTunnels.vxlan, 6: ipv6 };
+      expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, fe80::6402 vxlan-v6.calico onlink, 1430"]);
     });
 
     it("shows what an unready tunnel waits for if there never was another way", () => {
@@ -315,7 +339,7 @@ describe("RouteComposer", () => {
       const restarted = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
       expect(ways(restarted)).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1450"]);
       expect(restarted.fib.set[0]?.reason).toMatch(/^still vxlan: no vxlan\.calico; learned from/);
-      const vxlan = { ready: true, device: "vxlan.calico", mtu: 1400 } as const;
+      const vxlan = withVxlan(1400);
       context = { ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep: hop.gateway }) };
       expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1400"]);
       context = noTunnels;
