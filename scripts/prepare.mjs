@@ -52,9 +52,9 @@ export function build() {
     chmodSync(join(root, program), 0o755);
 }
 
-/** True if a program is on the PATH or in the system folders, which a user's PATH may lack. */
+/** True if a program is on the PATH or in the system folders, which a user's PATH may lack, or is one of FRR's. */
 export function hasProgram(name) {
-  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/lib/frr"];
   return folders.some((folder) => folder !== "" && existsSync(join(folder, name)));
 }
 

@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { type Neighbour, testedAddress } from "./neighbours.ts";
+import type { Scope } from "./scope.ts";
+
+/** Two network namespaces with a cable between them: eth0 of the one that is measured, eth1 of its neighbours. */
+export interface Arena {
+  readonly tested: string;
+  readonly outside: string;
+}
+
+const namePattern = /^cbb-(\d+)-[0-9a-f]+-(tested|outside)$/;
+
+/** Builds the namespaces; the neighbours' addresses are on the outside. Names are unique, so runs may go side by side. */
+export function buildArena(scope: Scope, neighbours: readonly Neighbour[]): Arena {
+  const stem = `cbb-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const arena = { tested: `${stem}-tested`, outside: `${stem}-outside` };
+  for (const name of [arena.tested, arena.outside]) {
+    ip([], ["netns", "add", name]);
+    scope.defer(() => {
+      ip([], ["netns", "delete", name]);
+    });
+  }
+  batch(arena.tested, [
+    "link set lo up",
+    `link add eth0 mtu 9000 type veth peer name eth1 netns ${arena.outside}`,
+    `addr add ${testedAddress}/16 dev eth0`,
+    "link set eth0 up",
+  ]);
+  batch(arena.outside, [
+    "link set lo up",
+    "link set eth1 mtu 9000 up",
+    // 10.0.0.3 is a next hop also where no neighbour has it.
+    ...new Set(["10.0.0.3", ...neighbours.map(({ address }) => address)].map((host) => `addr add ${host}/16 dev eth1`)),
+  ]);
+  return arena;
+}
+
+/** Removes what benchmarks have left behind that were killed. */
+export function removeAbandonedArenas(): void {
+  for (const name of ip([], ["netns", "list"]).split(/\s+/)) {
+    const owner = namePattern.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) ip([], ["netns", "delete", name]);
+  }
+}
+
+/** Several `ip` commands inside a namespace. */
+function batch(namespace: string, commands: readonly string[]): void {
+  ip(["-n", namespace], ["-batch", "-"], `${commands.join("\n")}\n`);
+}
+
+function ip(options: readonly string[], argv: readonly string[], input = ""): string {
+  return execFileSync("ip", [...options, ...argv], { input, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] });
+}

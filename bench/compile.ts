@@ -1,0 +1,34 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Programs } from "./contenders/contender.ts";
+
+/** The C programs and their sources. */
+const native = {
+  neighbours: [
+    ...["main", "scenario-table", "scenario-churn", "scenario-clients", "scenario-kernel", "session", "gauges"],
+    ...["fib-monitor", "encode", "table", "base"],
+  ],
+  "null-relay": ["null-relay", "encode", "table", "base"],
+  "kernel-writer": ["kernel-writer", "table", "base"],
+};
+
+/** Where everything is in a repository that `npm run bench` has built. */
+export function programsOf(root: string): Programs {
+  const built = join(root, "dist-bench");
+  return {
+    native: join(built, "native"),
+    agent: join(root, "dist/bin/calibird.js"),
+    speaker: join(built, "bench/contenders/speaker.js"),
+  };
+}
+
+/** Compiles the C programs. Throws if the compiler refuses. */
+export function compileNative(root: string): void {
+  const target = programsOf(root).native;
+  mkdirSync(target, { recursive: true });
+  for (const [program, sources] of Object.entries(native)) {
+    const files = sources.map((name) => join(root, "bench/c", `${name}.c`));
+    execFileSync("gcc", ["-O2", "-Wall", "-Wextra", "-o", join(target, program), ...files], { stdio: "inherit" });
+  }
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../../src/core/clock.ts";
+import { openEmbeddedDatastore } from "../../src/datastore/embedded/open.ts";
+import { ResourceClient } from "../../src/datastore/resource-client.ts";
+import { type Neighbour, testedAddress, testedAs } from "../neighbours.ts";
+import type { Contender, Launch, Setup } from "./contender.ts";
+
+/** The BGP speaker alone, in a runner that does nothing else (`speaker.ts`). */
+export const calibirdSpeaker: Contender = {
+  name: "calibird",
+  label: "calibird (speaker)",
+  launch: ({ neighbours, folder, programs }: Setup): Launch => ({
+    files: { "neighbours.json": JSON.stringify(neighbours) },
+    processes: [{ command: [process.execPath, programs.speaker, `${folder}/neighbours.json`], measured: true }],
+    listens: true,
+  }),
+};
+
+/** The agent as it runs on a node, on the embedded datastore. */
+export const calibirdAgent: Contender = {
+  name: "calibird",
+  label: "calibird (agent)",
+  launch: ({ neighbours, folder, programs }: Setup): Launch => ({
+    files: {},
+    processes: [{ command: agentCommand(programs.agent, folder), measured: true }],
+    listens: true,
+    prepare: () => writePeers(`${folder}/datastore`, neighbours),
+  }),
+};
+
+/** Command line of the agent of the measured node. */
+function agentCommand(agent: string, folder: string): string[] {
+  return [
+    ...[process.execPath, agent, "agent", "--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
+    ...["--node-name", "tested", "--ip", `${testedAddress}/16`, "--as", String(testedAs)],
+    ...["--run-dir", `${folder}/run`, "--state-dir", `${folder}/state`, "--log-level", "warn"],
+  ];
+}
+
+async function writePeers(path: string, neighbours: readonly Neighbour[]): Promise<void> {
+  const datastore = await openEmbeddedDatastore({ path });
+  try {
+    await writeNeighbours(new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID }), neighbours);
+  } finally {
+    await datastore.close();
+  }
+}
+
+/** Makes the neighbours the only peers of all nodes. */
+async function writeNeighbours(client: ResourceClient, neighbours: readonly Neighbour[]): Promise<void> {
+  const head = { apiVersion: "projectcalico.org/v3" } as const;
+  await client.apply({
+    ...head,
+    kind: "BGPConfiguration",
+    metadata: { name: "default" },
+    spec: { nodeToNodeMeshEnabled: false, asNumber: testedAs },
+  });
+  for (const [index, { address, as }] of neighbours.entries())
+    await client.apply({
+      ...head,
+      kind: "BGPPeer",
+      metadata: { name: `neighbour-${index}` },
+      spec: { peerIP: address, asNumber: as },
+    });
+}

@@ -1,0 +1,190 @@
+import { type Neighbour, receivers, reflectorClients, senders, tableNeighbours } from "./neighbours.ts";
+
+/** What a column of the result shows; its key is the name of a value that a run reports. */
+export interface Column {
+  readonly key: string;
+  readonly label: string;
+  readonly unit: "s" | "ms" | "MiB" | "octets" | "Gbit/s" | "cores" | "packets";
+}
+
+/** Who can take part in a scenario. */
+type Part = "daemons" | "null-relay" | "kernel-writer";
+
+/** One question of the benchmark. */
+export interface Scenario {
+  readonly name: string;
+  /** For `--help` and the page of results. */
+  readonly about: string;
+  /** What `sizes` counts. */
+  readonly sizeName: string;
+  readonly sizes: readonly number[];
+  /** What of calibird is measured: the BGP speaker alone, or the agent with everything. */
+  readonly product: "speaker" | "agent";
+  readonly parts: readonly Part[];
+  readonly columns: readonly Column[];
+  /** Columns in which calibird is compared with the best of the others; less is better. */
+  readonly compared: readonly string[];
+}
+
+/** A scenario in which one program plays all neighbours of the one that is measured. */
+export interface NeighbourScenario extends Scenario {
+  readonly neighbours: (size: number) => readonly Neighbour[];
+  /** Arguments of the program `neighbours`. */
+  readonly options: (size: number, seconds: number) => readonly string[];
+}
+
+const seconds = (key: string, label: string): Column => ({ key, label, unit: "s" });
+const memory = (key: string): Column => ({ key, label: "peak memory", unit: "MiB" });
+
+const blocksPerClient = 4;
+const clientOptions = (clients: number) => ["--clients", String(clients), "--per-client", String(blocksPerClient)];
+
+/** The receivers of the churn, and the prefixes that are loaded before it. */
+const churnReceivers = 50;
+
+/** The prefixes of the memory scenario, in which `sizes` counts the paths of each. */
+const memoryPrefixes = 250_000;
+
+/** Scenarios that the program `neighbours` plays. */
+export const neighbourScenarios: readonly NeighbourScenario[] = [
+  {
+    name: "full-table",
+    about: "one sender with a table like the Internet's, one receiver; until the receiver has all, then all withdrawn",
+    sizeName: "prefixes",
+    sizes: [1_000_000],
+    product: "speaker",
+    parts: ["daemons", "null-relay"],
+    neighbours: () => tableNeighbours({ second: false }),
+    options: (prefixes) => ["--prefixes", String(prefixes)],
+    columns: [
+      seconds("announce_s", "announced"),
+      seconds("announce_settled_cpu_s", "CPU"),
+      seconds("withdraw_s", "withdrawn"),
+      seconds("withdraw_cpu_s", "CPU"),
+      memory("announce_peak_mib"),
+    ],
+    compared: ["announce_s", "announce_settled_cpu_s", "withdraw_s"],
+  },
+  {
+    name: "reflector",
+    about: "route reflector clients with 4 blocks each: all to all, then one more route, then one client leaves",
+    sizeName: "clients",
+    sizes: [500, 1000],
+    product: "speaker",
+    parts: ["daemons", "null-relay"],
+    neighbours: (clients) => reflectorClients(clients),
+    options: clientOptions,
+    columns: [
+      seconds("all_to_all_s", "all to all"),
+      seconds("all_to_all_settled_cpu_s", "CPU"),
+      { key: "one_route_ms", label: "one route", unit: "ms" },
+      seconds("leave_s", "one leaves"),
+      memory("all_to_all_peak_mib"),
+    ],
+    compared: ["all_to_all_s", "all_to_all_settled_cpu_s", "one_route_ms"],
+  },
+  {
+    name: "switch-over",
+    about: "two senders of the same table, the better one dies; until the receiver has all from the other",
+    sizeName: "prefixes",
+    sizes: [1_000_000],
+    product: "speaker",
+    parts: ["daemons"],
+    neighbours: () => tableNeighbours({ second: true }),
+    options: (prefixes) => ["--prefixes", String(prefixes)],
+    columns: [seconds("switch_s", "switched"), seconds("switch_cpu_s", "CPU"), memory("switch_peak_mib")],
+    compared: ["switch_s", "switch_cpu_s"],
+  },
+  {
+    name: "mesh-node",
+    about: "internal sessions with 4 blocks each; until the node has chosen all (told by one external receiver)",
+    sizeName: "sessions",
+    sizes: [1000],
+    product: "speaker",
+    parts: ["daemons"],
+    neighbours: (clients) => [
+      ...reflectorClients(clients).map((client) => ({ ...client, role: "mesh" as const })),
+      ...receivers(1),
+    ],
+    options: clientOptions,
+    columns: [
+      seconds("learn_s", "learnt"),
+      seconds("learn_settled_cpu_s", "CPU"),
+      seconds("connect_s", "sessions up"),
+      memory("learn_peak_mib"),
+    ],
+    compared: ["learn_s", "learn_settled_cpu_s"],
+  },
+  {
+    name: "connect",
+    about: "clients that connect at the same moment; until all sessions are up",
+    sizeName: "clients",
+    sizes: [500],
+    product: "speaker",
+    parts: ["daemons", "null-relay"],
+    neighbours: (clients) => reflectorClients(clients),
+    options: clientOptions,
+    columns: [seconds("connect_s", "all up"), seconds("connect_cpu_s", "CPU"), memory("connect_peak_mib")],
+    compared: ["connect_s", "connect_cpu_s"],
+  },
+  {
+    name: "churn",
+    about: `a loaded table, then 2,000 changes a second to ${churnReceivers} receivers`,
+    sizeName: "prefixes",
+    sizes: [1_000_000],
+    product: "speaker",
+    parts: ["daemons"],
+    neighbours: () => [...tableNeighbours({ second: false }).slice(0, 1), ...receivers(churnReceivers)],
+    options: (prefixes, duration) => [
+      ...["--prefixes", String(prefixes), "--clients", String(churnReceivers)],
+      ...["--rate", "2000", "--seconds", String(duration)],
+    ],
+    columns: [
+      { key: "changes_p50_ms", label: "median", unit: "ms" },
+      { key: "changes_p99_ms", label: "p99", unit: "ms" },
+      { key: "changes_max_ms", label: "longest", unit: "ms" },
+      { key: "changes_cpu_share", label: "CPU", unit: "cores" },
+      memory("changes_peak_mib"),
+    ],
+    compared: ["changes_p99_ms", "changes_cpu_share"],
+  },
+  {
+    name: "memory",
+    about: `${memoryPrefixes.toLocaleString("en")} prefixes with so many paths each, from as many senders`,
+    sizeName: "paths",
+    sizes: [1, 4, 16],
+    product: "speaker",
+    parts: ["daemons"],
+    neighbours: (paths) => senders(paths),
+    options: (paths) => ["--prefixes", String(memoryPrefixes), "--senders", String(paths)],
+    columns: [
+      { key: "load_prefix_octets", label: "per prefix", unit: "octets" },
+      memory("load_peak_mib"),
+      seconds("load_cpu_s", "CPU"),
+    ],
+    compared: ["load_prefix_octets", "load_peak_mib"],
+  },
+  {
+    name: "to-kernel",
+    about: "routes from a peer into the kernel's table; then all next hops changed in place; then all removed",
+    sizeName: "routes",
+    sizes: [100_000, 500_000],
+    product: "agent",
+    parts: ["daemons", "kernel-writer"],
+    neighbours: () => tableNeighbours({ second: false }).slice(0, 1),
+    options: (prefixes) => ["--prefixes", String(prefixes)],
+    columns: [
+      seconds("install_s", "installed"),
+      seconds("install_settled_cpu_s", "CPU"),
+      seconds("change_s", "changed"),
+      seconds("change_settled_cpu_s", "CPU"),
+      seconds("remove_s", "removed"),
+      seconds("remove_cpu_s", "CPU"),
+      memory("install_peak_mib"),
+    ],
+    compared: ["install_s", "change_s", "remove_s"],
+  },
+];
+
+/** All scenarios, in the order in which they run. */
+export const scenarios: readonly Scenario[] = neighbourScenarios;
