@@ -46,7 +46,7 @@ export function removeAbandonedArenas(): void {
 }
 
 /** Several `ip` commands inside a namespace. */
-function batch(namespace: string, commands: readonly string[]): void {
+export function batch(namespace: string, commands: readonly string[]): void {
   ip(["-n", namespace], ["-batch", "-"], `${commands.join("\n")}\n`);
 }
 

@@ -6,11 +6,14 @@ import { interruptSignal } from "../src/lab/interrupt.ts";
 import { removeAbandonedArenas } from "./arena.ts";
 import { ArgumentError, type BenchOptions, helpText, parseArguments } from "./arguments.ts";
 import { compileNative, programsOf } from "./compile.ts";
+import { calibirdAgent } from "./contenders/calibird.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { contendersOf, daemons } from "./contenders/index.ts";
-import { measure, type RunOptions, type Values } from "./measure.ts";
+import { measure, type RunOptions } from "./measure.ts";
+import { measureModeFlip } from "./mode-flip.ts";
+import type { Values } from "./neighbour-program.ts";
 import { type Report, type Run, summarize } from "./results.ts";
-import { neighbourScenarios, type Scenario, scenarios } from "./scenarios.ts";
+import { modeFlip, neighbourScenarios, type Scenario, scenarios } from "./scenarios.ts";
 import { renderText, tableOf } from "./tables.ts";
 
 /** More than this of the machine taken by others makes times unreliable; processor seconds still hold. */
@@ -36,9 +39,14 @@ type Bout = {
   readonly run: (options: RunOptions) => Promise<Values>;
 };
 
+/** Scenarios in which calibird takes part alone. */
+const ownBouts: Readonly<Record<string, readonly Pick<Bout, "label" | "contender" | "run">[]>> = {
+  [modeFlip.name]: [{ label: calibirdAgent.label, contender: calibirdAgent.name, run: measureModeFlip }],
+};
+
 function boutsOf(scenario: Scenario, size: number, wanted: readonly Contender[]): Bout[] {
   const played = neighbourScenarios.find(({ name }) => name === scenario.name);
-  if (played === undefined) return [];
+  if (played === undefined) return ownBouts[scenario.name]?.map((bout) => ({ scenario, size, ...bout })) ?? [];
   return contendersOf(scenario, wanted).map((contender) => ({
     scenario,
     size,

@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildArena } from "./arena.ts";
 import type { Contender, Programs } from "./contenders/contender.ts";
+import { NeighbourProgram, type Values } from "./neighbour-program.ts";
 import { NamespaceProcess } from "./processes.ts";
 import type { NeighbourScenario } from "./scenarios.ts";
 import { Scope } from "./scope.ts";
-
-/** What one run has reported; keys as in the scenario's columns. */
-export type Values = Readonly<Record<string, number>>;
 
 export interface RunOptions {
   readonly programs: Programs;
@@ -53,49 +50,18 @@ export async function measure(
       ...(contender.name === "null-relay" ? ["--announce-only"] : []),
       ...scenario.options(size, seconds),
     ];
-    return await playNeighbours(arena.outside, programs, [scenario.name, ...options], signal);
+    const played = new NeighbourProgram(arena.outside, programs, [scenario.name, ...options], signal);
+    scope.defer(() => played.end());
+    return await played.result();
   } finally {
     await scope.close();
   }
 }
 
 /** A folder that goes with the scope, and that daemons which change their user may enter and write to. */
-function makeFolder(scope: Scope): string {
+export function makeFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), "calibird-bench-"));
   chmodSync(folder, 0o777);
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-async function playNeighbours(
-  namespace: string,
-  programs: Programs,
-  argv: readonly string[],
-  signal: AbortSignal,
-): Promise<Values> {
-  const child = spawn("ip", ["netns", "exec", namespace, join(programs.native, "neighbours"), ...argv], { signal });
-  let output = "";
-  let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    errors += text;
-  });
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (status !== 0)
-    throw new Error(errors.trim().split("\n").slice(-2).join(" | ") || `neighbours ended with ${status}`);
-  return readValues(output);
-}
-
-/** The numbers of the object that the program prints. Throws if something else came. */
-export function readValues(output: string): Values {
-  const parsed: unknown = JSON.parse(output);
-  if (typeof parsed !== "object" || parsed === null) throw new Error(`not an object: ${output.slice(0, 100)}`);
-  return Object.fromEntries(
-    Object.entries(parsed).flatMap(([key, value]) => (typeof value === "number" ? [[key, value] as const] : [])),
-  );
 }

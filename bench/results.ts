@@ -1,4 +1,4 @@
-import type { Values } from "./measure.ts";
+import type { Values } from "./neighbour-program.ts";
 import { medians } from "./statistics.ts";
 
 /** One run of one contender. */

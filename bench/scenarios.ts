@@ -186,5 +186,27 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
   },
 ];
 
+/** How the nodes of the mode flip share its blocks. */
+export const flipNodes = 100;
+
+export const modeFlip: Scenario = {
+  name: "mode-flip",
+  about: "a pool from vxlanMode Never to Always and back, from its edit to the last route of a node in the kernel",
+  sizeName: "blocks",
+  sizes: [10_000],
+  product: "agent",
+  parts: [],
+  columns: [
+    seconds("to_vxlan_s", "to VXLAN"),
+    seconds("to_vxlan_cpu_s", "CPU"),
+    seconds("to_direct_s", "to direct"),
+    seconds("to_direct_cpu_s", "CPU"),
+    { key: "pings", label: "pings", unit: "packets" },
+    { key: "lost", label: "lost", unit: "packets" },
+    memory("all_peak_mib"),
+  ],
+  compared: [],
+};
+
 /** All scenarios, in the order in which they run. */
-export const scenarios: readonly Scenario[] = neighbourScenarios;
+export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip];

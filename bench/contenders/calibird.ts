@@ -29,7 +29,7 @@ export const calibirdAgent: Contender = {
 };
 
 /** Command line of the agent of the measured node. */
-function agentCommand(agent: string, folder: string): string[] {
+export function agentCommand(agent: string, folder: string): string[] {
   return [
     ...[process.execPath, agent, "agent", "--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
     ...["--node-name", "tested", "--ip", `${testedAddress}/16`, "--as", String(testedAs)],
@@ -47,7 +47,7 @@ async function writePeers(path: string, neighbours: readonly Neighbour[]): Promi
 }
 
 /** Makes the neighbours the only peers of all nodes. */
-async function writeNeighbours(client: ResourceClient, neighbours: readonly Neighbour[]): Promise<void> {
+export async function writeNeighbours(client: ResourceClient, neighbours: readonly Neighbour[]): Promise<void> {
   const head = { apiVersion: "projectcalico.org/v3" } as const;
   await client.apply({
     ...head,
