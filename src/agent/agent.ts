@@ -23,7 +23,7 @@ import { statusRoutes, statusStreams } from "./api/status-routes.ts";
 import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
-import { clusterBgp, ipamPools, labelsOf, listenPortOf, peeringNodes } from "./cluster-view.ts";
+import { clusterBgp, ipamPools, labelsOf, peeringNodes } from "./cluster-view.ts";
 import { decisionOptions } from "./config/bgp-settings.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
@@ -34,7 +34,9 @@ import { natProblems, natState } from "./nat.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
+import { Listening } from "./peering/listening.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
+import { SecretFiles } from "./peering/secret-files.ts";
 import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
@@ -169,10 +171,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     },
   };
   const identifier = routerId(ownAddresses[4]?.address, nodeName);
-  const port = config.listenPort ?? listenPortOf(cluster.resources, nodeName);
+  const listening = new Listening({ cluster, nodeName, ownAddresses, port: config.listenPort, logger });
   const speaker: BgpSpeaker = createSpeaker({
     routerId: identifier,
-    listen: { addresses: [], port },
+    listen: listening.place(),
     listener,
     clock,
     logger,
@@ -187,7 +189,9 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     },
   });
 
-  const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName });
+  const secrets = new SecretFiles({ directory: config.secretsDir, clock, logger });
+  cleanups.add("secrets", () => secrets.stop());
+  const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName, secrets });
   const ipam = new Ipam({
     datastore,
     clock,
@@ -262,6 +266,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       problems: [
         ...cluster.problems,
         ...peering.problems,
+        ...listening.problems,
         ...tunnels.problems,
         ...natProblems(nat),
         ...podFamilyProblems(cluster.resources, nodeName, ownAddresses),
@@ -299,12 +304,14 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   cleanups.add("node", () => ownNode.stop());
   const followCluster = () => {
+    listening.follow(speaker);
     peering.run();
     nat.update(natState(cluster.resources, config));
     tunnels.wake();
     ownNode.check();
   };
   cluster.onChange(followCluster);
+  secrets.onChange(() => peering.run());
   followCluster();
   for (const { address } of Object.values(ownAddresses))
     if (!(await unlessAborted(giveUp, addresses.appears(address, addressTimeoutMs))))

@@ -1,5 +1,4 @@
 import type { IpamPool } from "../ipam/pool-selection.ts";
-import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import {
   type BgpConfigurationSpec,
@@ -10,6 +9,7 @@ import { type BgpPeerSpec, effectiveBgpPeer } from "../resources/bgp-peer.ts";
 import { effectivePool } from "../resources/ip-pool.ts";
 import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
+import type { PeerAddress } from "../resources/text-formats.ts";
 import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
 import type { ExportSettings } from "./routing/export-policy.ts";
 import type { RoutingPool, ServiceRanges } from "./routing/sources.ts";
@@ -64,13 +64,15 @@ export function peeringNodes(resources: ClusterResources): PeeringNode[] {
 }
 
 export function clusterBgp(resources: ClusterResources): ClusterBgp {
-  const effective = effectiveBgpConfiguration(configuration(resources, "default"));
+  const spec = configuration(resources, "default");
+  const effective = effectiveBgpConfiguration(spec);
+  const meshPassword = spec?.nodeMeshPassword;
   return {
     asNumber: effective.asNumber,
-    // A mesh that shall have a password must not run without one.
-    meshEnabled: effective.nodeToNodeMeshEnabled && !meshNeedsPassword(resources),
+    meshEnabled: effective.nodeToNodeMeshEnabled,
     meshRestartTimeSec: Math.round(effective.nodeMeshMaxRestartTimeMs / 1000),
     listenPort: effective.listenPort,
+    ...(meshPassword !== undefined && { meshPassword }),
   };
 }
 
@@ -106,9 +108,16 @@ export function advertisedServices(resources: ClusterResources, own: PeeringNode
   };
 }
 
-/** The port that a node listens on and its peers dial. */
-export function listenPortOf(resources: ClusterResources, nodeName: string): number {
-  return configuration(resources, `node.${nodeName}`)?.listenPort ?? clusterBgp(resources).listenPort;
+/** Where a node waits for its peers: the port that they dial, and if only its own address counts. */
+export function listeningOf(
+  resources: ClusterResources,
+  nodeName: string,
+): { readonly port: number; readonly ownAddressOnly: boolean } {
+  const { listenPort, bindMode } = effectiveBgpConfiguration(
+    configuration(resources, "default"),
+    configuration(resources, `node.${nodeName}`),
+  );
+  return { port: listenPort, ownAddressOnly: bindMode === "NodeIP" };
 }
 
 function configuration(resources: ClusterResources, name: string): BgpConfigurationSpec | undefined {
@@ -116,7 +125,7 @@ function configuration(resources: ClusterResources, name: string): BgpConfigurat
 }
 
 /** Fields that this version does not implement. A peer that asks for one must not run as if it had not. */
-const unsupportedPeerFields = ["password", "ttlSecurity", "localWorkloadSelector"] as const;
+const unsupportedPeerFields = ["localWorkloadSelector"] as const;
 
 /** The BGPPeers that can be honoured, in the order of their names, and what is wrong with the others. */
 export function explicitPeers(resources: ClusterResources): { peers: ExplicitPeer[]; problems: string[] } {
@@ -134,15 +143,7 @@ export function explicitPeers(resources: ClusterResources): { peers: ExplicitPee
           problems.push(`BGPPeer ${metadata.name}: there is no BGPFilter ${name}, so no route passes`);
     }
   }
-  if (meshNeedsPassword(resources))
-    problems.push(
-      "BGPConfiguration default: nodeMeshPassword is not built into this version; the mesh is not configured",
-    );
   return { peers, problems };
-}
-
-function meshNeedsPassword(resources: ClusterResources): boolean {
-  return isSet(configuration(resources, "default")?.nodeMeshPassword);
 }
 
 function isSet(value: unknown): boolean {
@@ -171,13 +172,15 @@ function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined
     ...(effective.reachableBy !== undefined && { reachableBy: effective.reachableBy }),
     reverse: effective.reversePeering === "Auto",
     filters: spec.filters ?? [],
+    ...(spec.password !== undefined && { password: spec.password }),
+    ...(effective.minimumTtl !== undefined && { minimumTtl: effective.minimumTtl }),
   };
 }
 
 const nextHopModes = { Auto: "auto", Self: "self", Keep: "keep" } as const;
 
 function targetOf(effective: {
-  readonly peer?: { readonly address: IpAddress; readonly port?: number };
+  readonly peer?: PeerAddress;
   readonly selectsPeer?: (labels: Readonly<Record<string, string>>) => boolean;
 }): ExplicitPeer["target"] | undefined {
   const { peer, selectsPeer } = effective;

@@ -1,5 +1,5 @@
 import { BgpError } from "./errors.ts";
-import { endpointKey, isLinkLocal } from "./session/endpoint.ts";
+import { endpointKey } from "./session/endpoint.ts";
 import type { PeerConfig } from "./types.ts";
 
 /**
@@ -16,10 +16,7 @@ export function checkPeers(peers: readonly PeerConfig[], refusal: (peer: PeerCon
         throw new BgpError("DUPLICATE_PEER", `peers ${other} and ${name} have the same ${key}`, { name, other });
       seen.set(key, name);
     }
-    const reason =
-      isLinkLocal(address) && transport?.device === undefined
-        ? `${address} is a link-local address and needs the device that it is on`
-        : refusal(peer);
+    const reason = refusal(peer);
     if (reason !== undefined) throw new BgpError("UNSUPPORTED_TRANSPORT", `peer ${name}: ${reason}`, { name });
   }
 }

@@ -30,7 +30,7 @@ export function comparePeerConfigs(old: PeerConfig, wanted: PeerConfig): PeerCon
   };
 }
 
-/** Everything that is fixed while a session lives. Fields that are not named here belong to it, also future ones. */
+/** Everything that is fixed while a session lives; another port counts from the next dial on. Fields that are not named here belong to it, also future ones. */
 function sessionPart(config: PeerConfig): string {
   const {
     name: _name,
@@ -41,6 +41,7 @@ function sessionPart(config: PeerConfig): string {
     allowLocalAs: _allow,
     importPolicy: _import,
     exportPolicy: _export,
+    port: _port,
     transport = {},
     ...session
   } = config;

@@ -188,8 +188,12 @@ export class SpeakerCore implements BgpSpeaker {
     this.#place = place;
   }
 
+  refusal(peer: PeerConfig): string | undefined {
+    return this.#transport.refusal(peer);
+  }
+
   setPeers(peers: readonly PeerConfig[]): void {
-    checkPeers(peers, (peer) => this.#transport.refusal(peer));
+    checkPeers(peers, (peer) => this.refusal(peer));
     this.#transport.setKeys(peers);
     const wanted = new Map(peers.map((config) => [config.name, config]));
     for (const [name, peer] of this.#peers)

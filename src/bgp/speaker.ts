@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TcpSockets } from "../core/tcp.ts";
-import { tcpOptionsOf } from "./session/endpoint.ts";
+import { refusalOf } from "./session/endpoint.ts";
 import { BgpListener, type ListenerKey } from "./session/listener.ts";
 import { PeerSession } from "./session/peer-session.ts";
 import { plainSockets } from "./session/plain-sockets.ts";
@@ -69,7 +69,7 @@ export function createSpeaker({
         await listeners.listen(wanted);
         place = wanted;
       },
-      refusal: (config) => sockets.refusal(tcpOptionsOf(config)),
+      refusal: (peer) => refusalOf(peer, sockets),
       setKeys: (peers) => listeners.setKeys(keysOf(peers)),
       close: () => listeners.close(),
       createSession: (config, sessionListener, gracefulRestartState) =>

@@ -225,6 +225,8 @@ export interface BgpSpeaker {
    * `LISTEN_FAILED`, and listens where it did before.
    */
   listen(place: ListenPlace): Promise<void>;
+  /** Why `setPeers` would throw `UNSUPPORTED_TRANSPORT` for this peer, as half a sentence; undefined if it would not. */
+  refusal(peer: PeerConfig): string | undefined;
   /**
    * The whole wanted set; sessions whose configuration did not change are not touched, and one of which only the password
    * changed goes on with the new one. Throws a `BgpError`, and changes nothing: `DUPLICATE_PEER` if two have the same name or

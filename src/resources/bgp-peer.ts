@@ -4,13 +4,21 @@ import type { FieldProblem } from "./field-problem.ts";
 import { defineKind, specProblem } from "./kind-definition.ts";
 import { type SecretKeySelector, secretReference } from "./secret-reference.ts";
 import { compileSelector, type Selector } from "./selector.ts";
-import { duration, ipAddress, parsePeerAddress, peerAddress, resourceName, selector } from "./text-formats.ts";
+import {
+  duration,
+  ipAddress,
+  type PeerAddress,
+  parsePeerAddress,
+  peerAddress,
+  resourceName,
+  selector,
+} from "./text-formats.ts";
 
 /** Who peers with whom: the nodes that `node` or `nodeSelector` picks with what `peerIP` or `peerSelector` names. */
 export interface BgpPeerSpec {
   readonly node?: string;
   readonly nodeSelector?: string;
-  /** `IP`, `IPv4:port` or `[IPv6]:port`. */
+  /** `IP`, `IPv4:port` or `[IPv6]:port`; a link-local address with its device as in `fe80::1%eth0`. */
   readonly peerIP?: string;
   readonly asNumber?: number;
   readonly localASNumber?: number;
@@ -36,7 +44,7 @@ export interface EffectiveBgpPeer {
   /** True for the nodes that this peering is for. */
   readonly appliesToNode: (nodeName: string, labels: Readonly<Record<string, string>>) => boolean;
   /** The peer's address; absent for `peerSelector` and `localWorkloadSelector`. */
-  readonly peer?: { readonly address: IpAddress; readonly port?: number };
+  readonly peer?: PeerAddress;
   /** Nodes that are peers, by their labels. */
   readonly selectsPeer?: Selector;
   /** Local workloads that are peers, by their labels. */

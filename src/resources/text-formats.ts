@@ -123,19 +123,36 @@ export const communityNameFormat = pattern(communityName, 'must be at most 253 l
 /** The name of a community or a literal one. */
 export const communityReference: TextFormat = (text) => (communityName.test(text) ? { text } : community(text));
 
-/** `10.0.0.1`, `10.0.0.1:1790`, `fd00::1` or `[fd00::1]:1790`. */
+/** `10.0.0.1`, `10.0.0.1:1790`, `fd00::1`, `[fd00::1]:1790`, and link-local `fe80::1%eth0` or `[fe80::1%eth0]:1790`. */
 export const peerAddress = matching(
   (text) => parsePeerAddress(text) !== undefined,
-  "must be an IP address, with a port as in 10.0.0.1:1790 or [fd00::1]:1790",
+  "must be an IP address, with a port as in 10.0.0.1:1790 or [fd00::1]:1790, or with a device as in fe80::1%eth0",
 );
 
+/** A peer's address as a resource names it. */
+export interface PeerAddress {
+  readonly address: IpAddress;
+  readonly port?: number;
+  /** The device of a link-local address. */
+  readonly device?: string;
+}
+
 /** Splits a peer's address; undefined if it is none. */
-export function parsePeerAddress(text: string): { address: IpAddress; port?: number } | undefined {
-  const bare = IpAddress.tryParse(text);
-  if (bare !== undefined) return { address: bare };
+export function parsePeerAddress(text: string): PeerAddress | undefined {
+  const bare = parseZonedAddress(text);
+  if (bare !== undefined) return bare;
   const match = /^(?:\[([^\]]+)\]|([^:]+)):([1-9]\d{0,4})$/.exec(text);
-  const address = IpAddress.tryParse(match?.[1] ?? match?.[2] ?? "");
+  const found = parseZonedAddress(match?.[1] ?? match?.[2] ?? "");
   const port = Number(match?.[3]);
-  if (address === undefined || port > 65535 || (address.family === 6) !== (match?.[1] !== undefined)) return undefined;
-  return { address, port };
+  if (found === undefined || port > 65535) return undefined;
+  return (found.address.family === 6) === (match?.[1] !== undefined) ? { ...found, port } : undefined;
+}
+
+/** Only a link-local address may have a zone, which is the name of a device (at most 15 octets without "/" and blanks). */
+function parseZonedAddress(text: string): PeerAddress | undefined {
+  const zoned = /^(fe[89ab][^%]*)%([^\s/%]{1,15})$/i.exec(text);
+  const address = IpAddress.tryParse(zoned?.[1] ?? text);
+  if (address === undefined) return undefined;
+  const device = zoned?.[2];
+  return device === undefined ? { address } : { address, device };
 }

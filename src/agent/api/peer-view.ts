@@ -1,5 +1,6 @@
 import { formatCapability } from "../../bgp/packet/index.ts";
 import type { PeerStatus } from "../../bgp/types.ts";
+import type { TcpKey } from "../../core/tcp.ts";
 import { IpAddress } from "../../net/address.ts";
 import type { PeerView } from "./views.ts";
 
@@ -22,6 +23,8 @@ export function peerView(status: PeerStatus): PeerView {
     holdTimeSec: negotiated?.holdTimeSec ?? null,
     keepaliveTimeSec: negotiated?.keepaliveTimeSec ?? null,
     families: [...(negotiated?.families ?? config.families)],
+    authentication: authenticationOf(config.transport?.key),
+    minimumTtl: config.transport?.minimumTtl ?? null,
     gracefulRestart: negotiated?.gracefulRestart !== undefined,
     capabilities: negotiated?.remoteCapabilities.map(formatCapability) ?? [],
     routes: {
@@ -38,4 +41,9 @@ export function peerView(status: PeerStatus): PeerView {
     },
     timesEstablished: counters.established,
   };
+}
+
+function authenticationOf(key: TcpKey | undefined): PeerView["authentication"] {
+  if (key === undefined) return "none";
+  return key.kind === "md5" ? "tcp-md5" : "tcp-ao";
 }

@@ -63,6 +63,10 @@ export interface PeerView {
   holdTimeSec: number | null;
   keepaliveTimeSec: number | null;
   families: string[];
+  /** How TCP proves who sends; the password itself is shown nowhere. */
+  authentication: "none" | "tcp-md5" | "tcp-ao";
+  /** Least TTL of the peer's packets (RFC 5082); null without TTL security. */
+  minimumTtl: number | null;
   gracefulRestart: boolean;
   /** What the peer's OPEN offered, also capabilities that we do not know; empty unless Established. */
   capabilities: string[];

@@ -15,6 +15,7 @@ import {
   parseSourceAddress,
 } from "./nat-settings.ts";
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
+import { parseAsNumber, parseInteger, parsePath } from "./values.ts";
 import { parseDeviceName } from "./vxlan-settings.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
@@ -44,6 +45,8 @@ export interface AgentConfig {
   /** Options of the decision process, as `decisionOptions` reads them. */
   readonly bgpDecision: string;
   readonly runDir: string;
+  /** Folder of passwords: files NAME/KEY for what a `secretKeyRef` names. */
+  readonly secretsDir: string;
   readonly stateDir: string;
   readonly logLevel: LogLevel;
   /** How names of pods' host interfaces begin. */
@@ -204,6 +207,15 @@ export const settings = [
     parse: parsePath,
   }),
   setting({
+    key: "secretsDir",
+    flag: "secrets-dir",
+    placeholder: "DIR",
+    environment: ["CALIBIRD_SECRETS_DIR"],
+    help: "folder of the passwords that resources name by secretKeyRef, as files NAME/KEY",
+    defaultValue: "/etc/calibird/secrets",
+    parse: parsePath,
+  }),
+  setting({
     key: "logLevel",
     flag: "log-level",
     placeholder: "LEVEL",
@@ -356,32 +368,11 @@ function parseDatastore(text: string): "embedded" {
   throw new Error("must be embedded");
 }
 
-function parsePath(text: string): string {
-  if (!text.startsWith("/") || text.includes("\0")) throw new Error("must be an absolute path such as /run/calibird");
-  return text.length > 1 ? text.replace(/\/+$/, "") : text;
-}
-
 /** A DNS-1123 subdomain, as Calico wants node names. */
 export function parseNodeName(text: string): string {
   if (text.length > 253 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text))
     throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
   return text;
-}
-
-/** 1 … 4294967295, plain or dotted (`1.10` is 65546) as Calico accepts it. */
-function parseAsNumber(text: string): number {
-  const dotted = /^(\d{1,5})\.(\d{1,5})$/.exec(text);
-  const value = dotted ? Number(dotted[1]) * 65536 + Number(dotted[2]) : /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  const halvesFit = !dotted || (Number(dotted[1]) < 65536 && Number(dotted[2]) < 65536);
-  if (value < 1 || value > 4294967295 || value === 23456 || !halvesFit)
-    throw new Error("must be an AS number from 1 to 4294967295 other than 23456 (AS_TRANS)");
-  return value;
-}
-
-function parseInteger(text: string, lowest: number, highest: number, what: string): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= lowest && value <= highest)) throw new Error(`must be ${what} from ${lowest} to ${highest}`);
-  return value;
 }
 
 function parseLogLevel(text: string): LogLevel {

@@ -1,8 +1,10 @@
+import { isLinkLocal } from "../../bgp/session/endpoint.ts";
 import type { PeerConfig } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { PeerRoute } from "../routing/sources.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
+import { type TransportWish, transportOf } from "./transport.ts";
 
 /** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
 const holdTimeSec = 90;
@@ -25,12 +27,19 @@ export interface CompiledPeering {
 export function compilePeering(input: PeeringInput): CompiledPeering {
   const own = input.nodes.find((node) => node.name === input.ownName);
   if (own === undefined) return { peers: [], routes: [], problems: [`node ${input.ownName} is not in the datastore`] };
-  const problems: string[] = [];
-  const peers = new Map<string, PeerConfig>();
+  const problems = new Set<string>();
+  /** By address, link-local ones with their device. Undefined is a session that can't be: nor may a lesser one be there. */
+  const peers = new Map<string, PeerConfig | undefined>();
   const routes: PeerRoute[] = [];
-  const add = (peer: PeerConfig, explicit?: ExplicitPeer) => {
-    const key = peer.address.toString();
+  const add = (session: PeerConfig, wish: TransportWish, subject: string, explicit?: ExplicitPeer) => {
+    const key = `${session.address}%${wish.device ?? ""}`;
     if (peers.has(key)) return;
+    const peer = withTransport(session, wish, input);
+    if ("problem" in peer) {
+      problems.add(`${subject}: ${peer.problem}`);
+      peers.set(key, undefined);
+      return;
+    }
     peers.set(key, peer);
     const route = explicit === undefined ? undefined : routeTo(peer, explicit);
     if (route !== undefined) routes.push(route);
@@ -38,9 +47,31 @@ export function compilePeering(input: PeeringInput): CompiledPeering {
   const global = input.explicit.filter((peer) => peer.appliesTo === "global");
   const specific = input.explicit.filter((peer) => peer.appliesTo !== "global");
   for (const [explicit, prefix] of [...global.map(withPrefix("Global")), ...specific.map(withPrefix("Node"))])
-    for (const peer of explicitSessions(explicit, prefix, own, input, problems)) add(peer, explicit);
-  for (const peer of meshSessions(own, input)) add(peer);
-  return { peers: [...peers.values()], routes, problems };
+    for (const peer of explicitSessions(explicit, prefix, own, input, problems))
+      add(peer, wishOf(explicit), `BGPPeer ${explicit.name} is not configured`, explicit);
+  const meshWish = input.cluster.meshPassword === undefined ? {} : { password: input.cluster.meshPassword };
+  for (const peer of meshSessions(own, input)) add(peer, meshWish, "the node-to-node mesh is not configured");
+  return { peers: [...peers.values()].filter((peer) => peer !== undefined), routes, problems: [...problems] };
+}
+
+function wishOf({ password, minimumTtl, target }: ExplicitPeer): TransportWish {
+  return {
+    ...(password !== undefined && { password }),
+    ...(minimumTtl !== undefined && { minimumTtl }),
+    ...(target.kind === "address" && target.device !== undefined && { device: target.device }),
+  };
+}
+
+function withTransport(
+  session: PeerConfig,
+  wish: TransportWish,
+  { secretOf, refusal }: PeeringInput,
+): PeerConfig | { readonly problem: string } {
+  const found = transportOf(wish, secretOf);
+  if ("problem" in found) return found;
+  const peer = found.transport === undefined ? session : { ...session, transport: found.transport };
+  const problem = refusal(peer);
+  return problem === undefined ? peer : { problem };
 }
 
 /** The gateway is for the peer that the resource names, and not for the mirror image of the session. */
@@ -78,7 +109,7 @@ function explicitSessions(
   prefix: string,
   own: PeeringNode,
   input: PeeringInput,
-  problems: string[],
+  problems: Set<string>,
 ): PeerConfig[] {
   const applies = explicit.appliesTo === "global" || explicit.appliesTo(own);
   const forward = applies ? forwardSessions(explicit, prefix, own, input, problems) : [];
@@ -90,7 +121,7 @@ function forwardSessions(
   prefix: string,
   own: PeeringNode,
   input: PeeringInput,
-  problems: string[],
+  problems: Set<string>,
 ): PeerConfig[] {
   const { target } = explicit;
   if (target.kind === "nodes")
@@ -101,12 +132,13 @@ function forwardSessions(
   if (node?.name === own.name) return [];
   const remoteAs = explicit.asNumber ?? (node && (node.asNumber ?? input.cluster.asNumber));
   if (remoteAs === undefined) {
-    problems.push(`BGPPeer ${explicit.name}: peerIP ${target.address} needs an asNumber`);
+    problems.add(`BGPPeer ${explicit.name}: peerIP ${target.address} needs an asNumber`);
     return [];
   }
-  const local = ownAddress(own, target.address);
-  if (local === undefined) {
-    problems.push(
+  // A link-local peer is reached from the link's own address, whatever the node's.
+  const local = isLinkLocal(target.address) ? undefined : ownAddress(own, target.address);
+  if (local === undefined && target.device === undefined) {
+    problems.add(
       `BGPPeer ${explicit.name}: this node has no IPv${target.address.family} address to reach ${target.address} from`,
     );
     return [];
@@ -118,10 +150,10 @@ function forwardSessions(
       name: sessionName(prefix, target.address) + suffix,
       address: target.address,
       port: target.port ?? node?.listenPort ?? (node === undefined ? 179 : input.cluster.listenPort),
-      ...(explicit.sourceIsNodeAddress ? { localAddress: local } : {}),
+      ...(explicit.sourceIsNodeAddress && local !== undefined ? { localAddress: local } : {}),
       remoteAs,
       remoteClusterId: node?.routeReflectorClusterId,
-      passive: node !== undefined && isPassive(local, target.address),
+      passive: node !== undefined && local !== undefined && isPassive(local, target.address),
     }),
   ];
 }

@@ -1,5 +1,9 @@
+import type { PeerConfig } from "../../bgp/types.ts";
 import type { IpAddress } from "../../net/address.ts";
+import type { SecretKeySelector } from "../../resources/secret-reference.ts";
+import type { PeerAddress } from "../../resources/text-formats.ts";
 import type { PeerPolicies } from "./policy-book.ts";
+import type { SecretAnswer, TransportWish } from "./transport.ts";
 
 /** What peering must know of a Node. */
 export interface PeeringNode {
@@ -20,16 +24,18 @@ export interface ClusterBgp {
   readonly meshEnabled: boolean;
   readonly meshRestartTimeSec: number;
   readonly listenPort: number;
+  /** Of all sessions of the mesh. */
+  readonly meshPassword?: TransportWish["password"];
 }
 
 /** A BGPPeer resource with its selectors compiled and its texts parsed. */
-export interface ExplicitPeer {
+export interface ExplicitPeer extends Omit<TransportWish, "device"> {
   readonly name: string;
   /** Which nodes this applies to; "global" is every node. */
   readonly appliesTo: "global" | ((node: PeeringNode) => boolean);
   /** Who is at the other end: an address, or all nodes that a selector matches. */
   readonly target:
-    | { readonly kind: "address"; readonly address: IpAddress; readonly port?: number }
+    | ({ readonly kind: "address" } & PeerAddress)
     | { readonly kind: "nodes"; readonly matches: (node: PeeringNode) => boolean };
   readonly asNumber?: number;
   readonly localAsNumber?: number;
@@ -55,4 +61,7 @@ export interface PeeringInput {
   readonly explicit: readonly ExplicitPeer[];
   /** The policies of a session with these filters; sessions of the mesh have none. */
   readonly policiesFor: (filters: readonly string[]) => PeerPolicies;
+  readonly secretOf: (reference: SecretKeySelector) => SecretAnswer;
+  /** Why no socket can be as a session wants it. */
+  readonly refusal: (peer: PeerConfig) => string | undefined;
 }

@@ -12,6 +12,7 @@ import type { RoutingEngine } from "../routing/engine.ts";
 import { compileExportPolicy, importPolicy } from "../routing/export-policy.ts";
 import { compilePeering } from "./compile.ts";
 import { PolicyBook } from "./policy-book.ts";
+import type { SecretFiles } from "./secret-files.ts";
 
 /**
  * Makes the speaker's peers and the pools of routing follow the cluster's resources. Each run takes the whole of them; what
@@ -22,13 +23,21 @@ export class PeeringReconciler {
   readonly #engine: RoutingEngine;
   readonly #speaker: BgpSpeaker;
   readonly #nodeName: string;
+  readonly #secrets: SecretFiles;
   #problems: readonly string[] = [];
 
-  constructor(options: { cluster: ClusterCache; engine: RoutingEngine; speaker: BgpSpeaker; nodeName: string }) {
+  constructor(options: {
+    cluster: ClusterCache;
+    engine: RoutingEngine;
+    speaker: BgpSpeaker;
+    nodeName: string;
+    secrets: SecretFiles;
+  }) {
     this.#cluster = options.cluster;
     this.#engine = options.engine;
     this.#speaker = options.speaker;
     this.#nodeName = options.nodeName;
+    this.#secrets = options.secrets;
   }
 
   /** What of the resources could not be honoured, one sentence each. */
@@ -64,6 +73,8 @@ export class PeeringReconciler {
       cluster: clusterBgp(resources),
       explicit: explicit.peers,
       policiesFor: (filters) => policies.policiesFor(filters),
+      secretOf: (reference) => this.#secrets.get(reference),
+      refusal: (peer) => this.#speaker.refusal(peer),
     });
     this.#problems = [...explicit.problems, ...problems];
     // Before the sessions, which cannot be opened without them.

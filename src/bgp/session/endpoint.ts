@@ -1,4 +1,4 @@
-import type { TcpDial, TcpOptions } from "../../core/tcp.ts";
+import type { TcpDial, TcpOptions, TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { PeerConfig } from "../types.ts";
 
@@ -16,6 +16,14 @@ export function endpointKey(address: IpAddress, device: string | undefined): str
 export function tcpOptionsOf({ address, transport = {} }: PeerConfig): TcpOptions {
   const { localPort: _localPort, device, ...options } = transport;
   return device === undefined || isLinkLocal(address) ? options : { ...options, device };
+}
+
+/** Why these sockets can't connect to a peer as it is configured; undefined if they can. */
+export function refusalOf(peer: PeerConfig, sockets: TcpSockets): string | undefined {
+  const { address, transport } = peer;
+  return isLinkLocal(address) && transport?.device === undefined
+    ? `${address} is a link-local address and needs the device that it is on`
+    : sockets.refusal(tcpOptionsOf(peer));
 }
 
 export function dialRequest(peer: PeerConfig): TcpDial {

@@ -40,6 +40,9 @@ export class BgpListener {
   readonly #open = new Map<string, TcpListener>();
   readonly #refused = new Set<Socket>();
   #place: ListenPlace | undefined;
+  /** One move after the other. */
+  #moves: Promise<void> = Promise.resolve();
+  #isClosed = false;
   #keys: ReadonlyMap<string, ListenerKey> = new Map();
 
   constructor(options: BgpListenerOptions) {
@@ -50,12 +53,18 @@ export class BgpListener {
    * Listens there and nowhere else; what stays the same stays open. Throws a `BgpError` with code `LISTEN_FAILED` if one socket
    * can't be opened: then it listens where it did before, or not at all.
    */
-  async listen(place: ListenPlace): Promise<void> {
+  listen(place: ListenPlace): Promise<void> {
+    const done = this.#moves.then(() => this.#listen(place));
+    this.#moves = done.catch(() => {});
+    return done;
+  }
+
+  async #listen(place: ListenPlace): Promise<void> {
     const before = this.#place;
     try {
       await this.#move(place);
     } catch (error) {
-      if (before === undefined) this.close();
+      if (before === undefined) this.#closeAll();
       else await this.#move(before);
       throw error;
     }
@@ -80,6 +89,11 @@ export class BgpListener {
 
   /** Stops listening. Connections that were handed over live on. */
   close(): void {
+    this.#isClosed = true;
+    this.#closeAll();
+  }
+
+  #closeAll(): void {
     this.#place = undefined;
     for (const socket of this.#refused) socket.destroy();
     for (const listener of this.#open.values()) listener.close();
@@ -111,6 +125,10 @@ export class BgpListener {
         // Such as running out of file descriptors; the server goes on listening.
         onError: (error) => logger.warn({ error: errorMessage(error) }, "accepting a BGP connection failed"),
       });
+      if (this.#isClosed) {
+        listener.close();
+        return;
+      }
       this.#open.set(address?.toString() ?? "", listener);
       for (const [name, { range, key }] of this.#keys) this.#applyKey(name, range, key, [listener]);
     } catch (error) {

@@ -67,6 +67,8 @@ const peer: PeerView = {
   holdTimeSec: null,
   keepaliveTimeSec: null,
   families: ["ipv4-unicast"],
+  authentication: "none",
+  minimumTtl: null,
   gracefulRestart: false,
   capabilities: ["route-refresh", "fqdn 0x026e3100"],
   routes: { received: 0, accepted: 0, advertised: 0, stale: 0 },

@@ -163,6 +163,9 @@ describe("BGPPeer", () => {
     [{ reachableBy: "10.0.0.1" }, "needs peerIP"],
     [{ reachableBy: "10.0.0.1", peerIP: "fd00::1" }, "must be of the same family"],
     [{ peerIP: "10.0.0.1:0" }, "must be an IP address, with a port"],
+    [{ peerIP: "fd00::1%eth0" }, "must be an IP address, with a port"],
+    [{ peerIP: "fe80::1%" }, "must be an IP address, with a port"],
+    [{ peerIP: "fe80::1%a/b" }, "must be an IP address, with a port"],
     [{ peerIP: "fd00::1:65536", asNumber: -1 }, "must be an AS number"],
     [{ ttlSecurity: 256 }, "must be an integer from 0 to 255"],
     [{ maxRestartTime: "-1s" }, "must be a duration"],
@@ -186,6 +189,7 @@ describe("BGPPeer", () => {
     expect(peer.peer?.port).toBe(1790);
     expect(peer).toMatchObject({ minimumTtl: 255, nextHopMode: "Keep", maxRestartTimeMs: 90_000 });
     expect([peer.appliesToNode("a", {}), peer.appliesToNode("b", {})]).toEqual([true, false]);
+    expect(effectiveBgpPeer({ peerIP: "[fe80::1%eth0]:1790" }).peer).toMatchObject({ device: "eth0", port: 1790 });
     const selected = effectiveBgpPeer({ nodeSelector: "has(x)" });
     expect([selected.appliesToNode("a", { x: "" }), selected.appliesToNode("a", {})]).toEqual([true, false]);
     expect(effectiveBgpPeer({}).appliesToNode("a", {})).toBe(true);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compilePeering } from "../../../../src/agent/peering/compile.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "../../../../src/agent/peering/inputs.ts";
 import type { Policy } from "../../../../src/bgp/policy/types.ts";
+import { Secret } from "../../../../src/core/secret.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 
 const node = (name: string, address: string, more: Partial<PeeringNode> = {}): PeeringNode => ({
@@ -19,6 +20,8 @@ function input(more: Partial<PeeringInput> = {}): PeeringInput {
     nodes: [node("n1", "10.0.0.1"), node("n2", "10.0.0.2"), node("n3", "10.0.0.3")],
     cluster: { asNumber: 64512, meshEnabled: true, meshRestartTimeSec: 120, listenPort: 179 },
     explicit: [],
+    secretOf: () => ({ problem: "no secret" }),
+    refusal: () => undefined,
     policiesFor: (filters) => ({ importPolicy: named(filters), exportPolicy: named(filters) }),
     ...more,
   };
@@ -187,4 +190,75 @@ describe("compilePeering", () => {
     const own = { kind: "address" as const, address: IpAddress.parse("10.0.0.2") };
     expect(routes({ target: own, reachableBy: IpAddress.parse("10.0.0.254") })).toEqual([]);
   });
+});
+
+describe("passwords and TTL security", () => {
+  const reference = { secretKeyRef: { name: "bgp", key: "tor" } };
+  const known: PeeringInput["secretOf"] = ({ name, key }) =>
+    name === "bgp" ? { secret: new Secret(`password of ${key}`) } : { problem: `no secret ${name}` };
+  const passwords = (wanted: PeeringInput) =>
+    compilePeering(wanted).peers.map(({ name, transport }) => [name, transport?.key?.password.reveal()]);
+
+  it("go to the sessions of the BGPPeer that has them", () => {
+    const { peers, problems } = compilePeering(
+      input({ explicit: [explicit({ password: reference, minimumTtl: 254 })], secretOf: known }),
+    );
+    expect(problems).toEqual([]);
+    expect(peers.map(({ name, transport }) => [name, transport?.minimumTtl])).toEqual([
+      ["Global_10_0_0_254", 254],
+      ["Mesh_10_0_0_1", undefined],
+      ["Mesh_10_0_0_3", undefined],
+    ]);
+    expect(peers[0]?.transport?.key?.password.reveal()).toBe("password of tor");
+  });
+
+  it("go to the whole mesh from nodeMeshPassword", () => {
+    const { cluster } = input();
+    const meshPassword = { secretKeyRef: { name: "bgp", key: "mesh" } };
+    expect(passwords(input({ cluster: { ...cluster, meshPassword }, secretOf: known }))).toEqual([
+      ["Mesh_10_0_0_1", "password of mesh"],
+      ["Mesh_10_0_0_3", "password of mesh"],
+    ]);
+    const unknown = input({
+      cluster: { ...cluster, meshPassword: { secretKeyRef: { name: "x", key: "y" } } },
+      secretOf: known,
+    });
+    expect(compilePeering(unknown)).toMatchObject({
+      peers: [],
+      problems: ["the node-to-node mesh is not configured: no secret x"],
+    });
+  });
+
+  it("leave no session in place of one whose password is not known, not even one of the mesh", () => {
+    const all = { kind: "nodes", matches: () => true } as const;
+    const lost = { secretKeyRef: { name: "lost", key: "tor" } };
+    expect(
+      compilePeering(input({ explicit: [explicit({ target: all, password: lost })], secretOf: known })),
+    ).toMatchObject({
+      peers: [],
+      problems: ["BGPPeer tor is not configured: no secret lost"],
+    });
+    const nameless = compilePeering(input({ explicit: [explicit({ password: {} })] }));
+    expect(nameless.problems).toEqual(["BGPPeer tor is not configured: password has no secretKeyRef"]);
+  });
+
+  it("are absent where the secret is optional and not there", () => {
+    const wanted = input({ explicit: [explicit({ password: reference })], secretOf: () => ({ secret: undefined }) });
+    expect(compilePeering(wanted).peers[0]?.transport).toBeUndefined();
+  });
+
+  it("leave out what no socket can have", () => {
+    const refusal: PeeringInput["refusal"] = ({ name }) => (name.startsWith("Global") ? "no such option" : undefined);
+    const { peers, problems } = compilePeering(input({ explicit: [explicit()], refusal }));
+    expect(peers.map(({ name }) => name)).toEqual(["Mesh_10_0_0_1", "Mesh_10_0_0_3"]);
+    expect(problems).toEqual(["BGPPeer tor is not configured: no such option"]);
+  });
+});
+
+it("peers with a link-local address over its device, from the address of the link", () => {
+  const target = { kind: "address", address: IpAddress.parse("fe80::1"), device: "eth0" } as const;
+  const { peers, problems } = compilePeering(input({ explicit: [explicit({ target })] }));
+  expect(problems).toEqual([]);
+  expect(peers[0]).toMatchObject({ name: "Global_fe80__1", transport: { device: "eth0" }, passive: false });
+  expect(peers[0]?.localAddress).toBeUndefined();
 });
