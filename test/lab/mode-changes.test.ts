@@ -1,15 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { patience } from "./support/agent-lab.ts";
+import { changeTo, changeWithLate, followed, followedBy, tour, trafficSummary } from "./support/mode-flips.ts";
 import { SubnetLab } from "./support/subnet-lab.ts";
-import {
-  allBlockRoutes,
-  expectedRoutes,
-  type Mode,
-  type SubnetNode,
-  subnetNodes,
-  topologyNodes,
-} from "./support/subnet-routes.ts";
-import { Traffic, type TrafficReport } from "./support/traffic.ts";
+import { allBlockRoutes, type SubnetNode, subnetNodes, topologyNodes } from "./support/subnet-routes.ts";
+import { Traffic } from "./support/traffic.ts";
 
 let subnets: SubnetLab;
 /** Of the current test; ended after it in any case. */
@@ -30,77 +24,23 @@ afterEach(async () => {
   traffic = undefined;
 });
 
-async function followed(mode: Mode): Promise<void> {
-  await vi.waitFor(
-    async () => expect(await allBlockRoutes(subnets)).toEqual(await expectedRoutes(subnets, mode)),
-    patience,
-  );
-}
-
-async function set(mode: Mode, asked: SubnetNode = "n1"): Promise<void> {
-  await subnets.setModeAt(asked, mode);
-}
-
-async function changeTo(mode: Mode): Promise<void> {
-  await set(mode);
-  await followed(mode);
-}
-
-function summary({ pings, octets, duplicates, reordered }: TrafficReport): string {
-  return `0 of ${pings} pings lost, ${duplicates} came twice, ${reordered} late; ${octets} octets by TCP`;
-}
-
 async function startTraffic(): Promise<Traffic> {
   traffic = await Traffic.start(subnets);
   return traffic;
 }
 
-/** Every change from one mode to another, once; it begins and ends with Never. */
-const tour = ["Always", "CrossSubnet", "Always", "Never", "CrossSubnet", "Never"] as const;
-
-/**
- * Waits until the nodes whose agents are not stopped have followed as far as they can: to a node that has no VTEP yet they
- * go on as before.
- */
-async function followedBy(nodes: readonly SubnetNode[], mode: Mode): Promise<void> {
-  const before = await allBlockRoutes(subnets);
-  await vi.waitFor(async () => {
-    const [now, expected] = await Promise.all([allBlockRoutes(subnets), expectedRoutes(subnets, mode, nodes[0])]);
-    for (const node of nodes)
-      expect(now[node]).toEqual(
-        expected[node].map((route) =>
-          route.gateway.startsWith("no VTEP") ? before[node].find(({ prefix }) => prefix === route.prefix) : route,
-        ),
-      );
-  }, patience);
-}
-
-/** Changes the mode while the agents of these nodes stand still, which go on some hundred packets after all others. */
-async function changeWithLate(late: readonly SubnetNode[], mode: Mode, flows: Traffic): Promise<void> {
-  const early = subnetNodes.filter((node) => !late.includes(node));
-  for (const node of late) await subnets.lab.killNode(node, "SIGSTOP");
-  try {
-    // Not the agent of n1, which may be one of them.
-    await set(mode, early[0]);
-    await followedBy(early, mode);
-    await flows.goesOn(20);
-  } finally {
-    for (const node of late) await subnets.lab.killNode(node, "SIGCONT");
-  }
-  await followed(mode);
-}
-
 describe("all changes between Never, CrossSubnet and Always, with pings each 2 ms and TCP, lose nothing", () => {
   it("when all nodes follow at once", async ({ annotate }) => {
     const flows = await startTraffic();
-    for (const mode of tour) await changeTo(mode);
-    await annotate(summary(await flows.endsWhole()));
+    for (const mode of tour) await changeTo(subnets, mode);
+    await annotate(trafficSummary(await flows.endsWhole()));
   });
 
   it("when one node follows last, another one each time", async ({ annotate }) => {
     const flows = await startTraffic();
-    for (const [turn, mode] of tour.entries()) await changeWithLate([subnetNodes[turn % 3] ?? "n1"], mode, flows);
-    await annotate(summary(await flows.endsWhole()));
+    for (const [turn, mode] of tour.entries())
+      await changeWithLate(subnets, [subnetNodes[turn % 3] ?? "n1"], mode, flows);
+    await annotate(trafficSummary(await flows.endsWhole()));
   });
 
   it("when one node follows first, another one each time", async ({ annotate }) => {
@@ -108,25 +48,26 @@ describe("all changes between Never, CrossSubnet and Always, with pings each 2 m
     for (const [turn, mode] of tour.entries()) {
       const first = subnetNodes[(turn + 1) % 3];
       await changeWithLate(
+        subnets,
         subnetNodes.filter((node) => node !== first),
         mode,
         flows,
       );
     }
-    await annotate(summary(await flows.endsWhole()));
+    await annotate(trafficSummary(await flows.endsWhole()));
   });
 
   it("when a pod comes to a node meanwhile, which is reached from the start", async ({ annotate }) => {
     const flows = await startTraffic();
     for (const mode of ["Always", "Never"] as const) {
-      const [address] = await Promise.all([subnets.addPod("n2", "n2-c"), set(mode)]);
+      const [address] = await Promise.all([subnets.addPod("n2", "n2-c"), subnets.setModeAt("n1", mode)]);
       expect(address).toContain("10.244.");
       expect(await subnets.unreachable()).toEqual([]);
-      await followed(mode);
+      await followed(subnets, mode);
       expect(await subnets.unreachable()).toEqual([]);
       await subnets.deletePod("n2", "n2-c");
     }
-    await annotate(summary(await flows.endsWhole()));
+    await annotate(trafficSummary(await flows.endsWhole()));
   });
 });
 
@@ -140,13 +81,13 @@ describe("an agent", () => {
       const flows = await startTraffic();
       await subnets.lab.killNode(node);
       const others = subnetNodes.filter((other) => other !== node);
-      await set(mode, others[0]);
-      await followedBy(others, mode);
+      await subnets.setModeAt(others[0] ?? "n1", mode);
+      await followedBy(subnets, others, mode);
       await flows.goesOn(20);
       await subnets.lab.startNode(node);
-      await followed(mode);
+      await followed(subnets, mode);
       await subnets.settled();
-      await annotate(summary(await flows.endsWhole()));
+      await annotate(trafficSummary(await flows.endsWhole()));
     },
   );
 
@@ -154,16 +95,13 @@ describe("an agent", () => {
     const flows = await startTraffic();
     for (const [turn, mode] of (["Always", "CrossSubnet", "Never"] as const).entries()) {
       const node = subnetNodes[turn % 3] ?? "n1";
-      await set(
-        mode,
-        subnetNodes.find((other) => other !== node),
-      );
+      await subnets.setModeAt(subnetNodes.find((other) => other !== node) ?? "n1", mode);
       await subnets.lab.killNode(node);
       await subnets.lab.startNode(node);
-      await followed(mode);
+      await followed(subnets, mode);
     }
     await subnets.settled();
-    await annotate(summary(await flows.endsWhole()));
+    await annotate(trafficSummary(await flows.endsWhole()));
   });
 });
 
@@ -188,7 +126,7 @@ async function state(node: SubnetNode): Promise<unknown> {
 const soon = { timeout: 5_000, interval: 20 };
 
 describe("a node in mode Always", () => {
-  beforeAll(() => changeTo("Always"));
+  beforeAll(() => changeTo(subnets, "Always"));
 
   const vtep = async () => (await subnets.nodeSpec("n2")).ipv4VXLANTunnelAddr ?? "";
   const macAddress = async () => (await subnets.nodeSpec("n2")).vxlanTunnelMACAddr ?? "";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { patience } from "./support/agent-lab.ts";
 import { ByteStream } from "./support/byte-stream.ts";
+import { followed } from "./support/mode-flips.ts";
 import { SubnetLab } from "./support/subnet-lab.ts";
 import {
   allBlockRoutes,
@@ -23,18 +24,10 @@ beforeAll(async () => {
 });
 afterAll(() => subnets?.down());
 
-/** Waits until the kernels of all nodes have what the mode asks for. */
-async function followed(mode: Mode): Promise<void> {
-  await vi.waitFor(
-    async () => expect(await allBlockRoutes(subnets)).toEqual(await expectedRoutes(subnets, mode)),
-    patience,
-  );
-}
-
 /** Changes the mode and waits until all nodes have followed. */
 async function changeTo(mode: Mode): Promise<void> {
   expect(await subnets.setMode(mode)).toMatchObject({ code: 0, stderr: "" });
-  await followed(mode);
+  await followed(subnets, mode);
 }
 
 describe.each(["Always", "CrossSubnet", "Never"] as const)("a pool whose vxlanMode is %s", (mode) => {
@@ -240,7 +233,7 @@ describe("the address of a node's VXLAN device", () => {
     expect((await held()).size).toBe(3);
     expect(await device("n1")).toContain("vxlan.calico");
     await subnets.lab.startNode("n3");
-    await followed("Never");
+    await followed(subnets, "Never");
     await vi.waitFor(async () => expect(await held()).toEqual(new Map()), patience);
     await vi.waitFor(async () => expect(await Promise.all(subnetNodes.map(device))).toEqual(["", "", ""]), patience);
     expect(await inNodes()).toEqual([undefined, undefined, undefined]);
