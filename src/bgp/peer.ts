@@ -160,6 +160,7 @@ export class Peer implements SessionListener, GroupMember {
     const ownFamily: Family = session.localAddress.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
     return {
       policy: exportPolicy,
+      addPathLimits: addPathLimits(this.#config),
       localAs,
       routeReflectorClient,
       clusterId: clusterId ?? this.#environment.routerId,
@@ -332,6 +333,13 @@ export class Peer implements SessionListener, GroupMember {
     const { code, subcode, data } = notification;
     return { code: ErrorCode.cease, subcode: CeaseSubcode.hardReset, data: Uint8Array.from([code, subcode, ...data]) };
   }
+}
+
+function addPathLimits({ addPath = {} }: PeerConfig): ExportProfile["addPathLimits"] {
+  const limits: Partial<Record<Family, number>> = {};
+  for (const [family, settings] of Object.entries(addPath))
+    if (typeof settings?.send === "number") limits[family as Family] = settings.send;
+  return limits;
 }
 
 function sourceOf(config: PeerConfig, identifier: number): PathSource {

@@ -298,9 +298,10 @@ export class SpeakerCore implements BgpSpeaker {
   /** Moves a bounded part of what has changed from the tables to the listener and to the peers. */
   #turn(): void {
     const { listener, prefixesPerTurn } = this.#settings;
-    const changed = this.#rib.settle(prefixesPerTurn);
+    const settled = this.#rib.settle(prefixesPerTurn);
+    const { changed } = settled;
+    this.#groups.apply(settled);
     if (changed.length > 0) {
-      this.#groups.apply(changed);
       listener.onLocRibChanges(changed.map(({ prefix, selected }) => ({ prefix, paths: selected })));
     }
     if (!this.#rib.pending) this.#checkConvergence();

@@ -34,6 +34,8 @@ export interface PeerConfig {
   readonly families: readonly Family[];
   /** Offer messages of more than 4096 octets (RFC 8654), and send them to a peer that offers the same; true if absent. */
   readonly extendedMessages?: boolean;
+  /** ADD-PATH (RFC 7911) for these of `families`; not offered for others. */
+  readonly addPath?: Readonly<Partial<Record<Family, AddPathSettings>>>;
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
   readonly routeReflectorClient: boolean;
@@ -60,6 +62,14 @@ export interface PeerTransport extends TcpOptions {
 export interface ListenPlace {
   readonly addresses: readonly IpAddress[];
   readonly port: number;
+}
+
+/** Several paths for one prefix. */
+export interface AddPathSettings {
+  /** Take several from the peer. */
+  readonly receive: boolean;
+  /** Tell the peer all that we could use ourselves, or the best ones, this many; absent: the best one only. */
+  readonly send?: "all" | number;
 }
 
 /** What both sides agreed on, fixed for the life of an Established session. */

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
+import type { NextHop } from "../../src/bgp/packet/message.ts";
 import { PolicyRunner } from "../../src/bgp/policy/apply.ts";
 import type { Policy } from "../../src/bgp/policy/types.ts";
 import { AttributeStore } from "../../src/bgp/rib/attribute-store.ts";
-import { decide } from "../../src/bgp/rib/decision.ts";
-import { defaultDecisionOptions } from "../../src/bgp/rib/decision-steps.ts";
+import { decide, rank } from "../../src/bgp/rib/decision.ts";
+import { type Candidate, defaultDecisionOptions } from "../../src/bgp/rib/decision-steps.ts";
 import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
 import { createImportRules } from "../../src/bgp/rib/import-rules.ts";
 import type { Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
@@ -42,14 +43,16 @@ const policies: readonly Policy[] = [
   },
 ];
 
-/** Two clients, a plain iBGP peer and two eBGP peers of one AS. */
+/** Two clients, a plain iBGP peer, two eBGP peers of one AS, and two clients that hear of several paths. */
 const kinds = [
   { routeReflectorClient: true },
   { routeReflectorClient: true },
   {},
   { remoteAs: 65001 },
   { remoteAs: 65001 },
-];
+  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: "all" } } },
+  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: 2 } } },
+] as const;
 const configOf = (index: number, importPolicy: number, exportPolicy: number): PeerConfig =>
   peerConfigOf(
     { name: `peer-${index}`, address: `10.0.0.${index + 1}`, port: 179 },
@@ -74,9 +77,10 @@ const operation = fc.oneof(
       med: fc.nat(2),
       nextHop: fc.nat(4),
       looped: fc.nat(9),
+      pathId: fc.nat(2),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant("withdraw" as const), peer, prefix }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("withdraw" as const), peer, prefix, pathId: fc.nat(2) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("originate" as const), prefix, present: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("down" as const), peer, graceful: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("up" as const), peer, preserved: fc.boolean() }) },
@@ -93,6 +97,8 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 
 interface ModelRoute {
+  readonly prefix: string;
+  readonly pathId: number;
   readonly attributes: PathAttributes;
   readonly nextHop: string;
   stale: boolean;
@@ -101,8 +107,13 @@ interface ModelRoute {
 interface ModelPeer {
   config: PeerConfig;
   up: boolean;
+  /** By prefix and path identifier. */
   readonly routes: Map<string, ModelRoute>;
 }
+
+/** Only those who may send several paths have identifiers. */
+const pathIdOf = ({ config }: ModelPeer, pathId: number): number => (config.addPath === undefined ? 0 : pathId);
+const routeKey = (prefix: string, pathId: number): string => `${prefix} ${pathId}`;
 
 /** The same speaker as plain maps, computed anew every time: no groups, no lanes, no interning, no batches. */
 class Model {
@@ -124,39 +135,44 @@ class Model {
   }
 
   chosen(text: string): readonly Path[] {
+    return decide(this.usable(text), defaultDecisionOptions);
+  }
+
+  usable(text: string): readonly Candidate[] {
     const paths: Path[] = [];
     if (this.originated.has(text)) paths.push(pathOf({ kind: "local" }, attributesOf(), { prefix: prefixOf(text) }));
     for (const modelPeer of this.peers) {
-      const route = modelPeer.routes.get(text);
-      if (route === undefined) continue;
-      const { config } = modelPeer;
-      const nextHop = { address: addressOf(route.nextHop) };
-      const verdict = createImportRules({
-        peerType: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-        localAs: config.localAs,
-        allowLocalAs: config.allowLocalAs,
-        routerId,
-        clusterId: routerId,
-        isOwnAddress: (address) => address.equals(self),
-        policy: new PolicyRunner(config.importPolicy, (attributes) => attributes),
-      })(prefixOf(text), route.attributes, nextHop);
-      if (!verdict.accepted) continue;
-      const { stale } = route;
-      paths.push(pathOf(this.source(modelPeer), verdict.attributes, { prefix: prefixOf(text), nextHop, stale }));
+      for (const route of modelPeer.routes.values()) {
+        if (route.prefix !== text) continue;
+        const { config } = modelPeer;
+        const nextHop = { address: addressOf(route.nextHop) };
+        const verdict = createImportRules({
+          peerType: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
+          localAs: config.localAs,
+          allowLocalAs: config.allowLocalAs,
+          routerId,
+          clusterId: routerId,
+          isOwnAddress: (address) => address.equals(self),
+          policy: new PolicyRunner(config.importPolicy, (attributes) => attributes),
+        })(prefixOf(text), route.attributes, nextHop);
+        if (!verdict.accepted) continue;
+        const { stale, pathId } = route;
+        const others = { prefix: prefixOf(text), pathId, nextHop, stale };
+        paths.push(pathOf(this.source(modelPeer), verdict.attributes, others));
+      }
     }
-    return decide(
-      paths.map((path) => ({ path, igpMetric: 0 })),
-      defaultDecisionOptions,
-    );
+    return paths.map((path) => ({ path, igpMetric: 0 }));
   }
 
-  told({ config }: ModelPeer): Record<string, { attributes: PathAttributes; nextHop: string }> {
+  /** Of every prefix what the peer shall know, as texts in any order. */
+  told({ config }: ModelPeer): Record<string, string[]> {
     const store = new AttributeStore();
     const peerType = config.remoteAs === config.localAs ? "ibgp" : "ebgp";
     const rules = new ExportRules(
       {
         policy: config.exportPolicy,
         context: contextOf(peerType),
+        addPathLimits: {},
         localAs: config.localAs,
         routeReflectorClient: config.routeReflectorClient,
         clusterId: routerId,
@@ -165,17 +181,30 @@ class Model {
       },
       { intern: (attributes) => store.intern(attributes) },
     );
-    const told: Record<string, { attributes: PathAttributes; nextHop: string }> = {};
+    const { send } = config.addPath?.["ipv4-unicast"] ?? {};
+    const told: Record<string, string[]> = {};
     for (const text of prefixes) {
-      const [best] = this.chosen(text);
-      if (best === undefined || (best.source.kind === "peer" && best.source.peer === config.name)) continue;
-      const result = rules.apply(best);
-      if (!result.announced || result.nextHop.address.equals(config.address)) continue;
-      told[text] = { attributes: result.attributes, nextHop: result.nextHop.address.toString() };
+      const paths =
+        send === undefined
+          ? this.chosen(text).slice(0, 1)
+          : rank(this.usable(text), defaultDecisionOptions, send === "all" ? 100 : send);
+      for (const path of paths) {
+        if (path.source.kind === "peer" && path.source.peer === config.name) continue;
+        const result = rules.apply(path);
+        if (!result.announced || result.nextHop.address.equals(config.address)) continue;
+        told[text] = [...(told[text] ?? []), routeText(result.attributes, result.nextHop)];
+      }
+      told[text]?.sort();
     }
     return told;
   }
 }
+
+const routeText = (attributes: PathAttributes, { address }: NextHop): string =>
+  JSON.stringify(
+    { ...attributes, nextHop: address.toString() },
+    Object.keys({ ...attributes, nextHop: 0, type: 0, asNumbers: 0 }).sort(),
+  );
 
 function run(operations: readonly Operation[], prefixesPerTurn: number): void {
   const model = new Model();
@@ -213,14 +242,16 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
         // Now and then somebody else's address, or our own.
         const nextHop =
           item.nextHop === 0 ? "10.0.0.2" : item.nextHop === 1 ? "10.0.0.100" : modelPeer.config.address.toString();
-        modelPeer.routes.set(item.prefix, { attributes, nextHop, stale: false });
-        session(index).announce(item.prefix, attributes, { address: addressOf(nextHop) });
+        const pathId = pathIdOf(modelPeer, item.pathId);
+        const { prefix: text } = item;
+        modelPeer.routes.set(routeKey(text, pathId), { prefix: text, pathId, attributes, nextHop, stale: false });
+        session(index).announce(text, attributes, { address: addressOf(nextHop) }, pathId);
         return;
       }
       case "withdraw":
         if (!modelPeer.up) return;
-        modelPeer.routes.delete(item.prefix);
-        session(index).withdraw(item.prefix);
+        modelPeer.routes.delete(routeKey(item.prefix, pathIdOf(modelPeer, item.pathId)));
+        session(index).withdraw(item.prefix, pathIdOf(modelPeer, item.pathId));
         return;
       case "originate":
         if (item.present) {
@@ -292,11 +323,16 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
     );
     if (!modelPeer.up) continue;
     const told = model.told(modelPeer);
-    const heard = [...session(index).table].map(
-      ([key, { attributes, nextHop }]) => [key, { attributes, nextHop: nextHop.address.toString() }] as const,
-    );
-    expect(Object.fromEntries(heard)).toEqual(told);
-    expect(status?.advertised).toBe(Object.keys(told).length);
+    const heard: Record<string, string[]> = {};
+    for (const [key, { attributes, nextHop }] of session(index).table) {
+      const [text = ""] = key.split(" ");
+      heard[text] = [...(heard[text] ?? []), routeText(attributes, nextHop)].sort();
+    }
+    expect(heard).toEqual(told);
+    expect(status?.advertised).toBe(Object.values(told).flat().length);
+    const advertised = speaker.core.advertised(modelPeer.config.name);
+    const knownAs = advertised.map(({ prefix: text, pathId }) => (pathId === 0 ? `${text}` : `${text} path ${pathId}`));
+    expect(knownAs.sort()).toEqual([...session(index).table.keys()].sort());
     expect(session(index).log.filter((line) => line === "EoR")).toHaveLength(1);
   }
 }

@@ -2,7 +2,7 @@ import type { GracefulRestartState } from "../../src/bgp/fsm/offer.ts";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
-import type { NextHop, UpdateMessage } from "../../src/bgp/packet/message.ts";
+import type { NextHop, Nlri, UpdateMessage } from "../../src/bgp/packet/message.ts";
 import type { Session } from "../../src/bgp/peer.ts";
 import { SpeakerCore, type SpeakerOptions } from "../../src/bgp/speaker-core.ts";
 import type {
@@ -59,7 +59,7 @@ export class ScriptedSession implements Session {
   readonly config: PeerConfig;
   readonly listener: SessionListener;
   readonly restartState: () => GracefulRestartState;
-  /** What the peer knows of us: prefix to attributes and next hop. */
+  /** What the peer knows of us: prefix, with its path identifier if it has one, to attributes and next hop. */
   readonly table = new Map<string, { readonly attributes: PathAttributes; readonly nextHop: NextHop }>();
   readonly log: string[] = [];
   /** Octets beyond which the socket asks to stop. */
@@ -100,7 +100,7 @@ export class ScriptedSession implements Session {
     this.#framer.push(bytes);
     for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
       if (!message.ok) throw new Error(message.error.reason);
-      const result = decodeMessage(message.bytes, this.#negotiated);
+      const result = decodeMessage(message.bytes, this.#peersView(this.#negotiated));
       if (!result.ok) throw new Error(result.error.reason);
       if (result.message.type === "update") this.#learn(result.message);
       if (result.message.type === "route-refresh")
@@ -127,7 +127,9 @@ export class ScriptedSession implements Session {
   }
 
   up(others: Partial<NegotiatedSession> = {}): void {
-    this.#negotiated = sessionOf(this.config, others);
+    const { addPath = {}, families } = this.config;
+    const sends = families.filter((family) => addPath[family]?.send !== undefined);
+    this.#negotiated = sessionOf(this.config, { addPathSend: sends, ...others });
     this.#framer = new MessageFramer();
     this.table.clear();
     this.log.length = 0;
@@ -178,21 +180,29 @@ export class ScriptedSession implements Session {
     });
   }
 
+  /** What we send the peer receives. */
+  #peersView(session: NegotiatedSession): NegotiatedSession {
+    return { ...session, addPathReceive: session.addPathSend, addPathSend: session.addPathReceive };
+  }
+
   #learn(update: UpdateMessage): void {
     if (update.problems.length > 0) throw new Error(JSON.stringify(update.problems));
     for (const { nlri } of update.withdrawals)
-      for (const { prefix } of nlri) {
-        this.table.delete(prefix.toString());
-        this.log.push(`- ${prefix}`);
+      for (const route of nlri) {
+        this.table.delete(keyOf(route));
+        this.log.push(`- ${keyOf(route)}`);
       }
     for (const { nextHop, nlri } of update.announcements)
-      for (const { prefix } of nlri) {
-        if (update.attributes !== undefined)
-          this.table.set(prefix.toString(), { attributes: update.attributes, nextHop });
-        this.log.push(`+ ${prefix}`);
+      for (const route of nlri) {
+        if (update.attributes !== undefined) this.table.set(keyOf(route), { attributes: update.attributes, nextHop });
+        this.log.push(`+ ${keyOf(route)}`);
       }
     if (update.endOfRib !== undefined) this.log.push("EoR");
   }
+}
+
+function keyOf({ prefix, pathId }: Nlri): string {
+  return pathId === 0 ? `${prefix}` : `${prefix} path ${pathId}`;
 }
 
 /** A speaker whose sessions, turns and time are in the test's hands. */

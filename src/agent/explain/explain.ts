@@ -175,7 +175,7 @@ function pathText(candidate: ExplainedPath): string {
     ...(view.localPref === null ? [] : [`local preference ${view.localPref}`]),
     ...(view.med === null ? [] : [`MED ${view.med}`]),
     ...(view.communities.length === 0 ? [] : [`communities ${view.communities.join(" ")}`]),
-    `from ${view.peer}`,
+    `from ${view.peer}${candidate.path.pathId === 0 ? "" : ` as path ${candidate.path.pathId}`}`,
   ];
   return parts.join(", ");
 }

@@ -1,3 +1,4 @@
+import type { Family } from "../../bgp/packet/family.ts";
 import { isLinkLocal } from "../../bgp/session/endpoint.ts";
 import type { PeerConfig } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
@@ -203,6 +204,7 @@ function explicitFields(explicit: ExplicitPeer) {
     ...(explicit.keepaliveTimeSec === undefined ? {} : { keepaliveTimeSec: explicit.keepaliveTimeSec }),
     restartTimeSec: explicit.restartTimeSec ?? defaultRestartTimeSec,
     filters: explicit.filters,
+    severalPaths: true,
   };
 }
 
@@ -212,10 +214,12 @@ interface SessionFields
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
   readonly filters?: readonly string[];
+  readonly severalPaths?: boolean;
 }
 
 function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): PeerConfig {
-  const { restartTimeSec, remoteClusterId, filters, ...given } = fields;
+  const { restartTimeSec, remoteClusterId, filters, severalPaths = false, ...given } = fields;
+  const family: Family = given.address.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
   const localAs = given.localAs ?? own.asNumber ?? input.cluster.asNumber;
   return {
     nextHopMode: "auto",
@@ -223,7 +227,9 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
     ...given,
     localAs,
     holdTimeSec,
-    families: [given.address.family === 4 ? "ipv4-unicast" : "ipv6-unicast"],
+    families: [family],
+    // As Calico's BIRD, for the sake of routes with several next hops behind a reflector. In the mesh everybody has just own ones.
+    ...(severalPaths && { addPath: { [family]: { receive: true, send: "all" as const } } }),
     gracefulRestart: { restartTimeSec },
     // RFC 4456 by Calico's rule: a client is an iBGP peer that has no cluster ID or another one than we have.
     routeReflectorClient:

@@ -1,5 +1,5 @@
 import { IpAddress } from "../../net/address.ts";
-import type { Capability } from "../packet/capability.ts";
+import type { AddPathFamily, Capability } from "../packet/capability.ts";
 import { extendedMaxMessageLength, standardMaxMessageLength } from "../packet/constants.ts";
 import { afiSafiOf, type Family, familyOf } from "../packet/family.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
@@ -42,8 +42,8 @@ export function negotiate(
       fourOctetAs: both("four-octet-as"),
       maxMessageLength: both("extended-message") ? extendedMaxMessageLength : standardMaxMessageLength,
       families,
-      addPathReceive: [],
-      addPathSend: [],
+      addPathReceive: addPathFamilies(families, theirs, ours),
+      addPathSend: addPathFamilies(families, ours, theirs),
       enhancedRouteRefresh: both("enhanced-route-refresh"),
       remoteIdentifier: bgpIdentifier,
       remoteAddress: config.address,
@@ -55,6 +55,21 @@ export function negotiate(
       remoteCapabilities: theirs.capabilities,
     },
   };
+}
+
+/** RFC 7911 §4: families in which `sender` offers to send several paths and `receiver` to take them. */
+function addPathFamilies(families: readonly Family[], sender: OpenMessage, receiver: OpenMessage): Family[] {
+  const sends = addPathModes(sender);
+  const receives = addPathModes(receiver);
+  return families.filter((family) => {
+    const [from, to] = [sends.get(family), receives.get(family)];
+    return from !== undefined && from !== "receive" && to !== undefined && to !== "send";
+  });
+}
+
+function addPathModes({ capabilities }: OpenMessage): ReadonlyMap<Family | undefined, AddPathFamily["mode"]> {
+  const offered = capabilities.flatMap((capability) => (capability.kind === "add-path" ? capability.families : []));
+  return new Map(offered.map((entry) => [familyOf(entry), entry.mode]));
 }
 
 function has(open: OpenMessage, kind: Capability["kind"]): boolean {

@@ -1,4 +1,4 @@
-import type { Capability } from "../packet/capability.ts";
+import type { AddPathFamily, Capability } from "../packet/capability.ts";
 import { capabilityCode } from "../packet/capability-codec.ts";
 import { asTrans } from "../packet/constants.ts";
 import { afiSafiOf, type Family } from "../packet/family.ts";
@@ -43,6 +43,8 @@ function capabilitiesOf(config: PeerConfig, restart: GracefulRestartState): Capa
   const capabilities: Capability[] = config.families.map((family) => ({ kind: "multiprotocol", ...afiSafiOf(family) }));
   capabilities.push({ kind: "route-refresh" });
   if (config.extendedMessages !== false) capabilities.push({ kind: "extended-message" });
+  const paths = addPathFamilies(config);
+  if (paths.length > 0) capabilities.push({ kind: "add-path", families: paths });
   if (config.gracefulRestart !== undefined)
     capabilities.push({
       kind: "graceful-restart",
@@ -56,6 +58,15 @@ function capabilitiesOf(config: PeerConfig, restart: GracefulRestartState): Capa
     });
   capabilities.push({ kind: "four-octet-as", asNumber: config.localAs }, { kind: "enhanced-route-refresh" });
   return capabilities;
+}
+
+function addPathFamilies({ addPath, families }: PeerConfig): AddPathFamily[] {
+  return families.flatMap((family) => {
+    const { receive = false, send } = addPath?.[family] ?? {};
+    if (!receive && send === undefined) return [];
+    const mode = send === undefined ? "receive" : receive ? "both" : "send";
+    return [{ ...afiSafiOf(family), mode }];
+  });
 }
 
 /** True if the sender of this OPEN is ready for messages of more than 4096 octets (RFC 8654 §4). */

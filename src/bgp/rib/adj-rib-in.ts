@@ -4,6 +4,7 @@ import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { Path, PathSource } from "../types.ts";
 import type { TrackedNextHop } from "./next-hop-table.ts";
+import type { PathSlot } from "./slot.ts";
 
 /** What loop checks and the import policy make of a received route. */
 export type ImportVerdict =
@@ -21,6 +22,7 @@ export class ReceivedPath implements Path {
   readonly nextHop: NextHop | undefined;
   readonly source: PathSource;
   stale = false;
+  #slot: PathSlot | undefined;
   // Private, so that a path prints as what the interface says and not as the whole table behind it.
   readonly #table: AdjRibIn;
   readonly #received: PathAttributes;
@@ -73,6 +75,15 @@ export class ReceivedPath implements Path {
 
   set awaitsRefresh(awaits: boolean) {
     this.#awaitsRefresh = awaits;
+  }
+
+  /** Where the path stands among those that are announced side by side; undefined until somebody is told of it so. */
+  get slot(): PathSlot | undefined {
+    return this.#slot;
+  }
+
+  set slot(slot: PathSlot | undefined) {
+    this.#slot = slot;
   }
 
   /** True if a new path of this verdict would be the same as this one. */

@@ -47,6 +47,19 @@ export function decide(candidates: readonly Candidate[], options: DecisionOption
   return chooseMultipath(ordered, best.path, options);
 }
 
+/** The first `limit` paths in the order in which each would be the best without those before it. */
+export function rank(candidates: readonly Candidate[], options: DecisionOptions, limit: number): readonly Path[] {
+  const ranked: Path[] = [];
+  let left = candidates;
+  while (ranked.length < limit) {
+    const [best] = decide(left, options);
+    if (best === undefined) break;
+    ranked.push(best);
+    left = left.filter(({ path }) => path !== best);
+  }
+  return ranked;
+}
+
 function keepSmallest(
   candidates: Candidate[],
   step: Step,

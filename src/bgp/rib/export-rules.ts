@@ -16,6 +16,8 @@ const WellKnownCommunity = { noExport: 0xffffff01, noAdvertise: 0xffffff02, noEx
 export interface ExportProfile {
   readonly policy: Policy;
   readonly context: CodecContext;
+  /** How many paths of a prefix the peers are told, for families in `context.addPathSend`; all if absent. */
+  readonly addPathLimits: Readonly<Partial<Record<Family, number>>>;
   readonly localAs: number;
   readonly routeReflectorClient: boolean;
   readonly clusterId: number;

@@ -3,7 +3,7 @@ import type { Policy } from "../policy/types.ts";
 import type { Path } from "../types.ts";
 import { type ExportIdentity, type ExportProfile, ExportRules } from "./export-rules.ts";
 import type { GroupMember } from "./lane.ts";
-import type { Destination } from "./rib.ts";
+import type { Settled } from "./rib.ts";
 import { type GroupEnvironment, type Transfer, UpdateGroup } from "./update-group.ts";
 
 /** All update groups, found by what makes peers equal, and which group each peer is in. */
@@ -56,9 +56,10 @@ export class GroupTable {
     this.#dropEmpty();
   }
 
-  /** The Loc-RIB's choice for these prefixes changed. */
-  apply(destinations: readonly Destination[]): void {
-    for (const group of this.#groups.values()) for (const destination of destinations) group.apply(destination);
+  /** Something was said about these prefixes; groups that tell of one path hear of those whose best one changed. */
+  apply({ changed, touched }: Settled): void {
+    for (const group of this.#groups.values())
+      for (const destination of group.addsPaths ? touched : changed) group.apply(destination);
   }
 
   /** Runs the whole Loc-RIB through all rules again: something besides the routes changed. */

@@ -1,6 +1,6 @@
 import type { Family } from "../packet/family.ts";
 import { type Bucket, bucketsEqual, type Recipient } from "./bucket.ts";
-import type { Destination } from "./rib.ts";
+import type { Slot } from "./slot.ts";
 
 /** A peer of an update group with the way to its socket. */
 export interface GroupMember extends Recipient {
@@ -20,7 +20,7 @@ export class Lane {
    * Prefixes of which the members' knowledge differs from the Adj-RIB-Out: what they were told last, undefined for nothing.
    * In the order in which they changed; a change of a prefix that waits here just waits on.
    */
-  readonly pending: Map<Destination, Bucket | undefined>;
+  readonly pending: Map<Slot, Bucket | undefined>;
   /** Members that asked to stop; the lane rests until there are none. */
   readonly blocked = new Set<GroupMember>();
   /** Members that get an End-of-RIB when `pending` is empty. */
@@ -36,7 +36,7 @@ export class Lane {
 
   constructor(
     members: Iterable<GroupMember>,
-    pending: Map<Destination, Bucket | undefined>,
+    pending: Map<Slot, Bucket | undefined>,
     kind: { readonly resend?: boolean; readonly transferred?: boolean; readonly fresh?: boolean } = {},
   ) {
     this.members = new Set(members);
@@ -46,10 +46,10 @@ export class Lane {
     this.fresh = kind.fresh ?? false;
   }
 
-  /** The Adj-RIB-Out of `destination` changed from `old` to `wanted`. */
-  note(destination: Destination, old: Bucket | undefined, wanted: Bucket | undefined): void {
-    if (!this.pending.has(destination)) this.pending.set(destination, old);
-    else if (!this.resend && bucketsEqual(this.pending.get(destination), wanted)) this.pending.delete(destination);
+  /** The Adj-RIB-Out of `slot` changed from `old` to `wanted`. */
+  note(slot: Slot, old: Bucket | undefined, wanted: Bucket | undefined): void {
+    if (!this.pending.has(slot)) this.pending.set(slot, old);
+    else if (!this.resend && bucketsEqual(this.pending.get(slot), wanted)) this.pending.delete(slot);
   }
 
   /** A new lane of some of the members with the same knowledge; they are no longer members of this one. */

@@ -5,9 +5,10 @@ import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { ExplainedPath, Path } from "../types.ts";
 import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
-import { decide, type Loss } from "./decision.ts";
+import { decide, type Loss, rank } from "./decision.ts";
 import type { Candidate, DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
+import type { PathSlot } from "./slot.ts";
 
 /** Everything known about one prefix. Lists are replaced, never changed, so that whoever holds one keeps a snapshot. */
 export interface Destination {
@@ -23,8 +24,18 @@ interface MutableDestination extends Destination {
   selected: readonly Path[];
   /** In the queue of `settle`. */
   dirty: boolean;
+  /** The highest path identifier given to a path of this prefix. */
+  lastPathId: number;
   /** One of `selected` has become stale or fresh since the last `settle`. */
   restated: boolean;
+}
+
+/** What one `settle` has done. */
+export interface Settled {
+  /** Those whose choice changed, or the staleness of a chosen path. */
+  readonly changed: readonly Destination[];
+  /** All that something was said about. */
+  readonly touched: readonly Destination[];
 }
 
 const noPaths: readonly Path[] = [];
@@ -125,15 +136,15 @@ export class Rib {
       if (destination.paths.some(({ tracked }) => changed.has(tracked))) this.#mark(destination);
   }
 
-  /** Chooses anew for up to `limit` marked prefixes; those whose choice changed, or the staleness of a chosen path. */
-  settle(limit: number): readonly Destination[] {
+  /** Chooses anew for up to `limit` marked prefixes. */
+  settle(limit: number): Settled {
     const slice = this.#dirty.slice(this.#settled, this.#settled + limit);
     this.#settled += slice.length;
     if (!this.pending) {
       this.#dirty = [];
       this.#settled = 0;
     }
-    return slice.filter((destination) => {
+    const changed = slice.filter((destination) => {
       destination.dirty = false;
       const { restated } = destination;
       destination.restated = false;
@@ -142,6 +153,16 @@ export class Rib {
       destination.selected = selected;
       return true;
     });
+    return { changed, touched: slice };
+  }
+
+  /** The usable paths of a prefix: all of them, or the best `limit` in their order. */
+  slotsOf(prefix: Prefix, limit: "all" | number): readonly PathSlot[] {
+    const destination = this.#destinations.get(prefix);
+    if (destination === undefined) return [];
+    const candidates = candidatesOf(destination).filter(({ igpMetric }) => igpMetric !== undefined);
+    const paths = limit === "all" ? candidates.map(({ path }) => path) : rank(candidates, this.#options, limit);
+    return paths.flatMap((path) => (path instanceof ReceivedPath ? [slotOf(destination, path)] : []));
   }
 
   /** True if marked prefixes wait for `settle`. */
@@ -207,7 +228,7 @@ export class Rib {
   #destinationOf(prefix: Prefix): MutableDestination {
     let destination = this.#destinations.get(prefix);
     if (destination === undefined) {
-      destination = { prefix, paths: [], selected: noPaths, dirty: false, restated: false };
+      destination = { prefix, paths: [], selected: noPaths, dirty: false, restated: false, lastPathId: 0 };
       this.#destinations.set(prefix, destination);
     }
     return destination;
@@ -219,6 +240,10 @@ export class Rib {
       if (path.tracked !== undefined) path.tracked.users++;
     }
     if (old !== undefined) {
+      if (path !== undefined && old.slot !== undefined) {
+        path.slot = old.slot;
+        path.slot.path = path;
+      }
       old.table.remove(old);
       if (old.tracked !== undefined) this.#nextHops.release(old.tracked);
     }
@@ -240,6 +265,11 @@ export class Rib {
     destination.dirty = true;
     this.#dirty.push(destination);
   }
+}
+
+function slotOf(destination: MutableDestination, path: ReceivedPath): PathSlot {
+  path.slot ??= { prefix: destination.prefix, pathId: ++destination.lastPathId, path };
+  return path.slot;
 }
 
 function isCandidate(path: ReceivedPath | undefined): boolean {

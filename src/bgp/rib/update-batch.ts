@@ -6,9 +6,7 @@ import { encodeUpdates } from "../packet/update-encode.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
 import { type Bucket, recipientKeys } from "./bucket.ts";
 import type { GroupMember } from "./lane.ts";
-
-/** We announce one path per prefix; where ADD-PATH wants an identifier it is always this one (RFC 7911 §3). */
-const announcedPathId = 1;
+import type { Slot } from "./slot.ts";
 
 /** Octets of a batch that some recipients must not get. */
 interface Range {
@@ -22,29 +20,32 @@ interface Range {
  */
 export class UpdateBatch {
   readonly #context: CodecContext;
-  readonly #withdrawn: Prefix[] = [];
-  readonly #announced = new Map<Bucket, Prefix[]>();
+  readonly #withdrawn: Slot[] = [];
+  /** Single paths: they go after the announcements, so that a prefix with another path is never without any. */
+  readonly #withdrawnPaths: Slot[] = [];
+  readonly #announced = new Map<Bucket, Slot[]>();
   /** Withdrawals for single members, which may no longer hear of a route that others keep. */
-  readonly #withdrawnFrom = new Map<GroupMember, Prefix[]>();
+  readonly #withdrawnFrom = new Map<GroupMember, Slot[]>();
 
   constructor(context: CodecContext) {
     this.#context = context;
   }
 
-  announce(prefix: Prefix, bucket: Bucket): void {
-    const prefixes = this.#announced.get(bucket);
-    if (prefixes === undefined) this.#announced.set(bucket, [prefix]);
-    else prefixes.push(prefix);
+  announce(slot: Slot, bucket: Bucket): void {
+    const slots = this.#announced.get(bucket);
+    if (slots === undefined) this.#announced.set(bucket, [slot]);
+    else slots.push(slot);
   }
 
-  withdraw(prefix: Prefix): void {
-    this.#withdrawn.push(prefix);
+  withdraw(slot: Slot): void {
+    if (slot.pathId === undefined) this.#withdrawn.push(slot);
+    else this.#withdrawnPaths.push(slot);
   }
 
-  withdrawFrom(member: GroupMember, prefix: Prefix): void {
-    const prefixes = this.#withdrawnFrom.get(member);
-    if (prefixes === undefined) this.#withdrawnFrom.set(member, [prefix]);
-    else prefixes.push(prefix);
+  withdrawFrom(member: GroupMember, slot: Slot): void {
+    const slots = this.#withdrawnFrom.get(member);
+    if (slots === undefined) this.#withdrawnFrom.set(member, [slot]);
+    else slots.push(slot);
   }
 
   /**
@@ -56,16 +57,20 @@ export class UpdateBatch {
     onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void,
   ): GroupMember[] {
     const announcements: { bucket: Bucket; messages: Uint8Array[] }[] = [];
-    for (const [bucket, prefixes] of this.#announced) {
-      const messages = this.#encodeBucket(bucket, prefixes);
+    for (const [bucket, slots] of this.#announced) {
+      const messages = this.#encodeBucket(bucket, slots);
       if (messages instanceof BgpPacketError) {
-        this.#withdrawn.push(...prefixes);
-        onUnencodable(prefixes, messages);
+        for (const slot of slots) this.withdraw(slot);
+        onUnencodable(
+          slots.map(({ prefix }) => prefix),
+          messages,
+        );
       } else announcements.push({ bucket, messages });
     }
     const run = new Run();
     run.add(this.#encodeWithdrawals(this.#withdrawn), []);
     for (const { bucket, messages } of announcements) run.add(messages, bucket.excludedKeys);
+    run.add(this.#encodeWithdrawals(this.#withdrawnPaths), []);
     const bytes = run.bytes();
     return [...members].filter((member) => {
       let mayGoOn = true;
@@ -77,8 +82,8 @@ export class UpdateBatch {
     });
   }
 
-  #encodeBucket({ attributes, nextHop }: Bucket, prefixes: readonly Prefix[]): Uint8Array[] | BgpPacketError {
-    const announcements = this.#byFamily(prefixes).map(({ family, nlri }) => ({ family, nextHop, nlri }));
+  #encodeBucket({ attributes, nextHop }: Bucket, slots: readonly Slot[]): Uint8Array[] | BgpPacketError {
+    const announcements = byFamily(slots).map(({ family, nlri }) => ({ family, nextHop, nlri }));
     try {
       return encodeUpdates({ withdrawals: [], announcements, attributes }, this.#context);
     } catch (error) {
@@ -87,22 +92,21 @@ export class UpdateBatch {
     }
   }
 
-  #encodeWithdrawals(prefixes: readonly Prefix[]): Uint8Array[] {
-    if (prefixes.length === 0) return [];
-    return encodeUpdates({ withdrawals: this.#byFamily(prefixes), announcements: [] }, this.#context);
+  #encodeWithdrawals(slots: readonly Slot[]): Uint8Array[] {
+    if (slots.length === 0) return [];
+    return encodeUpdates({ withdrawals: byFamily(slots), announcements: [] }, this.#context);
   }
+}
 
-  #byFamily(prefixes: readonly Prefix[]): { readonly family: Family; readonly nlri: readonly Nlri[] }[] {
-    return families
-      .map((family) => {
-        const pathId = this.#context.addPathSend.includes(family) ? announcedPathId : 0;
-        return {
-          family,
-          nlri: prefixes.filter((prefix) => familyOfPrefix(prefix) === family).map((prefix) => ({ prefix, pathId })),
-        };
-      })
-      .filter(({ nlri }) => nlri.length > 0);
-  }
+function byFamily(slots: readonly Slot[]): { readonly family: Family; readonly nlri: readonly Nlri[] }[] {
+  return families
+    .map((family) => ({
+      family,
+      nlri: slots
+        .filter(({ prefix }) => familyOfPrefix(prefix) === family)
+        .map(({ prefix, pathId = 0 }) => ({ prefix, pathId })),
+    }))
+    .filter(({ nlri }) => nlri.length > 0);
 }
 
 /** Messages one after another, and which ranges are not for whom. */

@@ -11,6 +11,7 @@ import { type Bucket, BucketTable, bucketsEqual, isExcluded, type Recipient } fr
 import type { ExportRules } from "./export-rules.ts";
 import { type GroupMember, Lane } from "./lane.ts";
 import type { Destination, Rib } from "./rib.ts";
+import type { Slot } from "./slot.ts";
 import { UpdateBatch } from "./update-batch.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
@@ -32,7 +33,7 @@ export interface GroupEnvironment {
 export interface Transfer {
   readonly members: ReadonlySet<GroupMember>;
   readonly endOfRibDue: ReadonlySet<GroupMember>;
-  readonly told: ReadonlyMap<Destination, Bucket>;
+  readonly told: ReadonlyMap<Slot, Bucket>;
   /** Families of a refresh that has begun and not ended; then there is one member. */
   readonly refreshing: ReadonlySet<Family>;
 }
@@ -44,7 +45,9 @@ export interface Transfer {
 export class UpdateGroup {
   readonly rules: ExportRules;
   readonly #environment: GroupEnvironment;
-  readonly #out = new Map<Destination, Bucket>();
+  readonly #out = new Map<Slot, Bucket>();
+  /** The places of prefixes in `#out`, where each has several. */
+  readonly #slots = new Map<Destination, readonly Slot[]>();
   readonly #buckets = new BucketTable();
   readonly #lanes = new Set<Lane>();
   readonly #laneOf = new Map<GroupMember, Lane>();
@@ -68,16 +71,46 @@ export class UpdateGroup {
     this.#environment.wake();
   }
 
-  /** The Loc-RIB's choice for this prefix changed. */
+  /** True if some family has more than one path per prefix: then changes of paths that are not the best matter, too. */
+  get addsPaths(): boolean {
+    return this.rules.profile.context.addPathSend.length > 0;
+  }
+
+  /** The Loc-RIB's choice for this prefix changed, or with several paths anything about it. */
   apply(destination: Destination): void {
-    const old = this.#out.get(destination);
-    const wanted = this.#export(destination);
-    // Taken before the old one is given back, so that an unchanged bucket stays the same object.
+    const limit = this.addsPaths ? this.#pathLimit(destination.prefix) : undefined;
+    if (limit === undefined) this.#put(destination, this.#export(destination.selected[0]));
+    else this.#applyPaths(destination, limit);
+  }
+
+  #pathLimit(prefix: Prefix): "all" | number | undefined {
+    const { context, addPathLimits } = this.rules.profile;
+    const family = familyOfPrefix(prefix);
+    return context.addPathSend.includes(family) ? (addPathLimits[family] ?? "all") : undefined;
+  }
+
+  #applyPaths(destination: Destination, limit: "all" | number): void {
+    const wanted = new Map<Slot, Bucket>();
+    for (const slot of this.#environment.rib.slotsOf(destination.prefix, limit)) {
+      const bucket = this.#export(slot.path);
+      if (bucket !== undefined) wanted.set(slot, bucket);
+    }
+    // The new ones first, so that those who are told in several turns are not left without any in between.
+    const known = this.#slots.get(destination) ?? [];
+    for (const [slot, bucket] of wanted) this.#put(slot, bucket);
+    for (const slot of known) if (!wanted.has(slot)) this.#put(slot, undefined);
+    if (wanted.size === 0) this.#slots.delete(destination);
+    else this.#slots.set(destination, [...wanted.keys()]);
+  }
+
+  #put(slot: Slot, wanted: Bucket | undefined): void {
+    const old = this.#out.get(slot);
+    // The wanted one was taken before the old one is given back, so that an unchanged bucket stays the same object.
     if (old !== undefined) this.#buckets.release(old);
     if (old === wanted) return;
-    if (wanted === undefined) this.#out.delete(destination);
-    else this.#out.set(destination, wanted);
-    for (const lane of this.#lanes) lane.note(destination, old, wanted);
+    if (wanted === undefined) this.#out.delete(slot);
+    else this.#out.set(slot, wanted);
+    for (const lane of this.#lanes) lane.note(slot, old, wanted);
   }
 
   /** A new session: gets the whole Adj-RIB-Out and an End-of-RIB per family. */
@@ -85,7 +118,7 @@ export class UpdateGroup {
     let lane = [...this.#lanes].find(({ fresh }) => fresh);
     if (lane === undefined) {
       lane = new Lane([], new Map(), { fresh: true });
-      for (const destination of this.#out.keys()) lane.pending.set(destination, undefined);
+      for (const slot of this.#out.keys()) lane.pending.set(slot, undefined);
       this.#lanes.add(lane);
     }
     lane.endOfRibDue.add(member);
@@ -108,9 +141,9 @@ export class UpdateGroup {
       const leaving = new Set([...lane.members].filter((member) => members.has(member)));
       if (leaving.size === 0) continue;
       const told = new Map(this.#out);
-      for (const [destination, bucket] of lane.pending)
-        if (bucket === undefined) told.delete(destination);
-        else told.set(destination, bucket);
+      for (const [slot, bucket] of lane.pending)
+        if (bucket === undefined) told.delete(slot);
+        else told.set(slot, bucket);
       const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
       transfers.push({ members: leaving, endOfRibDue, told, refreshing: lane.refreshing });
       for (const member of leaving) this.leave(member);
@@ -120,11 +153,9 @@ export class UpdateGroup {
 
   /** Members of another group join; they are told only what differs from what they know. */
   adopt(transfer: Transfer): void {
-    const pending = new Map<Destination, Bucket | undefined>();
-    for (const [destination, told] of transfer.told)
-      if (!bucketsEqual(told, this.#out.get(destination))) pending.set(destination, told);
-    for (const destination of this.#out.keys())
-      if (!transfer.told.has(destination)) pending.set(destination, undefined);
+    const pending = new Map<Slot, Bucket | undefined>();
+    for (const [slot, told] of transfer.told) if (!bucketsEqual(told, this.#out.get(slot))) pending.set(slot, told);
+    for (const slot of this.#out.keys()) if (!transfer.told.has(slot)) pending.set(slot, undefined);
     const lane = new Lane([], pending, { transferred: true });
     this.#lanes.add(lane);
     for (const member of transfer.members) this.#enter(member, lane);
@@ -140,9 +171,9 @@ export class UpdateGroup {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
-    const pending = new Map<Destination, Bucket | undefined>(own.pending);
-    for (const [destination, bucket] of this.#out)
-      if (familyOfPrefix(destination.prefix) === family && !pending.has(destination)) pending.set(destination, bucket);
+    const pending = new Map<Slot, Bucket | undefined>(own.pending);
+    for (const [slot, bucket] of this.#out)
+      if (familyOfPrefix(slot.prefix) === family && !pending.has(slot)) pending.set(slot, bucket);
     const resend = new Lane(own.members, pending, { resend: true, transferred: own.transferred });
     for (const other of own.blocked) resend.blocked.add(other);
     for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
@@ -183,20 +214,25 @@ export class UpdateGroup {
 
   /** The Adj-RIB-Out of one member. */
   *pathsFor(recipient: Recipient): IterableIterator<Path> {
-    for (const [{ prefix, selected }, bucket] of this.#out) {
-      const [best] = selected;
-      if (best === undefined || isExcluded(bucket, recipient)) continue;
+    for (const [slot, bucket] of this.#out) {
+      const path = this.#pathIn(slot);
+      if (path === undefined || isExcluded(bucket, recipient)) continue;
       const { attributes, nextHop } = bucket;
-      yield { prefix, pathId: 0, attributes, nextHop, source: best.source, stale: best.stale };
+      const { source, stale } = path;
+      yield { prefix: slot.prefix, pathId: slot.pathId ?? 0, attributes, nextHop, source, stale };
     }
   }
 
-  #export(destination: Destination): Bucket | undefined {
-    const [best] = destination.selected;
-    if (best === undefined) return undefined;
-    const { source } = best;
+  #pathIn(slot: Slot): Path | undefined {
+    if (slot.pathId === undefined) return this.#environment.rib.get(slot.prefix)?.selected[0];
+    return this.#environment.rib.slotsOf(slot.prefix, "all").find((other) => other === slot)?.path;
+  }
+
+  #export(path: Path | undefined): Bucket | undefined {
+    if (path === undefined) return undefined;
+    const { source } = path;
     if (source.kind === "peer" && this.#environment.learnedHeld()) return undefined;
-    const result = this.rules.apply(best);
+    const result = this.rules.apply(path);
     if (!result.announced) return undefined;
     const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
     return this.#buckets.take(result.attributes, result.nextHop, mayBeMember ? source.peer : undefined);
@@ -226,19 +262,19 @@ export class UpdateGroup {
     lane.fresh = false;
     const batch = new UpdateBatch(this.rules.profile.context);
     let count = 0;
-    for (const [destination, told] of lane.pending) {
+    for (const [slot, told] of lane.pending) {
       if (count++ === limit) break;
-      lane.pending.delete(destination);
-      const wanted = this.#out.get(destination);
+      lane.pending.delete(slot);
+      const wanted = this.#out.get(slot);
       if (wanted === undefined) {
-        if (told !== undefined) batch.withdraw(destination.prefix);
+        if (told !== undefined) batch.withdraw(slot);
         continue;
       }
       if (!lane.resend && bucketsEqual(told, wanted)) continue;
-      batch.announce(destination.prefix, wanted);
+      batch.announce(slot, wanted);
       if (told === undefined || told.excludedKeys === wanted.excludedKeys) continue;
       for (const member of lane.members)
-        if (isExcluded(wanted, member) && !isExcluded(told, member)) batch.withdrawFrom(member, destination.prefix);
+        if (isExcluded(wanted, member) && !isExcluded(told, member)) batch.withdrawFrom(member, slot);
     }
     const blocked = batch.send(lane.members, this.#environment.onUnencodable);
     for (const member of blocked) lane.blocked.add(member);

@@ -65,6 +65,44 @@ describe("our OPEN", () => {
   });
 });
 
+describe("ADD-PATH", () => {
+  const both = { "ipv4-unicast": { receive: true, send: "all" }, "ipv6-unicast": { receive: true } } as const;
+  const config = { families: ["ipv4-unicast", "ipv6-unicast"], addPath: both } as const;
+
+  test("is offered for the configured families and directions, and otherwise not", () => {
+    const offered = ({ capabilities }: OpenMessage) => capabilities.filter(({ kind }) => kind === "add-path");
+    expect(offered(buildOpen(peerConfig(config), ownId, notRestarting))).toEqual([
+      {
+        kind: "add-path",
+        families: [
+          { afi: 1, safi: 1, mode: "both" },
+          { afi: 2, safi: 1, mode: "receive" },
+        ],
+      },
+    ]);
+    expect(offered(buildOpen(peerConfig({ addPath: {} }), ownId, notRestarting))).toEqual([]);
+  });
+
+  test.each([
+    ["both", true, true],
+    ["receive", true, false],
+    ["send", false, true],
+  ] as const)("with a peer that says %s is used in the directions that both want", (mode, send, receive) => {
+    const families = [1, 2].map((afi) => ({ afi, safi: 1, mode }));
+    const theirs = remoteOpen({}, { capabilities: [ipv4, ipv6, as4, { kind: "add-path", families }] });
+    const session = agree(theirs, config);
+    expect(session.addPathSend).toEqual(send ? ["ipv4-unicast"] : []);
+    expect(session.addPathReceive).toEqual(receive ? ["ipv4-unicast", "ipv6-unicast"] : []);
+    expect(agree(theirs, { families: config.families })).toMatchObject({ addPathSend: [], addPathReceive: [] });
+  });
+
+  test("is not used for a family that only one side has", () => {
+    const families = [{ afi: 2, safi: 1, mode: "both" } as const];
+    const session = agree(remoteOpen({}, { capabilities: [ipv4, as4, { kind: "add-path", families }] }), config);
+    expect(session).toMatchObject({ families: ["ipv4-unicast"], addPathSend: [], addPathReceive: [] });
+  });
+});
+
 describe("the peer's OPEN", () => {
   test("is judged by capability 65 and not by My Autonomous System", () => {
     const capabilities: Capability[] = [ipv4, { kind: "four-octet-as", asNumber: 4200000001 }];

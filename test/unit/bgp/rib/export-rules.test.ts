@@ -19,6 +19,7 @@ const self = addressOf("10.0.0.100");
 const profileOf = (peerType: "ibgp" | "ebgp", others: Partial<ExportProfile> = {}): ExportProfile => ({
   policy: acceptPolicy,
   context: contextOf(peerType),
+  addPathLimits: {},
   localAs: 64512,
   routeReflectorClient: false,
   clusterId,
