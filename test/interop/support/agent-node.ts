@@ -120,8 +120,13 @@ export class AgentNode {
     return this.#lab.status().some(({ name, main }) => name === this.#view.name && main.state === "running");
   }
 
+  /** All that the agent has logged. */
+  get log(): string {
+    return readFileSync(this.#view.log, "utf8");
+  }
+
   get #lastWords(): string {
-    return readFileSync(this.#view.log, "utf8").split("\n").slice(-20).join("\n");
+    return this.log.split("\n").slice(-20).join("\n");
   }
 
   #get(path: string): Promise<unknown> {

@@ -92,6 +92,12 @@ export class BirdLab {
     return router;
   }
 
+  /** Writes what a `secretKeyRef` of this name and key stands for, on all nodes. */
+  writeSecret(name: string, key: string, password: string): void {
+    mkdirSync(join(this.#folder, "secrets", name), { recursive: true });
+    writeFileSync(join(this.#folder, "secrets", name, key), `${password}\n`);
+  }
+
   /** Runs a program on a machine to its end, or to that of the lab. */
   run(machine: string, argv: readonly string[]): Promise<ProgramResult> {
     return this.#lab.exec(machine, argv);
@@ -135,7 +141,7 @@ export class BirdLab {
 
 /** The topology as JSON, which is YAML, with everything that it refers to. */
 function writeTopology(folder: string, name: string, { nodes, routers, machines = {} }: LabDescription): string {
-  mkdirSync(join(folder, "manifests"));
+  for (const subfolder of ["manifests", "secrets"]) mkdirSync(join(folder, subfolder));
   writeFileSync(join(folder, "manifests", "pool.yaml"), `${JSON.stringify(pool)}\n`);
   const [first] = Object.keys(nodes);
   const agents = Object.entries(nodes).map(([node, { address, pods = [] }]) => [
@@ -145,6 +151,7 @@ function writeTopology(folder: string, name: string, { nodes, routers, machines 
       binds: [
         "__clabDir__/datastore:/var/lib/calibird/datastore",
         `${join(folder, "manifests")}:/etc/calibird/manifests:ro`,
+        `${join(folder, "secrets")}:/etc/calibird/secrets:ro`,
       ],
       sysctls: { "net.ipv4.ip_forward": 1 },
       cmd: `calibird agent --datastore embedded --embedded-path /var/lib/calibird/datastore --node-name ${node} --ip ${address}/24`,

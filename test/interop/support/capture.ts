@@ -68,6 +68,15 @@ export class Capture {
     return stdout.split("\n").length - 1;
   }
 
+  /** Ends the capture; the distinct values of packet fields, such as `ip.ttl`, in what came from an address. */
+  async fieldsOf(address: string, ...fields: readonly string[]): Promise<string[]> {
+    await this.stop();
+    const wanted = fields.flatMap((field) => ["-e", field]);
+    const filter = `ip.src == ${address} && tcp.flags.reset == 0`;
+    const { stdout } = await run("tshark", ["-r", this.#file, "-Y", filter, "-T", "fields", ...wanted]);
+    return [...new Set(stdout.split("\n").filter((line) => line !== ""))].sort();
+  }
+
   /** Ends the capture and has tshark read what came from an address. */
   async sentBy(address: string): Promise<SentMessages> {
     await this.stop();
