@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { BfdService } from "../bgp/bfd/service.ts";
 import { createSpeaker } from "../bgp/speaker.ts";
 import type { BgpSpeaker, BgpSpeakerListener } from "../bgp/types.ts";
 import type { Clock } from "../core/clock.ts";
@@ -34,6 +35,7 @@ import { natProblems, natState } from "./nat.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
+import { BfdPeering } from "./peering/bfd-peering.ts";
 import { Listening } from "./peering/listening.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { SecretFiles } from "./peering/secret-files.ts";
@@ -162,6 +164,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     onLocRibChanges: (changes) => engine.updateLearned(changes),
     onPeerStateChange: (peer, state, reason) => {
       logger.info({ peer, state, reason: reason?.text }, "BGP session");
+      if (state === "Established") bfd.established(peer);
       events.publish("peer", () => source.peer(peer));
     },
     onInitialConvergence: () => {
@@ -189,6 +192,14 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     },
   });
 
+  const bfd = new BfdPeering({
+    speaker,
+    logger: logger.child({ part: "bfd" }),
+    startService: (events) => BfdService.start({ logger, ...events }),
+    isOnLink: async (wanted) => (await netlink.routeTo(wanted))?.nextHops[0]?.gateway === undefined,
+    interfaceIndex: async (device) => (await netlink.links()).find(({ name }) => name === device)?.index,
+    onChange: (peer) => events.publish("peer", () => source.peer(peer)),
+  });
   const secrets = new SecretFiles({ directory: config.secretsDir, clock, logger });
   cleanups.add("secrets", () => secrets.stop());
   const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName, secrets });
@@ -254,6 +265,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     fib,
     composer,
     speaker,
+    bfdOf: (peer) => bfd.status(peer),
     facts: () => ({
       name: nodeName,
       version,
@@ -268,6 +280,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...peering.problems,
         ...listening.problems,
         ...tunnels.problems,
+        ...bfd.problems,
         ...natProblems(nat),
         ...podFamilyProblems(cluster.resources, nodeName, ownAddresses),
       ],
@@ -306,6 +319,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const followCluster = () => {
     listening.follow(speaker);
     peering.run();
+    bfd.peersChanged();
     nat.update(natState(cluster.resources, config));
     tunnels.wake();
     ownNode.check();
@@ -319,6 +333,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await unlessAborted(giveUp, tunnels.start(tunnelTimeoutMs));
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
+  // Peers are told first, so that nobody takes our end for a dead path.
+  cleanups.add("bfd", () => bfd.stop());
   // Peers dial as soon as they see the node, so it is written only now that it listens.
   await writeNode();
 }

@@ -11,6 +11,7 @@ import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { PeerAddress } from "../resources/text-formats.ts";
 import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
+import { type PeerOptions, readPeerAnnotations } from "./peering/peer-annotations.ts";
 import type { ExportSettings } from "./routing/export-policy.ts";
 import type { RoutingPool, ServiceRanges } from "./routing/sources.ts";
 
@@ -73,7 +74,14 @@ export function clusterBgp(resources: ClusterResources): ClusterBgp {
     meshRestartTimeSec: Math.round(effective.nodeMeshMaxRestartTimeMs / 1000),
     listenPort: effective.listenPort,
     ...(meshPassword !== undefined && { meshPassword }),
+    meshOptions: meshAnnotations(resources).options,
   };
+}
+
+/** Annotations of the default BGPConfiguration are for the sessions of the mesh. */
+function meshAnnotations(resources: ClusterResources) {
+  const found = resources.configurations.find(({ metadata }) => metadata.name === "default");
+  return readPeerAnnotations("BGPConfiguration default", found?.metadata.annotations);
 }
 
 /** What communities routes inside a prefix get when they are announced. */
@@ -136,13 +144,16 @@ export function explicitPeers(resources: ClusterResources): { peers: ExplicitPee
     if (missing.length > 0)
       problems.push(`BGPPeer ${metadata.name} is not configured: ${missing.join(", ")} is not built into this version`);
     else {
-      const peer = explicitPeer(metadata.name, spec);
+      const annotated = readPeerAnnotations(`BGPPeer ${metadata.name}`, metadata.annotations);
+      problems.push(...annotated.problems);
+      const peer = explicitPeer(metadata.name, spec, annotated.options);
       if (peer !== undefined) peers.push(peer);
       for (const name of peer?.filters ?? [])
         if (!resources.filters.some((filter) => filter.metadata.name === name))
           problems.push(`BGPPeer ${metadata.name}: there is no BGPFilter ${name}, so no route passes`);
     }
   }
+  problems.push(...meshAnnotations(resources).problems);
   return { peers, problems };
 }
 
@@ -151,7 +162,7 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== 0 && value !== "";
 }
 
-function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined {
+function explicitPeer(name: string, spec: BgpPeerSpec, options: PeerOptions): ExplicitPeer | undefined {
   const effective = effectiveBgpPeer(spec);
   const target = targetOf(effective);
   if (target === undefined) return undefined;
@@ -174,6 +185,7 @@ function explicitPeer(name: string, spec: BgpPeerSpec): ExplicitPeer | undefined
     filters: spec.filters ?? [],
     ...(spec.password !== undefined && { password: spec.password }),
     ...(effective.minimumTtl !== undefined && { minimumTtl: effective.minimumTtl }),
+    options,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { BfdStatus } from "../bgp/bfd/types.ts";
 import type { BgpSpeaker } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
@@ -38,6 +39,7 @@ export interface StatusSourceOptions {
   readonly fib: Fib;
   readonly composer: RouteComposer;
   readonly speaker: BgpSpeaker;
+  readonly bfdOf: (peer: string) => BfdStatus | undefined;
   readonly facts: () => NodeFacts;
   /** Address of a family that a node of the cluster is reached at. */
   readonly addressOfNode: (name: string, family: AddressFamily) => IpAddress | undefined;
@@ -64,7 +66,8 @@ export class StatusSource {
   }
 
   peers(): PeerView[] {
-    return this.#options.speaker.peers().map(peerView);
+    const { speaker, bfdOf } = this.#options;
+    return speaker.peers().map((status) => peerView(status, bfdOf(status.config.name)));
   }
 
   peer(name: string): PeerView | undefined {

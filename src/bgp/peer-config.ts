@@ -42,6 +42,7 @@ function sessionPart(config: PeerConfig): string {
     importPolicy: _import,
     exportPolicy: _export,
     port: _port,
+    bfd: _bfd,
     transport = {},
     ...session
   } = config;

@@ -47,6 +47,18 @@ export interface PeerConfig {
   readonly allowLocalAs: number;
   readonly importPolicy: Policy;
   readonly exportPolicy: Policy;
+  /** Watch the peer with BFD. The speaker does not do it by itself: who does tells it by `peerUnreachable`. */
+  readonly bfd?: BfdWish;
+}
+
+/** How a peer shall be watched (RFC 5880). */
+export interface BfdWish {
+  /** Between packets in both directions, 10 … 60000. */
+  readonly intervalMs: number;
+  /** How many packets in a row may be missing, 1 … 255. */
+  readonly multiplier: number;
+  /** RFC 5881 (single), RFC 5883 (multi), or by whether the peer is on one of our links. */
+  readonly hops: "auto" | "single" | "multi";
 }
 
 /**

@@ -70,6 +70,12 @@ export function writePeers(context: CommandContext, peers: readonly PeerView[], 
     { title: "IN", value: (peer) => String(peer.routes.accepted), align: "right" },
     { title: "OUT", value: (peer) => String(peer.routes.advertised), align: "right" },
   ];
+  if (peers.some(({ bfd }) => bfd !== null))
+    columns.push({
+      title: "BFD",
+      value: ({ bfd }) => bfd?.state ?? "",
+      style: ({ bfd }) => (bfd?.state === "Up" ? "green" : "red"),
+    });
   if (wide)
     columns.push(
       { title: "ROUTER ID", value: (peer) => peer.routerId ?? "" },

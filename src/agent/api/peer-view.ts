@@ -1,10 +1,12 @@
+import { diagnosticText } from "../../bgp/bfd/packet.ts";
+import type { BfdStatus } from "../../bgp/bfd/types.ts";
 import { formatCapability } from "../../bgp/packet/index.ts";
 import type { PeerStatus } from "../../bgp/types.ts";
 import type { TcpKey } from "../../core/tcp.ts";
 import { IpAddress } from "../../net/address.ts";
 import type { PeerView } from "./views.ts";
 
-export function peerView(status: PeerStatus): PeerView {
+export function peerView(status: PeerStatus, bfd: BfdStatus | undefined): PeerView {
   const { config, negotiated, counters } = status;
   return {
     name: config.name,
@@ -40,6 +42,28 @@ export function peerView(status: PeerStatus): PeerView {
       updatesSent: counters.updatesSent,
     },
     timesEstablished: counters.established,
+    bfd: bfdView(status.config.bfd !== undefined, bfd),
+  };
+}
+
+/** Before the first session is Established nobody knows from where to watch. */
+function bfdView(isWanted: boolean, bfd: BfdStatus | undefined): PeerView["bfd"] {
+  if (!isWanted) return null;
+  if (bfd === undefined)
+    return {
+      state: "Down",
+      since: null,
+      reason: "waits for the BGP session",
+      transmitIntervalMs: null,
+      detectionTimeMs: null,
+    };
+  const { state, sinceMs, diagnostic, problem, transmitIntervalMs, detectionTimeMs } = bfd;
+  return {
+    state,
+    since: new Date(sinceMs).toISOString(),
+    reason: problem ?? (diagnostic === 0 ? null : diagnosticText(diagnostic)),
+    transmitIntervalMs,
+    detectionTimeMs: detectionTimeMs ?? null,
   };
 }
 

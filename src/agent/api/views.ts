@@ -1,3 +1,4 @@
+import type { BfdState } from "../../bgp/bfd/packet.ts";
 import type { SessionState } from "../../bgp/types.ts";
 import type { RouteKind, RouteMode, RouteState } from "../../fib/types.ts";
 
@@ -73,6 +74,15 @@ export interface PeerView {
   routes: { received: number; accepted: number; advertised: number; stale: number };
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
   timesEstablished: number;
+  /** How the path to the peer is watched; null if it is not. */
+  bfd: {
+    state: BfdState;
+    since: string | null;
+    /** Why it is not Up. */
+    reason: string | null;
+    transmitIntervalMs: number | null;
+    detectionTimeMs: number | null;
+  } | null;
 }
 
 export interface NodeView {

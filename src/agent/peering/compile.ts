@@ -99,6 +99,7 @@ function meshSessions(own: PeeringNode, input: PeeringInput): PeerConfig[] {
           localAddress: local,
           remoteAs: node.asNumber ?? input.cluster.asNumber,
           passive: isPassive(local, remote),
+          ...input.cluster.meshOptions,
           restartTimeSec: input.cluster.meshRestartTimeSec,
         }),
       ),
@@ -155,6 +156,7 @@ function forwardSessions(
       remoteAs,
       remoteClusterId: node?.routeReflectorClusterId,
       passive: node !== undefined && local !== undefined && isPassive(local, target.address),
+      ...explicit.options,
     }),
   ];
 }
@@ -191,6 +193,7 @@ function sessionsToNode(
       remoteAs: node.asNumber ?? input.cluster.asNumber,
       remoteClusterId: node.routeReflectorClusterId,
       passive: isPassive(local, remote),
+      ...explicit.options,
     }),
   );
 }
@@ -210,7 +213,12 @@ function explicitFields(explicit: ExplicitPeer) {
 
 interface SessionFields
   extends Pick<PeerConfig, "name" | "description" | "address" | "port" | "remoteAs" | "passive">,
-    Partial<Pick<PeerConfig, "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec">> {
+    Partial<
+      Pick<
+        PeerConfig,
+        "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec" | "holdTimeSec" | "bfd"
+      >
+    > {
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
   readonly filters?: readonly string[];
@@ -224,9 +232,9 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
   return {
     nextHopMode: "auto",
     allowLocalAs: 0,
+    holdTimeSec,
     ...given,
     localAs,
-    holdTimeSec,
     families: [family],
     // As Calico's BIRD, for the sake of routes with several next hops behind a reflector. In the mesh everybody has just own ones.
     ...(severalPaths && { addPath: { [family]: { receive: true, send: "all" as const } } }),

@@ -2,6 +2,7 @@ import type { PeerConfig } from "../../bgp/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { SecretKeySelector } from "../../resources/secret-reference.ts";
 import type { PeerAddress } from "../../resources/text-formats.ts";
+import type { PeerOptions } from "./peer-annotations.ts";
 import type { PeerPolicies } from "./policy-book.ts";
 import type { SecretAnswer, TransportWish } from "./transport.ts";
 
@@ -26,6 +27,8 @@ export interface ClusterBgp {
   readonly listenPort: number;
   /** Of all sessions of the mesh. */
   readonly meshPassword?: TransportWish["password"];
+  /** What the sessions of the mesh have beyond Calico's schema. */
+  readonly meshOptions?: PeerOptions;
 }
 
 /** A BGPPeer resource with its selectors compiled and its texts parsed. */
@@ -51,6 +54,8 @@ export interface ExplicitPeer extends Omit<TransportWish, "device"> {
   readonly reverse: boolean;
   /** Names of BGPFilters, in the order in which they are asked. */
   readonly filters: readonly string[];
+  /** What its sessions have beyond Calico's schema. */
+  readonly options?: PeerOptions;
 }
 
 export interface PeeringInput {

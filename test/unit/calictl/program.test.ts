@@ -74,6 +74,7 @@ const peer: PeerView = {
   routes: { received: 0, accepted: 0, advertised: 0, stale: 0 },
   messages: { received: 0, sent: 0, updatesReceived: 0, updatesSent: 0 },
   timesEstablished: 0,
+  bfd: null,
 };
 const status: NodeStatusView = {
   node: {

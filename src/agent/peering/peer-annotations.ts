@@ -1,0 +1,83 @@
+import type { BfdWish, PeerConfig } from "../../bgp/types.ts";
+import { didYouMean } from "../../core/nearest-name.ts";
+
+/** What of a session's configuration Calico's schema has no field for. */
+export type PeerOptions = Pick<PeerConfig, "bfd"> & Partial<Pick<PeerConfig, "holdTimeSec" | "passive">>;
+
+/** What the annotations of one resource ask for, and what of them could not be understood. */
+interface AnnotatedOptions {
+  readonly options: PeerOptions;
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+const prefix = "calibird.io/";
+
+/** Reads an annotation's value; a string says what is wrong with it. */
+type Reader = (value: string) => PeerOptions | string;
+
+/** The annotations of BGPPeers, and of the BGPConfiguration `default` for the sessions of the mesh. */
+const readers: Readonly<Record<string, Reader>> = {
+  bfd: readBfd,
+  "hold-time": (value) => {
+    const seconds = wholeNumber(value.replace(/s$/, ""));
+    if (seconds === 0 || (seconds !== undefined && seconds >= 3 && seconds <= 65_535)) return { holdTimeSec: seconds };
+    return "wants 0, or seconds from 3 to 65535 such as 90s";
+  },
+  passive: (value) =>
+    value === "true" || value === "false" ? { passive: value === "true" } : 'wants "true" or "false"',
+};
+
+/**
+ * The options that a resource's annotations `calibird.io/NAME` ask for. What cannot be understood is left out and told; the
+ * annotations of others are none of our business.
+ */
+export function readPeerAnnotations(
+  subject: string,
+  annotations: Readonly<Record<string, string>> = {},
+): AnnotatedOptions {
+  let options: PeerOptions = {};
+  const problems: string[] = [];
+  for (const [key, value] of Object.entries(annotations)) {
+    if (!key.startsWith(prefix)) continue;
+    const name = key.slice(prefix.length);
+    const read = Object.hasOwn(readers, name) ? readers[name] : undefined;
+    if (read === undefined) {
+      problems.push(`${subject}: there is no annotation ${key}${didYouMean(key, knownKeys())}`);
+      continue;
+    }
+    const result = read(value);
+    if (typeof result === "string") problems.push(`${subject}: annotation ${key} ${result}, not "${value}"`);
+    else options = { ...options, ...result };
+  }
+  return { options, problems };
+}
+
+function knownKeys(): string[] {
+  return Object.keys(readers).map((name) => prefix + name);
+}
+
+const defaultBfd: BfdWish = { intervalMs: 300, multiplier: 3, hops: "auto" };
+
+/** `true`, or a comma separated list such as `interval=100ms,multiplier=3,hops=single`. */
+function readBfd(value: string): PeerOptions | string {
+  if (value === "false") return {};
+  let bfd = defaultBfd;
+  for (const part of value === "true" ? [] : value.split(",")) {
+    const [name = "", text = ""] = part.split("=").map((piece) => piece.trim());
+    const number = wholeNumber(text.replace(/ms$/, ""));
+    if (name === "interval" && number !== undefined && number >= 10 && number <= 60_000)
+      bfd = { ...bfd, intervalMs: number };
+    else if (name === "multiplier" && number !== undefined && number >= 1 && number <= 255)
+      bfd = { ...bfd, multiplier: number };
+    else if (name === "hops" && (text === "auto" || text === "single" || text === "multi"))
+      bfd = { ...bfd, hops: text };
+    else
+      return "wants true, false, or interval=10ms…60000ms, multiplier=1…255, hops=auto|single|multi, separated by commas";
+  }
+  return { bfd };
+}
+
+function wholeNumber(text: string): number | undefined {
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}

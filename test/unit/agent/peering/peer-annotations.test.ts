@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { readPeerAnnotations } from "../../../../src/agent/peering/peer-annotations.ts";
+
+const read = (annotations: Readonly<Record<string, string>>) => readPeerAnnotations("BGPPeer tor", annotations);
+
+describe("annotations of a BGPPeer", () => {
+  test("that ask for BFD fill in what they leave out", () => {
+    expect(read({ "calibird.io/bfd": "true" })).toEqual({
+      options: { bfd: { intervalMs: 300, multiplier: 3, hops: "auto" } },
+      problems: [],
+    });
+    expect(read({ "calibird.io/bfd": "interval=50ms, multiplier=5, hops=single" }).options).toEqual({
+      bfd: { intervalMs: 50, multiplier: 5, hops: "single" },
+    });
+    expect(read({ "calibird.io/bfd": "false" })).toEqual({ options: {}, problems: [] });
+  });
+
+  test("set the hold time and who dials", () => {
+    expect(read({ "calibird.io/hold-time": "9s", "calibird.io/passive": "true" }).options).toEqual({
+      holdTimeSec: 9,
+      passive: true,
+    });
+    expect(read({ "calibird.io/hold-time": "0" }).options).toEqual({ holdTimeSec: 0 });
+  });
+
+  test.each([
+    ["calibird.io/bfd", "interval=5ms", /interval=10ms…60000ms.*, not "interval=5ms"$/],
+    ["calibird.io/bfd", "speed=fast", /wants true, false, or interval/],
+    ["calibird.io/hold-time", "2", /wants 0, or seconds from 3 to 65535/],
+    ["calibird.io/passive", "yes", /wants "true" or "false", not "yes"/],
+    ["calibird.io/bdf", "true", /there is no annotation calibird.io\/bdf; did you mean "calibird.io\/bfd"\?/],
+    ["calibird.io/constructor", "true", /there is no annotation calibird.io\/constructor/],
+  ])("%s: %s is left out, and the operator is told what would be right", (key, value, problem) => {
+    const { options, problems } = read({ [key]: value });
+    expect(options).toEqual({});
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems[0]).toMatch(/^BGPPeer tor: /);
+  });
+
+  test("of others are none of our business", () => {
+    expect(read({ "example.com/bfd": "nonsense" })).toEqual({ options: {}, problems: [] });
+    expect(readPeerAnnotations("BGPPeer tor", undefined)).toEqual({ options: {}, problems: [] });
+  });
+});
