@@ -13,7 +13,7 @@ export interface Arena {
 const namePattern = /^cbb-(\d+)-[0-9a-f]+-(tested|outside)$/;
 
 /** Builds the namespaces; the neighbours' addresses are on the outside. Names are unique, so runs may go side by side. */
-export function buildArena(scope: Scope, neighbours: readonly Neighbour[]): Arena {
+export function buildArena(scope: Scope, neighbours: readonly Pick<Neighbour, "address">[], mtu = 9000): Arena {
   const stem = `cbb-${process.pid}-${randomBytes(3).toString("hex")}`;
   const arena = { tested: `${stem}-tested`, outside: `${stem}-outside` };
   for (const name of [arena.tested, arena.outside]) {
@@ -24,13 +24,13 @@ export function buildArena(scope: Scope, neighbours: readonly Neighbour[]): Aren
   }
   batch(arena.tested, [
     "link set lo up",
-    `link add eth0 mtu 9000 type veth peer name eth1 netns ${arena.outside}`,
+    `link add eth0 mtu ${mtu} type veth peer name eth1 netns ${arena.outside}`,
     `addr add ${testedAddress}/16 dev eth0`,
     "link set eth0 up",
   ]);
   batch(arena.outside, [
     "link set lo up",
-    "link set eth1 mtu 9000 up",
+    `link set eth1 mtu ${mtu} up`,
     // 10.0.0.3 is a next hop also where no neighbour has it.
     ...new Set(["10.0.0.3", ...neighbours.map(({ address }) => address)].map((host) => `addr add ${host}/16 dev eth1`)),
   ]);

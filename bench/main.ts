@@ -1,7 +1,7 @@
 // node main.js [SCENARIO...] [options]; started by `npm run bench`, which has built everything, in the root of the repository.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { cpus, loadavg, release } from "node:os";
+import { cpus, release } from "node:os";
 import { interruptSignal } from "../src/lab/interrupt.ts";
 import { removeAbandonedArenas } from "./arena.ts";
 import { ArgumentError, type BenchOptions, helpText, parseArguments } from "./arguments.ts";
@@ -9,15 +9,17 @@ import { compileNative, programsOf } from "./compile.ts";
 import { calibirdAgent } from "./contenders/calibird.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { contendersOf, daemons } from "./contenders/index.ts";
+import { busyCores } from "./machine.ts";
 import { measure, type RunOptions } from "./measure.ts";
 import { measureModeFlip } from "./mode-flip.ts";
 import type { Values } from "./neighbour-program.ts";
 import { type Report, type Run, summarize } from "./results.ts";
-import { modeFlip, neighbourScenarios, type Scenario, scenarios } from "./scenarios.ts";
+import { modeFlip, neighbourScenarios, type Scenario, scenarios, tunnelThroughput } from "./scenarios.ts";
 import { renderText, tableOf } from "./tables.ts";
+import { carriers, measureThroughput } from "./tunnel-throughput.ts";
 
-/** More than this of the machine taken by others makes times unreliable; processor seconds still hold. */
-const quietLoad = 0.5;
+/** More cores than this taken by others makes times unreliable; processor seconds still hold. */
+const quietCores = 0.5;
 
 function readCommandLine(): BenchOptions {
   try {
@@ -42,6 +44,11 @@ type Bout = {
 /** Scenarios in which calibird takes part alone. */
 const ownBouts: Readonly<Record<string, readonly Pick<Bout, "label" | "contender" | "run">[]>> = {
   [modeFlip.name]: [{ label: calibirdAgent.label, contender: calibirdAgent.name, run: measureModeFlip }],
+  [tunnelThroughput.name]: carriers.map((carrier) => ({
+    label: carrier.label,
+    contender: carrier.name,
+    run: (options: RunOptions) => measureThroughput(carrier, options),
+  })),
 };
 
 function boutsOf(scenario: Scenario, size: number, wanted: readonly Contender[]): Bout[] {
@@ -58,8 +65,8 @@ function boutsOf(scenario: Scenario, size: number, wanted: readonly Contender[])
 
 async function carryOut(bout: Bout, round: number, options: RunOptions): Promise<Run> {
   const { scenario, size, contender, label } = bout;
-  const load = loadavg()[0] ?? 0;
-  const head = { scenario: scenario.name, size, contender, label, round, load };
+  const busy = await busyCores(200);
+  const head = { scenario: scenario.name, size, contender, label, round, busy };
   try {
     return { ...head, values: await bout.run(options) };
   } catch (error) {
@@ -113,9 +120,9 @@ try {
   process.exitCode = 130;
 }
 
-const busiest = Math.max(0, ...runs.flatMap(({ values }) => noises(values)));
+const busiest = Math.max(0, ...runs.map(({ busy }) => busy), ...runs.flatMap(({ values }) => noises(values)));
 say(
-  busiest > quietLoad
+  busiest > quietCores
     ? `\nOthers took up to ${busiest.toFixed(1)} of ${cpus().length} cores meanwhile: compare CPU seconds, or run again on a quiet machine.`
     : "\nThe machine was quiet.",
 );

@@ -8,8 +8,8 @@ export interface Run {
   readonly contender: string;
   readonly label: string;
   readonly round: number;
-  /** Load average of the machine when it began. */
-  readonly load: number;
+  /** Cores that were in use right before it. */
+  readonly busy: number;
   readonly values: Values;
   /** Why there are no values. */
   readonly error?: string;

@@ -208,5 +208,20 @@ export const modeFlip: Scenario = {
   compared: [],
 };
 
+export const tunnelThroughput: Scenario = {
+  name: "tunnel-throughput",
+  about: "one TCP stream from pod to pod for so many seconds: direct, kernel VXLAN, user-space tunnels",
+  sizeName: "seconds",
+  sizes: [5],
+  product: "agent",
+  parts: [],
+  columns: [
+    { key: "gbit_s", label: "throughput", unit: "Gbit/s" },
+    { key: "machine_cores", label: "machine", unit: "cores" },
+    { key: "agents_cores", label: "both agents", unit: "cores" },
+  ],
+  compared: [],
+};
+
 /** All scenarios, in the order in which they run. */
-export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip];
+export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip, tunnelThroughput];

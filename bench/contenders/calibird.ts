@@ -28,13 +28,22 @@ export const calibirdAgent: Contender = {
   }),
 };
 
-/** Command line of the agent of the measured node. */
-export function agentCommand(agent: string, folder: string): string[] {
+/** Command line of an agent; what it keeps goes below the folder, the datastore may be shared. */
+export function agentCommand(
+  agent: string,
+  folder: string,
+  node: { readonly name: string; readonly address: string } = { name: "tested", address: testedAddress },
+): string[] {
   return [
     ...[process.execPath, agent, "agent", "--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
-    ...["--node-name", "tested", "--ip", `${testedAddress}/16`, "--as", String(testedAs)],
-    ...["--run-dir", `${folder}/run`, "--state-dir", `${folder}/state`, "--log-level", "warn"],
+    ...["--node-name", node.name, "--ip", `${node.address}/16`, "--as", String(testedAs), "--log-level", "warn"],
+    ...["--run-dir", runFolder(folder, node.name), "--state-dir", `${folder}/${node.name}/state`],
   ];
+}
+
+/** Where an agent has its sockets. */
+export function runFolder(folder: string, node: string): string {
+  return `${folder}/${node}/run`;
 }
 
 async function writePeers(path: string, neighbours: readonly Neighbour[]): Promise<void> {

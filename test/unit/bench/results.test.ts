@@ -19,7 +19,7 @@ const scenario: Scenario = {
 };
 
 function run(contender: string, values: Run["values"], others: Partial<Run> = {}): Run {
-  return { scenario: "sample", size: 10, contender, label: contender, round: 1, load: 0, values, ...others };
+  return { scenario: "sample", size: 10, contender, label: contender, round: 1, busy: 0, values, ...others };
 }
 
 const runs = [
