@@ -23,9 +23,8 @@ export function programsOf(root: string): Programs {
   };
 }
 
-/** Compiles the C programs. Throws if the compiler refuses. */
-export function compileNative(root: string): void {
-  const target = programsOf(root).native;
+/** Compiles the C programs into a folder. Throws if the compiler refuses. */
+export function compileNative(root: string, target: string): void {
   mkdirSync(target, { recursive: true });
   for (const [program, sources] of Object.entries(native)) {
     const files = sources.map((name) => join(root, "bench/c", `${name}.c`));

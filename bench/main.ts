@@ -93,7 +93,7 @@ const say = (text: string): void => {
 const signal = interruptSignal({ ignoresReader: true });
 const wanted = daemons.filter(({ name }) => options.peers?.includes(name));
 const programs = programsOf(root);
-compileNative(root);
+compileNative(root, programs.native);
 removeAbandonedArenas();
 
 const started = new Date();

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { build, checkNode, ensureDebianPackages, ensurePackages, hasProgram, root, run } from "./prepare.mjs";
+import { build, buildBench, checkNode, ensureDebianPackages, ensurePackages, hasProgram, root } from "./prepare.mjs";
 
 /** Debian packages of the daemons, and the program by which each is found. */
 const daemons = {
@@ -15,8 +15,7 @@ const daemons = {
 checkNode();
 ensurePackages();
 build();
-const compiled = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.bench.json"]);
-if (compiled !== 0) process.exit(compiled);
+buildBench();
 
 const asked = process.argv.slice(2);
 const isQuestion = asked.includes("--help") || asked.includes("-h");
@@ -28,7 +27,7 @@ const position = asked.indexOf("--peers");
 const named = position < 0 ? undefined : (asked[position + 1] ?? "").split(",").filter((name) => name in daemons);
 if (!isQuestion) {
   const wanted = (named ?? ["bird"]).map((name) => [daemons[name].program, daemons[name].package]);
-  const tools = { gcc: "gcc", ip: "iproute2", ping: "iputils-ping", iperf3: "iperf3", nft: "nftables" };
+  const tools = { gcc: "build-essential", ip: "iproute2", ping: "iputils-ping", iperf3: "iperf3", nft: "nftables" };
   const missing = ensureDebianPackages({ ...tools, ...Object.fromEntries(wanted) });
   if (missing.length > 0) {
     console.error(`the benchmark needs these programs: ${missing.join(", ")}`);

@@ -1,6 +1,7 @@
-// `npm run build`: src/ to dist/, also in a fresh clone.
-import { build, checkNode, ensurePackages } from "./prepare.mjs";
+// `npm run build`: src/ to dist/ and bench/ to dist-bench/, also in a fresh clone.
+import { build, buildBench, checkNode, ensurePackages } from "./prepare.mjs";
 
 checkNode();
 ensurePackages();
 build();
+buildBench();

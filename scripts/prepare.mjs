@@ -41,13 +41,22 @@ export function ensurePackages() {
   }
 }
 
-/** Compiles src/ to dist/, and makes the two programs executable, which the compiler does not. */
-export function build() {
-  const code = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
+function compile(project) {
+  const code = run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", project]);
   if (code !== 0) {
     console.error("the build failed; see above");
     process.exit(1);
   }
+}
+
+/** Compiles bench/ to dist-bench/. */
+export function buildBench() {
+  compile("tsconfig.bench.json");
+}
+
+/** Compiles src/ to dist/, and makes the two programs executable, which the compiler does not. */
+export function build() {
+  compile("tsconfig.build.json");
   for (const program of Object.values(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).bin))
     chmodSync(join(root, program), 0o755);
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { build, checkNode, ensureDebianPackages, ensurePackages, root, run } from "./prepare.mjs";
+import { build, buildBench, checkNode, ensureDebianPackages, ensurePackages, root, run } from "./prepare.mjs";
 
 /** The kernel that somebody has chosen, or that `npm run uml:build` has made. */
 function hasOwnKernel() {
@@ -20,6 +20,8 @@ const lanes = {
     nsenter: "util-linux",
     unshare: "util-linux",
     bird: "bird2",
+    gcc: "build-essential",
+    iperf3: "iperf3",
     nft: "nftables",
     tcpdump: "tcpdump",
     sysctl: "procps",
@@ -50,6 +52,7 @@ const strict = process.env.CI === "true";
 
 ensurePackages();
 build();
+if (wanted.includes("lab")) buildBench();
 
 const runnable = [];
 const refused = [];
