@@ -27,7 +27,19 @@ const lanes = {
     sysctl: "procps",
     hostname: "hostname",
   },
-  interop: { ip: "iproute2", ping: "iputils-ping", bird: "bird2", tshark: "tshark", tcpdump: "tcpdump" },
+  interop: {
+    ...{
+      ip: "iproute2",
+      ping: "iputils-ping",
+      sysctl: "procps",
+      tshark: "tshark",
+      tcpdump: "tcpdump",
+      nft: "nftables",
+    },
+    ...{ bird: "bird2", gobgpd: "gobgpd", exabgp: "exabgp" },
+    // Both have a bgpd; FRR's is not on the PATH.
+    ...{ bgpctl: "openbgpd", "/usr/lib/frr/bgpd": "frr" },
+  },
   // Root is nobody special here: the machine has its own.
   uml: {
     ...(hasOwnKernel() ? {} : { "linux.uml": "user-mode-linux" }),

@@ -118,6 +118,7 @@ describe("attributes of routes that our node passes on between eBGP peers", () =
       process.execPath,
       fileURLToPath(new URL("support/raw-speaker.mjs", import.meta.url)),
       node.address,
+      "10.0.0.10",
       ...rawMessages,
     ]);
     await vi.waitFor(async () => expect(await receiver.routes("n1")).toHaveLength(5), patient);

@@ -1,0 +1,101 @@
+import type { Daemon, DaemonName } from "../support/daemons/daemon.ts";
+import { type Remark, remarks } from "./remarks.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** What came of every check with every daemon, as docs/interop.md shows it. */
+export class ResultTable {
+  readonly #daemons: readonly DaemonName[];
+  readonly #features: Scenario["features"];
+  readonly #passed = new Set<string>();
+  readonly #versions = new Map<DaemonName, string>();
+  readonly #seen = new Map<Remark, number>();
+  readonly #unknown = new Set<string>();
+
+  constructor(daemons: readonly DaemonName[], features: Scenario["features"]) {
+    this.#daemons = daemons;
+    this.#features = features;
+  }
+
+  passed(feature: string, daemon: DaemonName): void {
+    this.#passed.add(`${daemon}: ${feature}`);
+  }
+
+  /** Keeps what a daemon has said until its end. */
+  async remember(daemon: Daemon): Promise<void> {
+    this.#versions.set(daemon.name, await daemon.version());
+    for (const line of daemon.complaints()) {
+      const remark = remarks[daemon.name].find(({ pattern }) => pattern.test(line));
+      if (remark === undefined) this.#unknown.add(`${daemon.name}: ${line}`);
+      else this.#seen.set(remark, (this.#seen.get(remark) ?? 0) + 1);
+    }
+  }
+
+  /** Cells that are neither passed nor explained. */
+  get failures(): string[] {
+    return this.#features.flatMap((row) =>
+      this.#daemons.flatMap((daemon) => (this.#cell(row, daemon) === "**no**" ? [`${daemon}: ${row.feature}`] : [])),
+    );
+  }
+
+  /** Complaints that nobody has looked into, and known ones that are not heard any more. */
+  get surprises(): string[] {
+    const missing = this.#daemons.flatMap((daemon) =>
+      remarks[daemon].flatMap((remark) =>
+        remark.isRare || this.#seen.has(remark) ? [] : [`${daemon} does not say any more: ${remark.text}`],
+      ),
+    );
+    return [...this.#unknown, ...missing];
+  }
+
+  /** How often each known complaint was heard. */
+  get counts(): string {
+    return [...this.#seen].map(([{ text }, count]) => `${count} × ${text}`).join("\n");
+  }
+
+  /** The page. */
+  toString(): string {
+    const header = ["", ...this.#daemons.map((daemon) => `${daemon} ${this.#versions.get(daemon) ?? ""}`)];
+    const rows = this.#features.map((row) => [row.feature, ...this.#daemons.map((daemon) => this.#cell(row, daemon))]);
+    const table = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+    return [
+      "# Interoperability",
+      "",
+      "What our BGP speaker and five others do with each other, as the last run of the interop lane found it. The lane writes this",
+      "page (`WRITE_INTEROP=yes npm test -- interop`) and fails if a run shows something else. The daemons are those of Debian 12.",
+      "",
+      "- **yes**: checked, at both ends where both show it",
+      "- **lacks**: the daemon does not have it; why is below the table",
+      "",
+      ...table,
+      "",
+      "## What they lack",
+      "",
+      ...this.#lacks(),
+      "",
+      "## What they complain of",
+      "",
+      "Everything above the level of information that the daemons write into their logs during the checks. The lane fails on a line",
+      "that is not in this list.",
+      ...this.#daemons.flatMap((daemon) => this.#complaints(daemon)),
+      "",
+    ].join("\n");
+  }
+
+  #cell({ feature, lacking }: Scenario["features"][number], daemon: DaemonName): string {
+    if (lacking?.[daemon] !== undefined) return "lacks";
+    return this.#passed.has(`${daemon}: ${feature}`) ? "yes" : "**no**";
+  }
+
+  #lacks(): string[] {
+    return this.#daemons.flatMap((daemon) => {
+      const features = this.#features.filter(({ lacking }) => lacking?.[daemon] !== undefined);
+      if (features.length === 0) return [];
+      return [`- **${daemon}**`, ...features.map(({ feature, lacking }) => `  - ${feature}: ${lacking?.[daemon]}`)];
+    });
+  }
+
+  #complaints(daemon: DaemonName): string[] {
+    const lines = remarks[daemon].map(({ text, meaning }) => `- \`${text}\`: ${meaning}`);
+    return ["", `**${daemon}**`, "", ...(lines.length === 0 ? ["- nothing"] : lines)];
+  }
+}

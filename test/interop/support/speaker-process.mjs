@@ -1,0 +1,49 @@
+// One BGP speaker of ours (from dist/) as a process of its own, so that it can live in a namespace and be killed.
+// Answers the calls of speaker-node.ts over the channel that it was started with.
+import { pino } from "pino";
+import { createSpeaker } from "../../../dist/bgp/speaker.js";
+import { systemClock } from "../../../dist/core/clock.js";
+import { Secret } from "../../../dist/core/secret.js";
+import { IpAddress } from "../../../dist/net/address.js";
+import { Prefix } from "../../../dist/net/prefix.js";
+import { nativeSockets } from "../../../dist/sys/tcp/native-sockets.js";
+import { packer, speakerClasses } from "./pack.mjs";
+
+const { pack, unpack } = packer(speakerClasses(IpAddress, Prefix, Secret));
+let speaker;
+const endings = [];
+
+const calls = {
+  start: async ({ routerId, listen, options }) => {
+    speaker = createSpeaker({
+      routerId,
+      listen,
+      options,
+      sockets: nativeSockets,
+      clock: systemClock,
+      logger: pino({ level: "debug" }),
+      random: Math.random,
+      listener: {
+        onLocRibChanges: () => {},
+        onPeerStateChange: (peer, state, reason) => {
+          if (reason !== undefined) endings.push({ peer, state, reason });
+        },
+        onInitialConvergence: () => {},
+      },
+    });
+    await speaker.start();
+  },
+  endings: () => endings,
+  locRib: () => [...speaker.locRib()],
+};
+
+process.on("message", async ({ id, method, parameters }) => {
+  try {
+    const values = unpack(parameters);
+    const result = await (method in calls ? calls[method](...values) : speaker[method](...values));
+    process.send({ id, result: pack(result) });
+  } catch (error) {
+    process.send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+});
+process.once("disconnect", () => process.exit());
