@@ -12,7 +12,7 @@ const layers = [
   ["resources", "netlink", "bgp/packet"],
   // BFD must not share the main thread, and so has sockets of its own; the speaker is told of it from outside.
   ["datastore", "bgp", "bgp/bfd", "fib"],
-  ["ipam", "ipip", "vxlan", "endpoint", "nat", "policy"],
+  ["ipam", "ipip", "tunnel", "vxlan", "endpoint", "nat", "policy"],
   ["agent"],
   ["cni", "calictl", "lab", "ui"],
   ["bin"],

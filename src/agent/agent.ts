@@ -47,7 +47,7 @@ import { RouteComposer } from "./routing/composer.ts";
 import { RoutingEngine } from "./routing/engine.ts";
 import { StatusSource } from "./status-source.ts";
 import { createTunnels } from "./tunnels/create-tunnels.ts";
-import { IpipRoutes } from "./tunnels/ipip-routes.ts";
+import { TunnelRouteFeed } from "./tunnels/tunnel-routes.ts";
 
 /** How long peers may take to send their routes again after our restart before what they did not send is dropped. */
 const deferralSec = 120;
@@ -129,7 +129,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
 
   giveUp.throwIfAborted();
   const events = new EventHub();
-  const ipipRoutes = new IpipRoutes();
+  const ipipRoutes = new TunnelRouteFeed("ipip");
+  const udpRoutes = new TunnelRouteFeed("udp");
   const fib = new Fib({
     netlink,
     clock,
@@ -139,6 +140,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     ...(config.takeoverProtocols !== undefined && { takeover: config.takeoverProtocols }),
     onStatusChange: (changes) => {
       ipipRoutes.haveChanged(changes);
+      udpRoutes.haveChanged(changes);
       for (const change of changes) events.publish("route", () => source.routeChange(change));
     },
   });
@@ -157,7 +159,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     composer,
     fib,
     () => speaker,
-    (routes) => ipipRoutes.willBeWritten(routes),
+    (routes) => {
+      ipipRoutes.willBeWritten(routes);
+      udpRoutes.willBeWritten(routes);
+    },
   );
   let converged = false;
   const listener: BgpSpeakerListener = {
@@ -212,11 +217,13 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     pools: () => ipamPools(cluster.resources),
     nodeLabels: () => labelsOf(cluster.resources, nodeName),
   });
-  const { manager: tunnels, ipip } = createTunnels(
+  const { manager: tunnels, view: viewTunnels } = createTunnels(
     {
       ipipBackend: config.ipipBackend,
       vxlan: config,
+      udp: config,
       ipipRoutes,
+      udpRoutes,
       knownRoutes: () => fib.statuses(),
       nodeName,
       ownAddresses,
@@ -285,7 +292,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...podFamilyProblems(cluster.resources, nodeName, ownAddresses),
       ],
       pods: pods.count,
-      ipip: ipip.view(),
+      ...viewTunnels(),
     }),
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });

@@ -26,19 +26,20 @@ export interface ClusterResources {
 
 export function routingPools(resources: ClusterResources): RoutingPool[] {
   return resources.pools.map(({ metadata, spec }) => {
-    const pool = effectivePool(spec);
+    const pool = effectivePool(spec, metadata);
     return {
       name: metadata.name,
       cidr: pool.cidr,
       ipipMode: pool.ipipMode,
       vxlanMode: pool.vxlanMode,
+      udpMode: pool.udpMode,
       disableBgpExport: pool.disableBgpExport,
     };
   });
 }
 
 export function ipamPools(resources: ClusterResources): IpamPool[] {
-  return resources.pools.map(({ metadata, spec }) => ({ name: metadata.name, ...effectivePool(spec) }));
+  return resources.pools.map(({ metadata, spec }) => ({ name: metadata.name, ...effectivePool(spec, metadata) }));
 }
 
 export function labelsOf(resources: ClusterResources, nodeName: string): Readonly<Record<string, string>> {

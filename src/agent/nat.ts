@@ -18,18 +18,21 @@ type NatConfig = Pick<
   | "vxlanDevice"
   | "vxlanDeviceV6"
   | "vxlanPort"
+  | "udpEncapDevice"
+  | "udpEncapPort"
 >;
 
 /** What the pools and nodes of the cluster ask of this node's address translation. */
 export function natState({ pools, nodes }: Pick<ClusterResources, "pools" | "nodes">, config: NatConfig): NatState {
   const { natPortRange, natOutgoingAddress, natOutgoingInterfaceFilter } = config;
   const podPools = pools
-    .map(({ spec }) => effectivePool(spec))
+    .map(({ spec, metadata }) => effectivePool(spec, metadata))
     .filter(({ allowedUses }) => !allowedUses.includes("LoadBalancer"));
   const vxlanTunnels: TunnelDevice[] = [
     { name: config.vxlanDevice, family: 4, encapsulation: "vxlan" },
     { name: config.vxlanDeviceV6, family: 6, encapsulation: "vxlan" },
   ];
+  const udpTunnel: TunnelDevice = { name: config.udpEncapDevice, family: 4, encapsulation: "udp" };
   const usesVxlan = ({ family }: TunnelDevice) =>
     podPools.some(({ cidr, vxlanMode }) => cidr.family === family && vxlanMode !== "Never");
   return {
@@ -38,11 +41,13 @@ export function natState({ pools, nodes }: Pick<ClusterResources, "pools" | "nod
     tunnelDevices: [
       ...(podPools.some(({ ipipMode }) => ipipMode !== "Never") ? [ipipTunnel] : []),
       ...vxlanTunnels.filter(usesVxlan),
+      ...(podPools.some(({ udpMode }) => udpMode !== "Never") ? [udpTunnel] : []),
     ],
     options: {
       natOutgoingExclusions: config.natOutgoingExclusions,
       protectEncapsulation: config.protectEncapsulation,
       vxlanPort: config.vxlanPort,
+      udpPort: config.udpEncapPort,
       ...(natPortRange !== undefined && { natPortRange }),
       ...(natOutgoingAddress !== undefined && { natOutgoingAddress }),
       ...(natOutgoingInterfaceFilter !== undefined && { outInterfaceFilter: natOutgoingInterfaceFilter }),

@@ -48,7 +48,8 @@ const writeAttempts = 20;
 
 /** Writes what the agent knows of its own node; everything else in the stored object stays, also if others write it now. */
 export async function writeOwnNode(client: ResourceClient, name: string, known: KnownOfNode): Promise<void> {
-  await changeOwnNode(client, name, ({ bgp: stored = {}, ...rest } = {}) => {
+  await changeOwnNode(client, name, ({ spec, annotations } = { spec: {}, annotations: {} }) => {
+    const { bgp: stored = {}, ...rest } = spec;
     const { ipv4Address: _ipv4, ipv6Address: _ipv6, ...others } = stored;
     const { 4: ipv4, 6: ipv6 } = known.addresses;
     const bgp = {
@@ -57,19 +58,25 @@ export async function writeOwnNode(client: ResourceClient, name: string, known: 
       ...(ipv4 !== undefined && { ipv4Address: addressText(ipv4) }),
       ...(ipv6 !== undefined && { ipv6Address: addressText(ipv6) }),
     };
-    return { ...rest, ...(Object.keys(bgp).length > 0 && { bgp }) };
+    return { spec: { ...rest, ...(Object.keys(bgp).length > 0 && { bgp }) }, annotations };
   });
 }
 
+/** The parts of a Node that an agent writes. */
+export interface NodeContent {
+  readonly spec: NodeSpec;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /**
- * Gives the node the spec that follows from the stored one (undefined: there is none yet). Should somebody else write it in
+ * Gives the node the content that follows from the stored one (undefined: there is none yet). Should somebody else write it in
  * between, that is read and changed instead, at once. Nothing is written if nothing changes, or if there is no node and
  * `change` makes none. Throws `UPDATE_CONFLICT` only if others keep writing.
  */
 export async function changeOwnNode(
   client: ResourceClient,
   name: string,
-  change: (stored: NodeSpec | undefined) => NodeSpec | undefined,
+  change: (stored: NodeContent | undefined) => NodeContent | undefined,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
@@ -85,13 +92,26 @@ export async function changeOwnNode(
 async function changeOnce(
   client: ResourceClient,
   name: string,
-  change: (stored: NodeSpec | undefined) => NodeSpec | undefined,
+  change: (stored: NodeContent | undefined) => NodeContent | undefined,
 ): Promise<void> {
   const stored = await readNode(client, name);
-  const spec = change(stored?.spec);
-  if (spec === undefined || (stored !== undefined && isDeepStrictEqual(spec, stored.spec))) return;
-  if (stored !== undefined) await client.update({ ...stored, spec });
-  else await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec });
+  const before = stored && contentOf(stored);
+  const content = change(before);
+  if (content === undefined || isDeepStrictEqual(content, before)) return;
+  const { spec, annotations } = content;
+  const annotated = Object.keys({ ...annotations, ...before?.annotations }).length > 0 && { annotations };
+  if (stored !== undefined) await client.update({ ...stored, metadata: { ...stored.metadata, ...annotated }, spec });
+  else
+    await client.create({
+      kind: "Node",
+      apiVersion: "projectcalico.org/v3",
+      metadata: { name, ...annotated },
+      spec,
+    });
+}
+
+export function contentOf({ spec, metadata }: Resource<"Node">): NodeContent {
+  return { spec, annotations: metadata.annotations ?? {} };
 }
 
 async function readNode(client: ResourceClient, name: string): Promise<Resource<"Node"> | undefined> {

@@ -14,6 +14,7 @@ import type {
   PeerView,
   RouteChangeView,
   RouteView,
+  UdpTunnelView,
 } from "./api/views.ts";
 import { explainTarget } from "./explain/explain.ts";
 import { addressText, type OwnAddresses } from "./own-addresses.ts";
@@ -33,6 +34,7 @@ export interface NodeFacts {
   readonly problems: readonly string[];
   readonly pods: number;
   readonly ipip: IpipView | null;
+  readonly udp: UdpTunnelView | null;
 }
 
 export interface StatusSourceOptions {
@@ -101,6 +103,7 @@ export class StatusSource {
       blocks: this.blocks(),
       pods: facts.pods,
       ipip: facts.ipip,
+      udp: facts.udp,
       routes: routes.counts,
     };
   }

@@ -22,6 +22,7 @@ export interface NodeCleanupOptions {
   readonly vxlanDeviceV6?: string;
   readonly vxlanVni?: string;
   readonly vxlanPort?: string;
+  readonly udpEncapDevice?: string;
   readonly interfacePrefix?: string;
 }
 
@@ -63,10 +64,11 @@ export async function cleanUpNode(
 
 /** The settings that the agent would have: by its flags here, its environment variables, its file. */
 async function agentSettings(context: CommandContext, options: NodeCleanupOptions): Promise<AgentConfig> {
-  const { config, routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, interfacePrefix } = options;
+  const { config, routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, udpEncapDevice, interfacePrefix } =
+    options;
   try {
     return await resolveConfig({
-      flags: { routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, interfacePrefix },
+      flags: { routeProtocol, vxlanDevice, vxlanDeviceV6, vxlanVni, vxlanPort, udpEncapDevice, interfacePrefix },
       environment: context.environment,
       ...(config !== undefined && { configFile: config }),
     });

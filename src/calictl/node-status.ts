@@ -1,4 +1,4 @@
-import type { IpipView, NodeStatusView, PeerView } from "../agent/api/views.ts";
+import type { IpipView, NodeStatusView, PacketCountsView, PeerView, UdpTunnelView } from "../agent/api/views.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { type CommandContext, type OutputFormat, writeLine, writeStructured } from "./output.ts";
 import { type Column, formatAge, formatTable, paint } from "./table.ts";
@@ -25,6 +25,7 @@ export async function showNodeStatus(
     ["Blocks", node.blocks.map((block) => blockText(block)).join(", ") || "none yet"],
     ["Pods", String(node.pods)],
     ...(node.ipip === null ? [] : ([["IPIP", ipipText(node.ipip)]] as [string, string][])),
+    ...(node.udp === null ? [] : ([["UDP tunnel", udpText(node.udp)]] as [string, string][])),
     ["Routes", routesText(node.routes)],
   ];
   const width = Math.max(...facts.map(([title]) => title.length));
@@ -47,10 +48,18 @@ function blockText(block: NodeStatusView["node"]["blocks"][number]): string {
 }
 
 function ipipText({ backend, reason, packets }: IpipView): string {
-  const lost = Object.entries(packets?.dropped ?? {}).filter(([, count]) => count > 0);
-  const dropped = lost.length === 0 ? "" : `, dropped ${lost.map(([why, count]) => `${count} ${why}`).join(", ")}`;
-  const counted = packets === null ? "" : `   sent ${packets.sent}, received ${packets.received}${dropped}`;
+  const counted = packets === null ? "" : `   ${packetsText(packets)}`;
   return `${backend}${reason === null ? "" : ` (${reason})`}${counted}`;
+}
+
+function udpText({ device, port, packets }: UdpTunnelView): string {
+  return `${device}, port ${port}   ${packetsText(packets)}`;
+}
+
+function packetsText({ sent, received, dropped }: PacketCountsView): string {
+  const lost = Object.entries(dropped).filter(([, count]) => count > 0);
+  const losses = lost.length === 0 ? "" : `, dropped ${lost.map(([why, count]) => `${count} ${why}`).join(", ")}`;
+  return `sent ${sent}, received ${received}${losses}`;
 }
 
 function routesText(routes: NodeStatusView["node"]["routes"]): string {

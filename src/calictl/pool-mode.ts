@@ -5,7 +5,7 @@ import { type CommandContext, type OutputFormat, UsageError, writeLine, writeStr
 import { formatTable } from "./table.ts";
 
 const modes = ["Never", "Always", "CrossSubnet"];
-const tunnels = ["ipip", "vxlan"];
+const tunnels = ["ipip", "vxlan", "udp"];
 
 /** `calictl pool set-mode NAME MODE`: prints what changes on every node, then changes it unless it is a dry run. */
 export async function setPoolMode(
@@ -37,7 +37,8 @@ function oneOf(what: string, text: string, known: readonly string[]): string {
 }
 
 function writePreview(context: CommandContext, { pool, before, after, differences }: SetModeResult): void {
-  const text = ({ ipipMode, vxlanMode }: SetModeResult["before"]) => `ipipMode ${ipipMode}, vxlanMode ${vxlanMode}`;
+  const text = ({ ipipMode, vxlanMode, udpMode }: SetModeResult["before"]) =>
+    `ipipMode ${ipipMode}, vxlanMode ${vxlanMode}${udpMode === "Never" ? "" : `, in UDP ${udpMode}`}`;
   writeLine(context, `IPPool ${pool}: ${text(before)}  ->  ${text(after)}`);
   if (differences.length === 0) {
     writeLine(context, "no route changes");

@@ -97,6 +97,7 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .option("--vxlan-device-v6 <name>", "as the agent's flag")
     .option("--vxlan-vni <number>", "as the agent's flag")
     .option("--vxlan-port <port>", "as the agent's flag")
+    .option("--udp-encap-device <name>", "as the agent's flag")
     .option("--interface-prefix <text>", "as the agent's flag")
     .action(async (options: NodeCleanupOptions) => {
       // Only this command needs libc, which takes a while to load.
@@ -146,7 +147,7 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .description("change how a pool's blocks are reached; prints what changes on every node first")
     .argument("<name>", "the IPPool")
     .argument("<mode>", "Never, Always or CrossSubnet")
-    .option("--tunnel <kind>", "ipip or vxlan (default: the one that the pool uses, else ipip, or vxlan for IPv6)")
+    .option("--tunnel <kind>", "ipip, vxlan or udp (default: the one that the pool uses, else ipip, or vxlan for IPv6)")
     .option("--dry-run", "only print", false)
     .action((pool: string, mode: string, options: { tunnel?: string; dryRun: boolean }) =>
       setPoolMode(client(), context, {

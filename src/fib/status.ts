@@ -1,7 +1,7 @@
 import type { Prefix } from "../net/prefix.ts";
-import type { KernelRoute, NetlinkResult } from "../netlink/types.ts";
+import type { KernelRoute, Link, NetlinkResult } from "../netlink/types.ts";
 import type { LinkTable } from "./link-table.ts";
-import type { DesiredForwarding, DesiredRoute, RouteKind, RouteState } from "./types.ts";
+import type { DesiredForwarding, DesiredRoute, RouteKind, RouteState, TunnelMode } from "./types.ts";
 
 /** The kernel's refusal of one request. */
 export type Failure = Extract<NetlinkResult, { readonly ok: false }>;
@@ -36,10 +36,11 @@ export function adoptedRoute(prefix: Prefix, route: KernelRoute | undefined, lin
   };
 }
 
-/** What the well-known names of the tunnel devices tell. */
-function modeOfDevice(device: string | undefined): "direct" | "ipip" | "vxlan" {
-  if (device === "tunl0") return "ipip";
-  return /^(vxlan|flannel)/.test(device ?? "") ? "vxlan" : "direct";
+/** What the device tells: a tunl0 may be a TUN device, and others are UDP's. */
+function modeOfDevice({ name, kind }: Link): "direct" | TunnelMode {
+  if (kind === "ipip" || name === "tunl0") return "ipip";
+  if (kind === "vxlan") return "vxlan";
+  return kind === "tun" ? "udp" : "direct";
 }
 
 function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): DesiredForwarding {
@@ -47,9 +48,10 @@ function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): De
   if (route === undefined || route.type !== "unicast" || first === undefined) return { mode: "blackhole" };
   const nameOf = (index: number | undefined): string | undefined =>
     index === undefined ? undefined : links.byIndex(index)?.name;
+  const device = first.interfaceIndex === undefined ? undefined : links.byIndex(first.interfaceIndex);
   if (first.gateway === undefined) return { mode: "device", device: nameOf(first.interfaceIndex) ?? "" };
   return {
-    mode: modeOfDevice(nameOf(first.interfaceIndex)),
+    mode: device === undefined ? "direct" : modeOfDevice(device),
     nextHops: route.nextHops.flatMap(({ gateway, interfaceIndex, onlink }) => {
       const device = nameOf(interfaceIndex);
       return gateway === undefined ? [] : [{ gateway, onlink, ...(device === undefined ? {} : { device }) }];

@@ -5,7 +5,10 @@ import type { Prefix } from "../net/prefix.ts";
 export type RouteKind = "local-block" | "workload" | "remote-block" | "borrowed" | "tunnel-address" | "external";
 
 /** How packets leave (DESIGN §6). */
-export type RouteMode = "direct" | "ipip" | "vxlan" | "blackhole" | "device";
+export type RouteMode = "direct" | TunnelMode | "blackhole" | "device";
+
+/** What packets to other nodes may be wrapped in: IP protocol 4, VXLAN, or UDP as flannel's udp backend does it. */
+export type TunnelMode = "ipip" | "vxlan" | "udp";
 
 /**
  * Why a route is as it is: installed in the kernel; pending, a write is on its way or is retried; conflict, somebody
@@ -26,8 +29,8 @@ export type DesiredForwarding =
   | { readonly mode: "blackhole" }
   | { readonly mode: "device"; readonly device: string }
   | {
-      /** Which way most of the next hops go; the kernel is told the same for all three. */
-      readonly mode: "direct" | "ipip" | "vxlan";
+      /** Which way most of the next hops go; the kernel is told the same for all of them. */
+      readonly mode: "direct" | TunnelMode;
       /** Several mean ECMP, one multipath route. A tunnelled one names the tunnel's device and is on-link. */
       readonly nextHops: readonly DesiredNextHop[];
     }

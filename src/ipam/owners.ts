@@ -10,11 +10,12 @@ export interface PodIdentity {
   readonly node: string;
 }
 
-/** The kinds of tunnel addresses, and what a block calls them. */
+/** The kinds of tunnel addresses, and what a block calls them; Calico knows all but that of UDP. */
 const TUNNEL_TYPES = {
   ipip: "ipipTunnelAddress",
   vxlan: "vxlanTunnelAddress",
   "vxlan-v6": "vxlanV6TunnelAddress",
+  udp: "udpTunnelAddress",
   wireguard: "wireguardTunnelAddress",
   "wireguard-v6": "wireguardV6TunnelAddress",
 } as const;

@@ -2,21 +2,9 @@ import { addressesOf, planAddress } from "../fib/device/addresses.ts";
 import { TunnelError } from "../fib/device/errors.ts";
 import { findDevice, planName } from "../fib/device/find.ts";
 import type { DeviceKind, DeviceStep } from "../fib/device/types.ts";
-import type { IpAddress } from "../net/address.ts";
+import type { TunnelWish } from "../fib/device/wish.ts";
 import type { DeviceControl } from "../netlink/device-control.ts";
 import type { InterfaceAddress, Link, NetlinkAccess, NetlinkEvent, NetlinkRequest } from "../netlink/types.ts";
-
-/** What tunl0 shall be like. */
-export interface IpipWish {
-  /** The node's tunnel address, given to the device as its only one, as a /32. */
-  readonly address: IpAddress;
-  /** In octets; 20 less than packets to the other nodes may have. */
-  readonly mtu: number;
-  /** Outer packets forbid fragmentation, so that the path's MTU is found. Default: left as it is. */
-  readonly pmtuDiscovery?: boolean;
-  /** net.ipv4.conf.tunl0.rp_filter. Default: left as it is. */
-  readonly reversePathFilter?: 0 | 1 | 2;
-}
 
 /** The part of a DeviceControl that IPIP needs. */
 export type IpipControl = Pick<DeviceControl, "setPmtuDiscovery" | "reversePathFilter" | "setReversePathFilter">;
@@ -29,7 +17,7 @@ export interface SeenIpip {
 }
 
 /** What is particular to tunl0. */
-export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
+export class IpipKind implements DeviceKind<TunnelWish, SeenIpip> {
   readonly #netlink: Pick<NetlinkAccess, "links" | "addresses">;
   readonly #control: IpipControl;
   readonly #name: string;
@@ -42,7 +30,7 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
     this.#name = options.name;
   }
 
-  async look(wish: IpipWish | undefined): Promise<SeenIpip> {
+  async look(wish: TunnelWish | undefined): Promise<SeenIpip> {
     const isOurs = ({ kind }: Link): boolean => kind === "ipip";
     const link = findDevice(await this.#netlink.links(), this.#name, this.#index, isOurs);
     this.#index = link?.index;
@@ -52,7 +40,7 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
     return { link, addresses, ...(filter !== false && { reversePathFilter: filter }) };
   }
 
-  plan(wish: IpipWish, { link, addresses, reversePathFilter }: SeenIpip): readonly DeviceStep[] {
+  plan(wish: TunnelWish, { link, addresses, reversePathFilter }: SeenIpip): readonly DeviceStep[] {
     const name = this.#name;
     const { mtu, pmtuDiscovery } = wish;
     if (link === undefined) {
@@ -73,14 +61,14 @@ export class IpipKind implements DeviceKind<IpipWish, SeenIpip> {
     return steps;
   }
 
-  planRemoval(last: IpipWish | undefined, { link, addresses }: SeenIpip): readonly DeviceStep[] {
+  planRemoval(last: TunnelWish | undefined, { link, addresses }: SeenIpip): readonly DeviceStep[] {
     if (link?.kind !== "ipip") return [];
     return addresses
       .filter(({ address }) => last?.address.equals(address) === true)
       .map((address) => ({ request: { op: "address-delete", address } }));
   }
 
-  usableMtu({ address: wanted }: IpipWish, { link, addresses }: SeenIpip): number | undefined {
+  usableMtu({ address: wanted }: TunnelWish, { link, addresses }: SeenIpip): number | undefined {
     if (link?.kind !== "ipip" || link.name !== this.#name || !link.up || link.ipip?.remote !== undefined)
       return undefined;
     return addresses.some(({ address }) => address.equals(wanted)) ? link.mtu : undefined;

@@ -2,9 +2,9 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { DeviceKeeper } from "../fib/device/device-keeper.ts";
 import type { DeviceState } from "../fib/device/types.ts";
+import { checkTunnelWish, type TunnelWish } from "../fib/device/wish.ts";
 import type { Netlink } from "../netlink/types.ts";
-import { type IpipControl, IpipKind, type IpipWish, type SeenIpip } from "./ipip-kind.ts";
-import { checkIpipWish } from "./wish.ts";
+import { type IpipControl, IpipKind, type SeenIpip } from "./ipip-kind.ts";
 
 interface IpipDeviceOptions {
   readonly netlink: Netlink;
@@ -27,7 +27,7 @@ interface IpipDeviceOptions {
  * address, has it up, and puts right what others change.
  */
 export class IpipDevice {
-  readonly #keeper: DeviceKeeper<IpipWish, SeenIpip>;
+  readonly #keeper: DeviceKeeper<TunnelWish, SeenIpip>;
 
   constructor(options: IpipDeviceOptions) {
     const { netlink, clock, logger, name = "tunl0", control, graceMs = 60_000 } = options;
@@ -49,8 +49,8 @@ export class IpipDevice {
    * up, because others may still send through it; if nothing was wished before, nothing is touched. Throws TunnelError
    * `INVALID_TUNNEL`.
    */
-  set(wish: IpipWish | undefined): void {
-    if (wish !== undefined) checkIpipWish(wish);
+  set(wish: TunnelWish | undefined): void {
+    if (wish !== undefined) checkTunnelWish(wish);
     this.#keeper.set(wish);
   }
 

@@ -20,18 +20,20 @@ export interface NatOptions {
   /** Only packets that leave by this interface are translated; a trailing `+` or `*` stands for anything. */
   readonly outInterfaceFilter?: string;
   /**
-   * Drops IPIP, and VXLAN where this node uses it, that comes from an address that is no node's. Default false. A firewall
+   * Drops IPIP, and VXLAN and UDP tunnels where this node uses them, coming from an address that is no node's. Default false. A firewall
    * of the host that drops these packets has to accept them itself: no table can accept what another one drops.
    */
   readonly protectEncapsulation: boolean;
   /** UDP port of VXLAN. */
   readonly vxlanPort: number;
+  /** UDP port of UDP tunnels. */
+  readonly udpPort: number;
 }
 
 export interface TunnelDevice {
   readonly name: string;
   readonly family: AddressFamily;
-  readonly encapsulation: "ipip" | "vxlan";
+  readonly encapsulation: "ipip" | "vxlan" | "udp";
 }
 
 /** Everything that address translation depends on. */
@@ -112,10 +114,11 @@ function outgoingRules({ options, tunnelDevices }: NatState, family: AddressFami
     notInSet(protocol, "daddr", allPools),
     ...(natOutgoingExclusions === "IPPoolsAndHostIPs" ? [notInSet(protocol, "daddr", allHosts)] : []),
   ];
-  // An answer to the VXLAN port would end in the tunnel instead of in the pod.
-  const udpRange = tunnelDevices.some(usesVxlan)
-    ? portsWithout(natPortRange ?? { first: 1024, last: 65_535 }, options.vxlanPort)
-    : natPortRange;
+  // An answer to a tunnel's port would end in the tunnel instead of in the pod.
+  const udpRange = tunnelPorts(options, tunnelDevices).reduce<PortRange | undefined>(
+    (range, { port }) => portsWithout(range ?? { first: 1024, last: 65_535 }, port),
+    natPortRange,
+  );
   const outgoing = (transport: string, range: PortRange | undefined): NatRule => ({
     comment: `natOutgoing${transport === "" ? "" : ` of ${transport}`}`,
     statements: [
@@ -157,14 +160,10 @@ function inputChain({ options, tunnelDevices }: NatState, family: AddressFamily)
       comment: "IPIP from others than nodes",
       statements: [equals({ meta: { key: "l4proto" } }, ipipProtocol), foreign, { drop: null }],
     });
-  if (tunnelDevices.some(usesVxlan))
+  for (const { what, port } of tunnelPorts(options, tunnelDevices))
     rules.push({
-      comment: "VXLAN from others than nodes",
-      statements: [
-        equals({ payload: { protocol: "udp", field: "dport" } }, options.vxlanPort),
-        foreign,
-        { drop: null },
-      ],
+      comment: `${what} from others than nodes`,
+      statements: [equals({ payload: { protocol: "udp", field: "dport" } }, port), foreign, { drop: null }],
     });
   return { name: "encapsulation-input", type: "filter", hook: "input", priority: inputPriority, rules };
 }
@@ -185,8 +184,16 @@ function portsWithout(range: PortRange, port: number): PortRange {
   return below > range.last - port ? { ...range, last: port - 1 } : { ...range, first: port + 1 };
 }
 
-function usesVxlan({ encapsulation }: TunnelDevice): boolean {
-  return encapsulation === "vxlan";
+/** The UDP ports that tunnels of this node take packets on. */
+function tunnelPorts(
+  { vxlanPort, udpPort }: NatOptions,
+  devices: readonly TunnelDevice[],
+): { readonly what: string; readonly port: number }[] {
+  const uses = (wanted: TunnelDevice["encapsulation"]) => devices.some(({ encapsulation }) => encapsulation === wanted);
+  return [
+    ...(uses("vxlan") ? [{ what: "VXLAN", port: vxlanPort }] : []),
+    ...(uses("udp") ? [{ what: "UDP tunnel", port: udpPort }] : []),
+  ];
 }
 
 function nftFamily(family: AddressFamily): TableFamily {

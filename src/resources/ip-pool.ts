@@ -1,6 +1,7 @@
 import { Prefix } from "../net/prefix.ts";
 import type { FieldProblem } from "./field-problem.ts";
 import { defineKind, specProblem } from "./kind-definition.ts";
+import type { ResourceMetadata } from "./metadata.ts";
 import { compileSelector, type Selector } from "./selector.ts";
 import { cidr, selector } from "./text-formats.ts";
 
@@ -31,6 +32,8 @@ export interface EffectivePool {
   readonly blockSize: number;
   readonly ipipMode: EncapsulationMode;
   readonly vxlanMode: EncapsulationMode;
+  /** By the annotation `udpModeAnnotation`; Never wherever one of the two others is not. */
+  readonly udpMode: EncapsulationMode;
   readonly natOutgoing: boolean;
   readonly disabled: boolean;
   readonly disableBgpExport: boolean;
@@ -41,6 +44,12 @@ export interface EffectivePool {
   /** True for namespaces whose pods may take addresses from this pool, by their labels. */
   readonly selectsNamespace: Selector;
 }
+
+/**
+ * How packets to the pool's blocks are carried in UDP. Calico's pools have no such field, so that it has to be an annotation:
+ * for Calico's own programs the pool has no encapsulation.
+ */
+export const udpModeAnnotation = "calibird.io/udp-encap-mode";
 
 const modes: readonly EncapsulationMode[] = ["Never", "Always", "CrossSubnet"];
 const forbiddenRanges = [
@@ -78,14 +87,18 @@ export const ipPoolKind = defineKind<IpPoolSpec>({
   },
 });
 
-/** Fills in the defaults of a valid spec. */
-export function effectivePool(spec: IpPoolSpec): EffectivePool {
+/** Fills in the defaults of a valid spec. Without `metadata` the pool counts as one that does not use UDP. */
+export function effectivePool(spec: IpPoolSpec, metadata?: Pick<ResourceMetadata, "annotations">): EffectivePool {
   const range = Prefix.parse(spec.cidr);
+  const { ipipMode = "Never", vxlanMode = "Never" } = spec;
+  const annotated = modes.find((mode) => mode === metadata?.annotations?.[udpModeAnnotation]) ?? "Never";
+  const mayUseUdp = range.family === 4 && ipipMode === "Never" && vxlanMode === "Never";
   return {
     cidr: range,
     blockSize: spec.blockSize ?? (range.family === 4 ? 26 : 122),
-    ipipMode: spec.ipipMode ?? "Never",
-    vxlanMode: spec.vxlanMode ?? "Never",
+    ipipMode,
+    vxlanMode,
+    udpMode: mayUseUdp ? annotated : "Never",
     natOutgoing: spec.natOutgoing ?? false,
     disabled: spec.disabled ?? false,
     disableBgpExport: spec.disableBGPExport ?? false,
@@ -96,7 +109,7 @@ export function effectivePool(spec: IpPoolSpec): EffectivePool {
   };
 }
 
-function checkPool(spec: IpPoolSpec): FieldProblem[] {
+function checkPool(spec: IpPoolSpec, metadata: ResourceMetadata): FieldProblem[] {
   const pool = effectivePool(spec);
   const problems: FieldProblem[] = [];
   const report = (field: keyof IpPoolSpec, value: unknown, reason: string) =>
@@ -118,6 +131,7 @@ function checkPool(spec: IpPoolSpec): FieldProblem[] {
     report("ipipMode", pool.ipipMode, "must be Never for an IPv6 pool; VXLAN works for both");
   if (pool.ipipMode !== "Never" && pool.vxlanMode !== "Never")
     report("vxlanMode", pool.vxlanMode, `must be Never, because ipipMode is ${pool.ipipMode}`);
+  problems.push(...checkUdpMode(pool, metadata));
   if (spec.namespaceSelector !== undefined && pool.allowedUses.includes("Tunnel"))
     report(
       "namespaceSelector",
@@ -126,6 +140,20 @@ function checkPool(spec: IpPoolSpec): FieldProblem[] {
     );
   if (pool.allowedUses.includes("LoadBalancer")) problems.push(...checkLoadBalancerPool(spec, pool));
   return problems;
+}
+
+function checkUdpMode(pool: EffectivePool, { annotations = {} }: ResourceMetadata): FieldProblem[] {
+  const value = annotations[udpModeAnnotation];
+  const report = (reason: string): FieldProblem[] => [
+    { path: ["metadata", "annotations", udpModeAnnotation], value, reason },
+  ];
+  if (value === undefined || value === "Never") return [];
+  if (!modes.some((mode) => mode === value)) return report(`must be one of ${modes.join(", ")}`);
+  if (pool.cidr.family === 6) return report("must be absent for an IPv6 pool; VXLAN works for both");
+  for (const field of ["ipipMode", "vxlanMode"] as const)
+    if (pool[field] !== "Never") return report(`must be absent, because ${field} is ${pool[field]}`);
+  if (pool.allowedUses.includes("LoadBalancer")) return report("must be absent for a LoadBalancer pool");
+  return [];
 }
 
 function checkLoadBalancerPool(spec: IpPoolSpec, pool: EffectivePool): FieldProblem[] {

@@ -60,11 +60,14 @@ export class PacketBuffers {
   }
 
   /**
-   * recvmmsg(2) of as many packets as there are, each to the beginning of a slot; returns how many. What does not fit in a
-   * slot is cut. Throws SyscallError.
+   * recvmmsg(2) of as many packets as there are, each to a slot, so many octets after its beginning; returns how many. What
+   * does not fit in a slot is cut. Throws SyscallError.
    */
-  receive(fd: number): number {
-    for (let slot = 0; slot < this.slots; slot++) this.#describe(slot, slot * this.slotBytes, this.slotBytes);
+  receive(fd: number, headroom = 0): number {
+    for (let slot = 0; slot < this.slots; slot++) {
+      this.#describe(slot, slot * this.slotBytes + headroom, this.slotBytes - headroom);
+      this.#nameRoom(slot);
+    }
     for (;;) {
       const count: number = native.recvmmsg(fd, this.#messagesAt, this.slots, MSG_DONTWAIT, null);
       if (count >= 0) return count;
@@ -74,17 +77,22 @@ export class PacketBuffers {
     }
   }
 
+  /** IPv4 address, unsigned 32 bits, that the packet of `receive` in a slot came from. */
+  receivedFrom(slot: number): number {
+    return this.#controlView.getUint32(this.#addresses + slot * ADDRESS_BYTES + 4, false);
+  }
+
   /** Octets of the packet that `receive` put into a slot. */
   receivedLength(slot: number): number {
     return this.#controlView.getUint32(slot * MESSAGE_BYTES + field.length, hostIsLittleEndian);
   }
 
-  /** Says that message number `index` of the next `send` is `length` octets at `offset` of `bytes`, for an IPv4 address. */
-  prepare(index: number, offset: number, length: number, destination: number): void {
+  /** Says that message number `index` of the next `send` is `length` octets at `offset` of `bytes`, for an IPv4 address and, of UDP, a port. */
+  prepare(index: number, offset: number, length: number, destination: number, port = 0): void {
     const address = this.#addresses + index * ADDRESS_BYTES;
     this.#describe(index, offset, length);
-    this.#setWord(index * MESSAGE_BYTES + field.name, this.#messagesAt + BigInt(address));
-    this.#controlView.setUint32(index * MESSAGE_BYTES + field.nameLength, ADDRESS_BYTES, hostIsLittleEndian);
+    this.#nameRoom(index);
+    this.#controlView.setUint16(address + 2, port, false);
     this.#controlView.setUint32(address + 4, destination, false);
   }
 
@@ -107,6 +115,13 @@ export class PacketBuffers {
   write(fd: number, offset: number, length: number): number {
     const at = this.#packetsAt + BigInt(offset);
     return retried(() => native.write(fd, at, length));
+  }
+
+  /** Gives a message room for the other end's address. */
+  #nameRoom(index: number): void {
+    const address = this.#addresses + index * ADDRESS_BYTES;
+    this.#setWord(index * MESSAGE_BYTES + field.name, this.#messagesAt + BigInt(address));
+    this.#controlView.setUint32(index * MESSAGE_BYTES + field.nameLength, ADDRESS_BYTES, hostIsLittleEndian);
   }
 
   #describe(index: number, offset: number, length: number): void {

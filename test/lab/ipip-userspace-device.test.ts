@@ -3,26 +3,34 @@ import { closeSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
-import { UserspaceIpip } from "../../src/ipip/userspace/userspace-device.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { DeviceControl } from "../../src/netlink/device-control.ts";
 import { withNamespaceSync } from "../../src/netlink/namespace.ts";
+import { openRawIpSocket } from "../../src/sys/ip-sockets.ts";
 import { PacketBuffers } from "../../src/sys/packet-buffers.ts";
-import { openRawIpSocket } from "../../src/sys/raw-socket.ts";
+import { UserspaceTunnel } from "../../src/tunnel/userspace-tunnel.ts";
 import { Cleanup, packetsOn, soon, TunnelNode, withinOneSecond } from "./support/tunnel-nodes.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
 
 const mtu = 1480;
+const ipip = { name: "tunl0", carrier: { kind: "ipip" } } as const;
 
 /** A node's tunnel with the address 10.65.n.1, and the way to the other one through it. */
-async function startTunnel(node: TunnelNode, number: number): Promise<UserspaceIpip> {
+async function startTunnel(node: TunnelNode, number: number): Promise<UserspaceTunnel> {
   const namespace = { path: node.namespace.path };
   const control = new DeviceControl({ namespace });
   const logger = silentLogger;
-  const device = new UserspaceIpip({ netlink: node.netlink, clock: systemClock, logger, control, namespace });
+  const device = new UserspaceTunnel({
+    netlink: node.netlink,
+    clock: systemClock,
+    logger,
+    control,
+    namespace,
+    ...ipip,
+  });
   cleanup.add(() => device.stop());
   device.set({ address: IpAddress.parse(`10.65.${number}.1`), mtu });
   await expect.poll(() => device.state(), soon).toEqual({ ready: true, device: "tunl0", mtu });
@@ -115,7 +123,8 @@ test("a device of another kind that is called tunl0 is left alone", async () => 
   const [a] = await TunnelNode.pair(cleanup);
   await a.namespace.ip("link add tunl0 type bridge");
   const control = new DeviceControl({ namespace: { path: a.namespace.path } });
-  const device = new UserspaceIpip({
+  const device = new UserspaceTunnel({
+    ...ipip,
     netlink: a.netlink,
     clock: systemClock,
     logger: silentLogger,

@@ -91,7 +91,12 @@ class Bench {
   }
 }
 
-const defaults: NatOptions = { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789 };
+const defaults: NatOptions = {
+  natOutgoingExclusions: "IPPoolsOnly",
+  protectEncapsulation: false,
+  vxlanPort: 4789,
+  udpPort: 8285,
+};
 const vxlan = { name: "vxlan.calico", family: 4, encapsulation: "vxlan" } as const;
 
 function state(change: Partial<NatState> = {}, options: Partial<NatOptions> = {}): NatState {

@@ -40,6 +40,7 @@ type Mode = (typeof modes)[number];
 interface PoolModes {
   readonly ipipMode: Mode;
   readonly vxlanMode: Mode;
+  readonly udpMode: Mode;
 }
 
 interface LearnedPath {
@@ -52,9 +53,9 @@ interface World {
   readonly pools: Map<string, PoolModes>;
   /** Node by address. */
   readonly nodes: Map<string, string>;
-  readonly tunnelReady: { ipip: boolean; vxlan: boolean };
+  readonly tunnelReady: { ipip: boolean; vxlan: boolean; udp: boolean };
   /** Nodes whose end of the tunnel is there. */
-  readonly remoteEnds: { readonly ipip: Set<string>; readonly vxlan: Set<string> };
+  readonly remoteEnds: { readonly ipip: Set<string>; readonly vxlan: Set<string>; readonly udp: Set<string> };
   /** State by node, by block; the order of arrival counts as long as there is no owner. */
   readonly claims: Map<string, Map<string, RoutingBlock["state"]>>;
   readonly pods: Set<string>;
@@ -82,15 +83,21 @@ function poolOf(world: World, prefix: string): PoolModes | undefined {
 function wayTo(world: World, nextHop: string, pool: PoolModes | undefined): WayInWords | undefined {
   const direct = { mode: "direct", hops: [nextHop], mtu: undefined };
   const node = world.nodes.get(nextHop);
-  if (pool === undefined || (pool.ipipMode === "Never" && pool.vxlanMode === "Never")) return direct;
+  if (pool === undefined) return direct;
   const isNear = onLink.containsAddress(IpAddress.parse(nextHop));
+  if (pool.udpMode !== "Never") {
+    if (pool.udpMode === "CrossSubnet" && isNear) return direct;
+    const otherEnd = node === undefined || world.remoteEnds.udp.has(node);
+    if (!world.tunnelReady.udp || !otherEnd) return undefined;
+    return { mode: "udp", hops: [`${nextHop} onlink udp.calibird`], mtu: 1472 };
+  }
   if (pool.ipipMode !== "Never") {
     if (pool.ipipMode === "CrossSubnet" && isNear) return direct;
     const otherEnd = node === undefined || world.remoteEnds.ipip.has(node);
     if (!world.tunnelReady.ipip || !otherEnd) return undefined;
     return { mode: "ipip", hops: [`${nextHop} onlink tunl0`], mtu: 1480 };
   }
-  if (pool.vxlanMode === "CrossSubnet" && isNear) return direct;
+  if (pool.vxlanMode === "Never" || (pool.vxlanMode === "CrossSubnet" && isNear)) return direct;
   if (!world.tunnelReady.vxlan || node === undefined || !world.remoteEnds.vxlan.has(node)) return undefined;
   return { mode: "vxlan", hops: [`${vtepOf(node)} onlink vxlan.calico`], mtu: 1450 };
 }
@@ -218,7 +225,13 @@ function contextOf({ tunnelReady, nodes, remoteEnds }: World): EncapsulationCont
     const node = nodes.get(address.toString());
     if (node === undefined) return undefined;
     const ipipReady = remoteEnds.ipip.has(node);
-    return { node, ipipReady, vxlanGateways: remoteEnds.vxlan.has(node) ? { 4: IpAddress.parse(vtepOf(node)) } : {} };
+    const udp = remoteEnds.udp.has(node) && { udpPort: 8285 };
+    return {
+      node,
+      ipipReady,
+      ...udp,
+      vxlanGateways: remoteEnds.vxlan.has(node) ? { 4: IpAddress.parse(vtepOf(node)) } : {},
+    };
   };
   return {
     ipip: tunnelReady.ipip ? { ready: true, device: "tunl0", mtu: 1480 } : { ready: false, reason: "no tunl0" },
@@ -228,6 +241,10 @@ function contextOf({ tunnelReady, nodes, remoteEnds }: World): EncapsulationCont
         : { ready: false, reason: "no vxlan.calico" },
       6: { ready: false, reason: "no vxlan-v6.calico" },
     },
+    udp: tunnelReady.udp
+      ? { ready: true, device: "udp.calibird", mtu: 1472 }
+      : { ready: false, reason: "no udp.calibird" },
+    udpPort: 8285,
     isOnLink: (address) => onLink.containsAddress(address),
     peerAt,
   };
@@ -272,7 +289,7 @@ function told(world: World, { composer }: Subject): RoutingChanges {
 }
 
 const poolStep = fc
-  .tuple(fc.constantFrom(...poolCidrs), fc.constantFrom("gone", "ipip", "vxlan"), fc.constantFrom(...modes))
+  .tuple(fc.constantFrom(...poolCidrs), fc.constantFrom("gone", "ipip", "vxlan", "udp"), fc.constantFrom(...modes))
   .map(
     ([cidr, tunnel, mode]): Step =>
       (world, subject) => {
@@ -281,6 +298,7 @@ const poolStep = fc
           world.pools.set(cidr, {
             ipipMode: tunnel === "ipip" ? mode : "Never",
             vxlanMode: tunnel === "vxlan" ? mode : "Never",
+            udpMode: tunnel === "udp" ? mode : "Never",
           });
         subject.apply(told(world, subject));
       },
@@ -298,7 +316,7 @@ const nodeStep = fc.tuple(fc.constantFrom(...addresses), fc.option(fc.constantFr
 );
 
 const tunnelStep = fc
-  .tuple(fc.constantFrom("ipip" as const, "vxlan" as const), fc.option(fc.constantFrom(...nodeNames)))
+  .tuple(fc.constantFrom("ipip" as const, "vxlan" as const, "udp" as const), fc.option(fc.constantFrom(...nodeNames)))
   .map(
     ([tunnel, node]): Step =>
       (world, subject) => {
@@ -395,10 +413,10 @@ test("after any sequence of changes the routes and announcements are those that 
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 40, size: "max" }), (steps) => {
       const world: World = {
-        pools: new Map([["10.244.0.0/16", { ipipMode: "Never", vxlanMode: "Never" }]]),
+        pools: new Map([["10.244.0.0/16", { ipipMode: "Never", vxlanMode: "Never", udpMode: "Never" }]]),
         nodes: new Map([["10.0.0.2", "n2"]]),
-        tunnelReady: { ipip: false, vxlan: false },
-        remoteEnds: { ipip: new Set(), vxlan: new Set() },
+        tunnelReady: { ipip: false, vxlan: false, udp: false },
+        remoteEnds: { ipip: new Set(), vxlan: new Set(), udp: new Set() },
         claims: new Map(),
         pods: new Set(),
         tunnelAddresses: [],

@@ -26,6 +26,7 @@ export const natState: fc.Arbitrary<NatState> = fc.record({
   tunnelDevices: fc.subarray([
     { name: "tunl0", family: 4 as const, encapsulation: "ipip" as const },
     { name: "vxlan.calico", family: 4 as const, encapsulation: "vxlan" as const },
+    { name: "udp.calibird", family: 4 as const, encapsulation: "udp" as const },
   ]),
   options: fc.record(
     {
@@ -35,7 +36,8 @@ export const natState: fc.Arbitrary<NatState> = fc.record({
       outInterfaceFilter: fc.constantFrom("eth0", "eth+"),
       protectEncapsulation: fc.boolean(),
       vxlanPort: fc.constantFrom(4789, 8472, 65_535),
+      udpPort: fc.constantFrom(1, 8285, 65_534),
     },
-    { requiredKeys: ["natOutgoingExclusions", "protectEncapsulation", "vxlanPort"] },
+    { requiredKeys: ["natOutgoingExclusions", "protectEncapsulation", "vxlanPort", "udpPort"] },
   ),
 });

@@ -2,7 +2,7 @@ import type { PoolModeChanger } from "../pools/pool-modes.ts";
 import { ApiError, type ApiRoute } from "./unix-server.ts";
 
 const modes = ["Never", "Always", "CrossSubnet"] as const;
-const tunnels = ["ipip", "vxlan"] as const;
+const tunnels = ["ipip", "vxlan", "udp"] as const;
 
 /** `/v1/pools…` of the agent's socket: live changes of a pool's mode. */
 export function poolRoutes(changer: PoolModeChanger): ApiRoute[] {

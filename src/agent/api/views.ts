@@ -102,6 +102,8 @@ export interface NodeView {
   pods: number;
   /** Who carries IPIP packets; null while no pool wants any. */
   ipip: IpipView | null;
+  /** The UDP tunnel, whose packets the agent carries; null while no pool wants it. */
+  udp: UdpTunnelView | null;
   routes: Record<RouteState, number>;
 }
 
@@ -110,7 +112,21 @@ export interface IpipView {
   /** Why packets are carried in user space; null if the kernel does it. */
   reason: string | null;
   /** What the agent has carried since it has the device; null if the kernel does it, which counts by itself. */
-  packets: { sent: number; received: number; dropped: Record<string, number> } | null;
+  packets: PacketCountsView | null;
+}
+
+export interface UdpTunnelView {
+  device: string;
+  port: number;
+  packets: PacketCountsView;
+}
+
+/** Packets since the agent has a tunnel's device. */
+export interface PacketCountsView {
+  sent: number;
+  received: number;
+  /** By reason. */
+  dropped: Record<string, number>;
 }
 
 export interface BlockView {

@@ -15,6 +15,7 @@ export interface CleanupSettings {
   readonly vxlanDeviceV6: string;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
+  readonly udpEncapDevice: string;
   readonly interfacePrefix: string;
 }
 
@@ -44,7 +45,7 @@ const tunnelName = "tunl0";
 
 /**
  * What an agent left: routes of its protocol, the address of tunl0 (a TUN device goes altogether, the kernel's own cannot),
- * the VXLAN devices with their names, VNI and port, tables, and with `pods` the host ends of pods' interfaces. A device that
+ * the TUN device of UDP tunnels, the VXLAN devices with their names, VNI and port, tables, and with `pods` the host ends of pods' interfaces. A device that
  * somebody else's route uses stays as it is.
  */
 export function planCleanup(state: KernelState, settings: CleanupSettings, pods: boolean): CleanupPlan {
@@ -85,7 +86,7 @@ function linkLeftovers(link: Link, { addresses }: KernelState, settings: Cleanup
       return isOurs ? whole : [];
     }
     case "tun":
-      return link.name === tunnelName ? whole : [];
+      return link.name === tunnelName || link.name === settings.udpEncapDevice ? whole : [];
     case "ipip":
       // One that leads to a single node is somebody else's.
       return link.name === tunnelName && link.ipip?.remote === undefined ? addressLeftovers(link, addresses) : [];

@@ -69,6 +69,8 @@ export interface AgentConfig {
   readonly vxlanDeviceV6: string;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
+  readonly udpEncapDevice: string;
+  readonly udpEncapPort: number;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -357,6 +359,24 @@ export const settings = [
     environment: ["CALIBIRD_VXLAN_PORT", "FELIX_VXLANPORT"],
     help: "UDP port of VXLAN, the same on all nodes; 8472 with flannel",
     defaultValue: 4789,
+    parse: (text: string) => parseInteger(text, 1, 65535, "a UDP port"),
+  }),
+  setting({
+    key: "udpEncapDevice",
+    flag: "udp-encap-device",
+    placeholder: "NAME",
+    environment: ["CALIBIRD_UDP_ENCAP_DEVICE"],
+    help: "name of the device of UDP tunnels; flannel0 with flannel",
+    defaultValue: "udp.calibird",
+    parse: parseDeviceName,
+  }),
+  setting({
+    key: "udpEncapPort",
+    flag: "udp-encap-port",
+    placeholder: "PORT",
+    environment: ["CALIBIRD_UDP_ENCAP_PORT"],
+    help: "UDP port of UDP tunnels, the same on all nodes; flannel's, too",
+    defaultValue: 8285,
     parse: (text: string) => parseInteger(text, 1, 65535, "a UDP port"),
   }),
 ] as const satisfies readonly Setting[];

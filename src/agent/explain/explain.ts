@@ -71,9 +71,10 @@ function poolStep(target: Prefix, pool: RoutingPool | undefined): ExplainStep {
   return { stage: "pool", verdict: "ok", text: `IPPool ${pool.name}, ${pool.cidr}, ${modeOf(pool)}` };
 }
 
-function modeOf({ ipipMode, vxlanMode }: RoutingPool): string {
+function modeOf({ ipipMode, vxlanMode, udpMode }: RoutingPool): string {
   if (ipipMode !== "Never") return `IPIP ${ipipMode}`;
-  return vxlanMode === "Never" ? "direct" : `VXLAN ${vxlanMode}`;
+  if (vxlanMode !== "Never") return `VXLAN ${vxlanMode}`;
+  return udpMode === "Never" ? "direct" : `UDP ${udpMode}`;
 }
 
 function blockSteps(target: Prefix, block: RoutingBlock | undefined, sources: ExplainSources): ExplainStep[] {

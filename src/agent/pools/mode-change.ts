@@ -1,11 +1,19 @@
+import type { TunnelMode } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { EncapsulationMode } from "../../resources/ip-pool.ts";
 
-/** How a pool's blocks are reached: at most one of the two is not Never. */
+/** How a pool's blocks are reached: at most one of them is not Never. */
 export interface PoolModes {
   readonly ipipMode: EncapsulationMode;
   readonly vxlanMode: EncapsulationMode;
+  readonly udpMode: EncapsulationMode;
+}
+
+/** The modes of a pool that uses one tunnel, or with Never none. */
+export function modesOf(tunnel: TunnelMode, mode: EncapsulationMode): PoolModes {
+  const of = (kind: TunnelMode): EncapsulationMode => (kind === tunnel ? mode : "Never");
+  return { ipipMode: of("ipip"), vxlanMode: of("vxlan"), udpMode: of("udp") };
 }
 
 /** What the prediction must know of a node. */
@@ -58,5 +66,6 @@ function wayText(node: ModeChangeNode, target: ModeChangeNode, modes: PoolModes)
     (mode === "CrossSubnet" && !node.subnets.some((subnet) => subnet.containsAddress(target.address)));
   if (tunnelled(modes.ipipMode)) return `ipip to ${target.address} by tunl0`;
   if (tunnelled(modes.vxlanMode)) return `vxlan to ${target.address}`;
+  if (tunnelled(modes.udpMode)) return `udp to ${target.address}`;
   return `direct to ${target.address}`;
 }

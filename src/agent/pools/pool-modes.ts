@@ -1,18 +1,26 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
+import type { TunnelMode } from "../../fib/types.ts";
 import type { AddressFamily } from "../../net/address.ts";
-import { type EncapsulationMode, effectivePool } from "../../resources/ip-pool.ts";
+import { type EncapsulationMode, effectivePool, udpModeAnnotation } from "../../resources/ip-pool.ts";
 import { nodeAddress } from "../../resources/node.ts";
-import { validateResource } from "../../resources/resource.ts";
+import { type Resource, validateResource } from "../../resources/resource.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import type { RouteComposer } from "../routing/composer.ts";
 import { onLinkSubnets } from "../tunnels/tunnel-plan.ts";
-import { type ModeChangeNode, type PoolModes, predictModeChange, type RouteDifference } from "./mode-change.ts";
+import {
+  type ModeChangeNode,
+  modesOf,
+  type PoolModes,
+  predictModeChange,
+  type RouteDifference,
+} from "./mode-change.ts";
 
 export interface SetModeRequest {
   readonly pool: string;
   readonly mode: EncapsulationMode;
   /** Which tunnel the mode is for; if absent the one that the pool uses now, else IPIP, or VXLAN for IPv6. */
-  readonly tunnel?: "ipip" | "vxlan";
+  readonly tunnel?: TunnelMode;
   readonly dryRun: boolean;
 }
 
@@ -41,22 +49,20 @@ export class PoolModeChanger {
     this.#composer = options.composer;
   }
 
-  /** Throws `RESOURCE_NOT_FOUND`, `INVALID_RESOURCE` (IPIP of an IPv6 pool) or `UPDATE_CONFLICT`. */
+  /** Throws `RESOURCE_NOT_FOUND`, `INVALID_RESOURCE` (IPIP or UDP of an IPv6 pool) or `UPDATE_CONFLICT`. */
   async setMode({ pool: name, mode, tunnel, dryRun }: SetModeRequest): Promise<SetModeResult> {
     const stored = await this.#client.get("IPPool", name);
-    const { ipipMode, vxlanMode, cidr } = effectivePool(stored.spec);
-    const before = { ipipMode, vxlanMode };
-    // There is no IPIP for IPv6.
-    const chosen = tunnel ?? (vxlanMode === "Never" && cidr.family === 4 ? "ipip" : "vxlan");
-    const after: PoolModes =
-      chosen === "ipip" ? { ipipMode: mode, vxlanMode: "Never" } : { ipipMode: "Never", vxlanMode: mode };
+    const { ipipMode, vxlanMode, udpMode, cidr } = effectivePool(stored.spec, stored.metadata);
+    const before = { ipipMode, vxlanMode, udpMode };
+    // IPv6 has VXLAN only.
+    const used = vxlanMode !== "Never" || cidr.family === 6 ? "vxlan" : udpMode === "Never" ? "ipip" : "udp";
+    const after = modesOf(tunnel ?? used, mode);
     // Also for a dry run: nothing can be foretold of what will be refused.
-    const wanted = validateResource({ ...stored, spec: { ...stored.spec, ...after } });
+    const wanted = validateResource(withModes(stored, after));
     const owned = this.#composer.confirmedBlocks().filter(({ block }) => cidr.contains(block));
     const blocks = owned.map(({ block, node }) => ({ block, owner: node }));
     const differences = predictModeChange(before, after, this.#nodes(cidr.family), blocks);
-    const same = before.ipipMode === after.ipipMode && before.vxlanMode === after.vxlanMode;
-    const changed = !dryRun && !same;
+    const changed = !dryRun && !isDeepStrictEqual(before, after);
     if (changed) await this.#client.update(wanted);
     return { pool: name, before, after, differences, changed };
   }
@@ -70,4 +76,16 @@ export class PoolModeChanger {
       return [{ name: metadata.name, address, subnets }];
     });
   }
+}
+
+function withModes({ metadata, spec, ...rest }: Resource<"IPPool">, modes: PoolModes): Resource<"IPPool"> {
+  const { ipipMode, vxlanMode, udpMode } = modes;
+  const { [udpModeAnnotation]: told, ...others } = metadata.annotations ?? {};
+  const annotations = udpMode === "Never" ? others : { ...others, [udpModeAnnotation]: udpMode };
+  const isSame = told === annotations[udpModeAnnotation];
+  return {
+    ...rest,
+    metadata: isSame ? metadata : { ...metadata, annotations },
+    spec: { ...spec, ipipMode, vxlanMode },
+  };
 }

@@ -162,7 +162,7 @@ export class RouteComposer {
 
   /** A tunnel device or a node's tunnel address came or went: composes again what depends on it. */
   encapsulationChanged(): RoutingChanges {
-    const tunnelled = this.#poolList.filter((pool) => pool.ipipMode !== "Never" || pool.vxlanMode !== "Never");
+    const tunnelled = this.#poolList.filter(isTunnelled);
     const touched: Prefix[] = [];
     if (tunnelled.length > 0)
       for (const [prefix] of this.#learned)
@@ -345,6 +345,10 @@ function difference(before: PrefixSet, after: PrefixSet): { announce: Prefix[]; 
   };
 }
 
+function isTunnelled({ ipipMode, vxlanMode, udpMode }: RoutingPool): boolean {
+  return [ipipMode, vxlanMode, udpMode].some((mode) => mode !== "Never");
+}
+
 function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {
   return pools.some(
     (pool) =>
@@ -352,6 +356,7 @@ function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {
       pool.cidr.equals(wanted.cidr) &&
       pool.ipipMode === wanted.ipipMode &&
       pool.vxlanMode === wanted.vxlanMode &&
+      pool.udpMode === wanted.udpMode &&
       pool.disableBgpExport === wanted.disableBgpExport,
   );
 }

@@ -1,4 +1,4 @@
-import type { DesiredForwarding, DesiredNextHop } from "../../fib/types.ts";
+import type { DesiredForwarding, DesiredNextHop, TunnelMode } from "../../fib/types.ts";
 import type { AddressFamily, IpAddress } from "../../net/address.ts";
 import type { RoutingPool } from "./sources.ts";
 
@@ -18,6 +18,8 @@ export interface TunnelPeer {
   readonly ipipReady: boolean;
   /** By family what routes through the VXLAN device name as the gateway to it, once we have what leads there. */
   readonly vxlanGateways: Readonly<Partial<Record<AddressFamily, IpAddress>>>;
+  /** The UDP port that it takes packets on. */
+  readonly udpPort?: number;
 }
 
 /** What decides how a next hop is reached. */
@@ -25,6 +27,9 @@ export interface EncapsulationContext {
   readonly ipip: TunnelState;
   /** For the nodes' addresses of a family. */
   readonly vxlan: Readonly<Record<AddressFamily, TunnelState>>;
+  readonly udp: TunnelState;
+  /** The UDP port that this node sends to and takes packets on. */
+  readonly udpPort: number;
   /** The address is in a subnet of this node (CrossSubnet's question). */
   readonly isOnLink: (address: IpAddress) => boolean;
   /** The node of the cluster with this address; undefined for any other router. */
@@ -33,8 +38,8 @@ export interface EncapsulationContext {
 
 /** How packets get to one next hop, or what they have to wait for. */
 type NextHopChoice =
-  | { readonly mode: "direct" | "ipip" | "vxlan"; readonly hop: DesiredNextHop; readonly mtu?: number }
-  | { readonly mode: "waiting"; readonly wanted: "ipip" | "vxlan"; readonly reason: string };
+  | { readonly mode: "direct" | TunnelMode; readonly hop: DesiredNextHop; readonly mtu?: number }
+  | { readonly mode: "waiting"; readonly wanted: TunnelMode; readonly reason: string };
 
 /** How the packets of a route go. */
 export interface Way {
@@ -52,10 +57,10 @@ export function chooseWay(
   context: EncapsulationContext,
 ): Way {
   const hops: DesiredNextHop[] = [];
-  const modes: ("direct" | "ipip" | "vxlan")[] = [];
+  const modes: ("direct" | TunnelMode)[] = [];
   const reasons: string[] = [];
   let mtu = Number.POSITIVE_INFINITY;
-  let wanted: "direct" | "ipip" | "vxlan" = "direct";
+  let wanted: "direct" | TunnelMode = "direct";
   for (const nextHop of nextHops) {
     const choice = chooseNextHop(nextHop, pool, context);
     if (choice.mode === "waiting") {
@@ -93,12 +98,15 @@ function chooseNextHop(
   context: EncapsulationContext,
 ): NextHopChoice {
   if (pool === undefined) return direct(nextHop);
-  const tunnel = pool.ipipMode !== "Never" ? "ipip" : pool.vxlanMode !== "Never" ? "vxlan" : undefined;
+  const modes = { ipip: pool.ipipMode, vxlan: pool.vxlanMode, udp: pool.udpMode };
+  const tunnel = tunnelModes.find((each) => modes[each] !== "Never");
   if (tunnel === undefined) return direct(nextHop);
-  const mode = tunnel === "ipip" ? pool.ipipMode : pool.vxlanMode;
-  if (mode === "CrossSubnet" && context.isOnLink(nextHop)) return direct(nextHop);
-  return tunnel === "ipip" ? overIpip(nextHop, context) : overVxlan(nextHop, context);
+  if (modes[tunnel] === "CrossSubnet" && context.isOnLink(nextHop)) return direct(nextHop);
+  return chooseBy[tunnel](nextHop, context);
 }
+
+const tunnelModes = ["ipip", "vxlan", "udp"] as const;
+const chooseBy = { ipip: overIpip, vxlan: overVxlan, udp: overUdp } as const;
 
 function direct(gateway: IpAddress): NextHopChoice {
   return { mode: "direct", hop: { gateway } };
@@ -131,4 +139,17 @@ function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext):
   if (gateway === undefined)
     return { mode: "waiting", wanted: "vxlan", reason: `the VXLAN tunnel to node ${peer.node} is not set up yet` };
   return { mode: "vxlan", hop: { gateway, device: tunnel.device, onlink: true }, mtu: tunnel.mtu };
+}
+
+/** As with IPIP the gateway is the outer destination. A node says in its Node resource that it takes such packets. */
+function overUdp(gateway: IpAddress, { udp, udpPort, peerAt }: EncapsulationContext): NextHopChoice {
+  const waiting = (reason: string): NextHopChoice => ({ mode: "waiting", wanted: "udp", reason });
+  if (!udp.ready) return waiting(udp.reason);
+  if (gateway.family === 6) return waiting(`the UDP tunnel carries IPv4 only, and next hop ${gateway} is IPv6`);
+  const peer = peerAt(gateway);
+  if (peer !== undefined && peer.udpPort === undefined)
+    return waiting(`node ${peer.node} takes no packets in UDP yet${peer.ipipReady ? ", only IPIP" : ""}`);
+  if (peer?.udpPort !== undefined && peer.udpPort !== udpPort)
+    return waiting(`node ${peer.node} takes packets on UDP port ${peer.udpPort}, and this node sends to ${udpPort}`);
+  return { mode: "udp", hop: { gateway, device: udp.device, onlink: true }, mtu: udp.mtu };
 }

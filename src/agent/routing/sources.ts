@@ -9,6 +9,7 @@ export interface RoutingPool {
   readonly cidr: Prefix;
   readonly ipipMode: "Never" | "Always" | "CrossSubnet";
   readonly vxlanMode: "Never" | "Always" | "CrossSubnet";
+  readonly udpMode: "Never" | "Always" | "CrossSubnet";
   readonly disableBgpExport: boolean;
 }
 

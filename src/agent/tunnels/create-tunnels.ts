@@ -4,23 +4,26 @@ import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
 import type { RouteStatus } from "../../fib/types.ts";
 import { IpipDevice } from "../../ipip/tunnel-device.ts";
-import { UserspaceIpip } from "../../ipip/userspace/userspace-device.ts";
-import type { AddressFamily, IpAddress } from "../../net/address.ts";
+import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { DeviceControl } from "../../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../../netlink/types.ts";
+import { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
 import { VxlanDevice } from "../../vxlan/vxlan-device.ts";
+import type { NodeView, UdpTunnelView } from "../api/views.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import type { AgentConfig } from "../config/settings.ts";
 import type { OwnAddresses } from "../own-addresses.ts";
 import { IpipBackend, type IpipBackendChoice } from "./ipip-backend.ts";
-import type { IpipRoutes } from "./ipip-routes.ts";
 import type { TunnelIpam } from "./tunnel-address.ts";
 import { TunnelManager, type Underlay } from "./tunnel-manager.ts";
+import type { TunnelRouteFeed } from "./tunnel-routes.ts";
 import { VxlanTunnel } from "./vxlan-tunnel.ts";
 
+const anyAddress = IpAddress.v4(0);
+
 /**
- * Makes the tunnel manager with its devices, which wake it when they change, and who carries IPIP packets. Nothing happens
+ * Makes the tunnel manager with its devices, which wake it when they change, and what the status says of them. Nothing happens
  * before the manager is started.
  */
 export function createTunnels(
@@ -30,8 +33,10 @@ export function createTunnels(
     readonly ipipBackend: IpipBackendChoice;
     /** Names of the devices, network identifier and UDP port. */
     readonly vxlan: Pick<AgentConfig, "vxlanDevice" | "vxlanDeviceV6" | "vxlanVni" | "vxlanPort">;
-    /** Tells a user-space tunnel where packets go, beginning with `knownRoutes`. */
-    readonly ipipRoutes: IpipRoutes;
+    readonly udp: Pick<AgentConfig, "udpEncapDevice" | "udpEncapPort">;
+    /** They tell user-space tunnels where packets go, beginning with `knownRoutes`. */
+    readonly ipipRoutes: TunnelRouteFeed;
+    readonly udpRoutes: TunnelRouteFeed;
     readonly knownRoutes: () => Iterable<RouteStatus>;
     readonly netlink: Netlink & ForwardingDatabase;
     readonly cluster: ClusterCache;
@@ -46,14 +51,14 @@ export function createTunnels(
     readonly onChange: () => void;
   },
   cleanups: Cleanups,
-): { readonly manager: TunnelManager; readonly ipip: IpipBackend } {
+): { readonly manager: TunnelManager; readonly view: () => Pick<NodeView, "ipip" | "udp"> } {
   const { netlink, clock, random, nodeName, graceMs } = options;
   const logger = options.logger.child({ part: "tunnels" });
   const wake = () => manager.wake();
   const control = new DeviceControl();
   const device = { netlink, clock, logger, control, random, graceMs };
   const kernel = new IpipDevice({ ...device, onChange: () => ipip.kernelChanged() });
-  const userspace = new UserspaceIpip({ ...device, onChange: wake });
+  const userspace = new UserspaceTunnel({ ...device, name: "tunl0", carrier: { kind: "ipip" }, onChange: wake });
   const ipip: IpipBackend = new IpipBackend({
     choice: options.ipipBackend,
     kernel,
@@ -63,6 +68,16 @@ export function createTunnels(
     onUserspace: () => options.ipipRoutes.follow(userspace, options.knownRoutes()),
     onChange: wake,
   });
+  const { udpEncapDevice, udpEncapPort } = options.udp;
+  // A node without an address has no tunnels.
+  const localAddress = options.ownAddresses[4]?.address ?? anyAddress;
+  const udp = new UserspaceTunnel({
+    ...device,
+    name: udpEncapDevice,
+    carrier: { kind: "udp", localAddress, port: udpEncapPort },
+    onChange: wake,
+  });
+  options.udpRoutes.follow(udp, options.knownRoutes());
   const underlays = new Map<AddressFamily, Underlay>();
   for (const { address } of Object.values(options.ownAddresses)) {
     const { vxlanDevice, vxlanDeviceV6, vxlanVni: vni, vxlanPort: port } = options.vxlan;
@@ -78,10 +93,15 @@ export function createTunnels(
     });
     mtu.start();
   }
-  const manager = new TunnelManager({ ...options, logger, ipip, underlays });
+  const manager = new TunnelManager({ ...options, logger, ipip, udp, udpPort: udpEncapPort, underlays });
   cleanups.add("tunnels", async () => {
     manager.stop();
     await ipip.stop();
+    await udp.stop();
   });
-  return { manager, ipip };
+  const udpView = (): UdpTunnelView | null => {
+    const packets = udp.counters();
+    return packets === undefined ? null : { device: udpEncapDevice, port: udpEncapPort, packets };
+  };
+  return { manager, view: () => ({ ipip: ipip.view(), udp: udpView() }) };
 }

@@ -1,10 +1,10 @@
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { DeviceState } from "../../fib/device/types.ts";
-import type { IpipWish } from "../../ipip/ipip-kind.ts";
+import type { TunnelWish } from "../../fib/device/wish.ts";
 import type { IpipDevice } from "../../ipip/tunnel-device.ts";
-import type { UserspaceIpip } from "../../ipip/userspace/userspace-device.ts";
 import type { NetlinkAccess } from "../../netlink/types.ts";
+import type { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
 import type { IpipView } from "../api/views.ts";
 
 /** Who carries IPIP packets: the kernel's own tunnel, a thread of the agent, or the kernel if it can. */
@@ -13,7 +13,7 @@ export type IpipBackendChoice = "auto" | "kernel" | "userspace";
 interface IpipBackendOptions {
   readonly choice: IpipBackendChoice;
   readonly kernel: Pick<IpipDevice, "set" | "state" | "stop">;
-  readonly userspace: Pick<UserspaceIpip, "set" | "state" | "stop" | "counters">;
+  readonly userspace: Pick<UserspaceTunnel, "set" | "state" | "stop" | "counters">;
   readonly netlink: Pick<NetlinkAccess, "links">;
   readonly logger: Logger;
   /** The user-space tunnel is used from now on, and has to know its routes. */
@@ -29,7 +29,7 @@ export class IpipBackend {
   readonly #options: IpipBackendOptions;
   #used: Used | undefined;
   #isChoosing = false;
-  #wish: IpipWish | undefined;
+  #wish: TunnelWish | undefined;
   #stopped = false;
 
   constructor(options: IpipBackendOptions) {
@@ -37,7 +37,7 @@ export class IpipBackend {
   }
 
   /** As `set` of the devices. */
-  set(wish: IpipWish | undefined): void {
+  set(wish: TunnelWish | undefined): void {
     this.#wish = wish;
     if (this.#used !== undefined) this.#device(this.#used).set(wish);
     else if (wish !== undefined) void this.#choose();

@@ -5,6 +5,12 @@ import { vtepMacAddress } from "../../vxlan/mac-address.ts";
 import { type VxlanPeer, vxlanGateway } from "../../vxlan/peers.ts";
 import type { TunnelPeer } from "../routing/encapsulation.ts";
 
+/**
+ * A node's end of the UDP tunnel, `ADDRESS:PORT` with the address of its device and the port that it takes packets on.
+ * Calico's Node has no such field.
+ */
+const udpTunnelAnnotation = "calibird.io/udp-tunnel";
+
 /** What a node's resource tells of its ends of tunnels. */
 export function tunnelPeerOf(node: Resource<"Node">): TunnelPeer {
   const { metadata, spec } = node;
@@ -13,11 +19,21 @@ export function tunnelPeerOf(node: Resource<"Node">): TunnelPeer {
     return end && vxlanGateway(end);
   };
   const [ipv4, ipv6] = [gateway(4), gateway(6)];
+  const udp = udpEndOf(metadata.annotations);
   return {
     node: metadata.name,
     ipipReady: spec.bgp?.ipv4IPIPTunnelAddr !== undefined && spec.bgp.ipv4IPIPTunnelAddr !== "",
     vxlanGateways: { ...(ipv4 && { 4: ipv4 }), ...(ipv6 && { 6: ipv6 }) },
+    ...(udp !== undefined && { udpPort: udp.port }),
   };
+}
+
+function udpEndOf(
+  annotations: Readonly<Record<string, string>> = {},
+): { address: IpAddress; port: number } | undefined {
+  const [, host = "", digits = ""] = /^([\d.]+):(\d{1,5})$/.exec(annotations[udpTunnelAnnotation] ?? "") ?? [];
+  const address = IpAddress.tryParse(host);
+  return address && { address, port: Number(digits) };
 }
 
 /** The VTEPs of all other nodes in a family. */
@@ -76,17 +92,16 @@ export interface OwnTunnels {
   readonly ipip: OwnTunnel;
   /** At most one of a family. */
   readonly vxlan: readonly OwnVxlan[];
+  readonly udp: OwnTunnel & { readonly port: number };
 }
 
 /**
- * The Node with what it may tell of its tunnels: those that are wanted (they have an address) and whose device is ready. What
+ * The Node's spec with what it may tell of its tunnels: those that are wanted (they have an address) and whose device is ready. What
  * it has told stays as long as it is wanted: at a restart the device is there, only not looked at yet, and others send to it.
  */
-export function withTunnels(spec: NodeSpec, { ipip, vxlan }: OwnTunnels): NodeSpec {
-  const isTold = (address: IpAddress, text: string | undefined): boolean =>
-    IpAddress.tryParse(text ?? "")?.equals(address) === true;
-  const told = ({ address, ready }: OwnTunnel, stored: string | undefined) =>
-    address !== undefined && (ready || isTold(address, stored)) ? address.toString() : undefined;
+export function withTunnels(spec: NodeSpec, { ipip, vxlan }: Pick<OwnTunnels, "ipip" | "vxlan">): NodeSpec {
+  const told = (tunnel: OwnTunnel, stored: string | undefined) =>
+    toldAddress(tunnel, IpAddress.tryParse(stored ?? ""))?.toString();
   const { bgp = {}, ...others } = spec;
   const { ipv4IPIPTunnelAddr, ...otherBgp } = bgp;
   const ipipAddress = told(ipip, ipv4IPIPTunnelAddr);
@@ -103,4 +118,18 @@ export function withTunnels(spec: NodeSpec, { ipip, vxlan }: OwnTunnels): NodeSp
     };
   }
   return { ...(Object.keys(newBgp).length > 0 && { bgp: newBgp }), ...rest };
+}
+
+/** The same for the Node's annotations, of which UDP needs one. */
+export function withUdpTunnel(
+  annotations: Readonly<Record<string, string>>,
+  { port, ...tunnel }: OwnTunnels["udp"],
+): Readonly<Record<string, string>> {
+  const { [udpTunnelAnnotation]: _told, ...others } = annotations;
+  const address = toldAddress(tunnel, udpEndOf(annotations)?.address);
+  return address === undefined ? others : { ...others, [udpTunnelAnnotation]: `${address}:${port}` };
+}
+
+function toldAddress({ address, ready }: OwnTunnel, stored: IpAddress | undefined): IpAddress | undefined {
+  return address !== undefined && (ready || stored?.equals(address) === true) ? address : undefined;
 }

@@ -7,13 +7,15 @@ import { tunnelMtu } from "../../fib/device/mtu.ts";
 import type { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
 import type { IpipDevice } from "../../ipip/tunnel-device.ts";
 import type { AddressFamily, IpAddress } from "../../net/address.ts";
+import type { Prefix } from "../../net/prefix.ts";
 import type { Resource } from "../../resources/resource.ts";
+import type { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools, labelsOf } from "../cluster-view.ts";
 import type { OwnAddresses } from "../own-addresses.ts";
-import { changeOwnNode } from "../own-node.ts";
+import { changeOwnNode, contentOf, type NodeContent } from "../own-node.ts";
 import type { EncapsulationContext, TunnelPeer, TunnelState } from "../routing/encapsulation.ts";
-import { type OwnTunnels, otherAddresses, tunnelPeerOf, withTunnels } from "./node-tunnels.ts";
+import { type OwnTunnels, otherAddresses, tunnelPeerOf, withTunnels, withUdpTunnel } from "./node-tunnels.ts";
 import { TunnelAddress, type TunnelIpam } from "./tunnel-address.ts";
 import { onLinkSubnets, planTunnels, type TunnelPlan } from "./tunnel-plan.ts";
 import type { VxlanTunnel } from "./vxlan-tunnel.ts";
@@ -34,6 +36,9 @@ export interface TunnelManagerOptions {
   readonly client: ResourceClient;
   readonly ipam: TunnelIpam;
   readonly ipip: Pick<IpipDevice, "set" | "state">;
+  readonly udp: Pick<UserspaceTunnel, "set" | "setPeers" | "state">;
+  /** The port of UDP tunnels, the same on all nodes. */
+  readonly udpPort: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a tunnel address stays ours when no pool wants it any more, in milliseconds. */
@@ -54,6 +59,7 @@ const longestRetryMs = 30_000;
 export class TunnelManager {
   readonly #options: TunnelManagerOptions;
   readonly #ipipAddress: TunnelAddress;
+  readonly #udpAddress: TunnelAddress;
   #running = false;
   #again = false;
   #stopped = false;
@@ -68,7 +74,9 @@ export class TunnelManager {
   constructor(options: TunnelManagerOptions) {
     this.#options = options;
     const { ipam, nodeName, clock, logger, graceMs } = options;
-    this.#ipipAddress = new TunnelAddress({ ipam, kind: "ipip", node: nodeName, clock, logger, graceMs });
+    const common = { ipam, node: nodeName, clock, logger, graceMs };
+    this.#ipipAddress = new TunnelAddress({ ...common, kind: "ipip" });
+    this.#udpAddress = new TunnelAddress({ ...common, kind: "udp" });
   }
 
   /** What keeps a wanted tunnel from working, for the operator. */
@@ -78,12 +86,14 @@ export class TunnelManager {
 
   /** How next hops are reached now. */
   context(): EncapsulationContext {
-    const { cluster, nodeName, ownAddresses, ipip } = this.#options;
+    const { cluster, nodeName, ownAddresses, ipip, udp, udpPort } = this.#options;
     const annotations = cluster.node(nodeName)?.metadata.annotations ?? {};
     const subnets = onLinkSubnets(Object.values(ownAddresses), annotations);
     return {
       ipip: ipip.state(),
       vxlan: { 4: this.#vxlanState(4), 6: this.#vxlanState(6) },
+      udp: udp.state(),
+      udpPort,
       isOnLink: (address) => subnets.some((subnet) => subnet.containsAddress(address)),
       peerAt: (address) => this.#peerAt(address),
     };
@@ -128,15 +138,17 @@ export class TunnelManager {
     this.#stopped = true;
     this.#retry?.cancel();
     this.#ipipAddress.stop();
+    this.#udpAddress.stop();
     for (const { vxlan } of this.#options.underlays.values()) vxlan.stop();
   }
 
   /** Why tunnels that pools ask for do not work, one sentence each. */
   #wantedButDown(): string[] {
-    const { underlays, ipip } = this.#options;
+    const { underlays, ipip, udp } = this.#options;
     const plan = this.#plan();
     const wanted: TunnelState[] = [
       ...(plan.ipip.length > 0 && underlays.has(4) ? [ipip.state()] : []),
+      ...(plan.udp.length > 0 && underlays.has(4) ? [udp.state()] : []),
       ...[...underlays.keys()].flatMap((family) => (plan.vxlan[family].length > 0 ? [this.#vxlanState(family)] : [])),
     ];
     return wanted.flatMap((state) => (state.ready ? [] : [state.reason]));
@@ -190,47 +202,57 @@ export class TunnelManager {
   }
 
   async #reconcile(): Promise<void> {
-    const { cluster, nodeName, underlays, ipip } = this.#options;
+    const { cluster, nodeName, underlays, ipip, udp, udpPort } = this.#options;
     if (cluster.node(nodeName) === undefined) return;
     const { nodes } = cluster.resources;
     for (const [family, { mtu }] of underlays) mtu.setPeers(otherAddresses(nodes, nodeName, family));
+    udp.setPeers(otherAddresses(nodes, nodeName, 4));
     // The watchers wake us as soon as they have looked.
     if (!this.#hasMeasured) return;
     const plan = this.#plan();
     const ipv4Mtu = underlays.get(4)?.mtu.mtu;
-    const ipipAddress =
-      plan.ipip.length === 0 || ipv4Mtu === undefined ? undefined : await this.#ipipAddress.ensure(plan.ipip);
-    ipip.set(
-      ipipAddress && ipv4Mtu !== undefined ? { address: ipipAddress, mtu: tunnelMtu("ipip", ipv4Mtu) } : undefined,
-    );
+    const addressFor = async (pools: readonly Prefix[], address: TunnelAddress) =>
+      pools.length === 0 || ipv4Mtu === undefined ? undefined : await address.ensure(pools);
+    const ipipAddress = await addressFor(plan.ipip, this.#ipipAddress);
+    const udpAddress = await addressFor(plan.udp, this.#udpAddress);
+    const wishFor = (kind: "ipip" | "udp", address: IpAddress | undefined) =>
+      address && ipv4Mtu !== undefined ? { address, mtu: tunnelMtu(kind, ipv4Mtu) } : undefined;
+    ipip.set(wishFor("ipip", ipipAddress));
+    udp.set(wishFor("udp", udpAddress));
     const vxlans: VxlanTunnel[] = [];
     for (const [family, { vxlan, mtu }] of underlays) {
       if (mtu.mtu !== undefined) await vxlan.follow(plan.vxlan[family], nodes, mtu.mtu);
       vxlans.push(vxlan);
     }
-    const addresses = [ipipAddress, ...vxlans.map(({ address }) => address)];
+    const addresses = [ipipAddress, udpAddress, ...vxlans.map(({ address }) => address)];
     this.#options.onAddresses(addresses.filter((address) => address !== undefined));
     await this.#publish({
       ipip: { address: ipipAddress, ready: ipip.state().ready },
       vxlan: vxlans.map((vxlan) => vxlan.own),
+      udp: { address: udpAddress, ready: udp.state().ready, port: udpPort },
     });
     if (ipipAddress === undefined) this.#ipipAddress.releaseLater();
+    if (udpAddress === undefined) this.#udpAddress.releaseLater();
     for (const vxlan of vxlans) vxlan.told();
   }
 
   /** Writes the tunnels into the Node, unless it is known to have them already; a change of it by others wakes us. */
   async #publish(tunnels: OwnTunnels): Promise<void> {
     const { cluster, client, nodeName } = this.#options;
-    const known = cluster.node(nodeName)?.spec;
-    if (known === undefined || isDeepStrictEqual(withTunnels(known, tunnels), known)) return;
-    await changeOwnNode(client, nodeName, (stored) => stored && withTunnels(stored, tunnels));
+    const known = cluster.node(nodeName);
+    const change = ({ spec, annotations }: NodeContent): NodeContent => ({
+      spec: withTunnels(spec, tunnels),
+      annotations: withUdpTunnel(annotations, tunnels.udp),
+    });
+    if (known === undefined || isDeepStrictEqual(change(contentOf(known)), contentOf(known))) return;
+    await changeOwnNode(client, nodeName, (stored) => stored && change(stored));
   }
 
   /** Tells that routes have to be composed again, if what they depend on is another now. */
   #reportChange(): void {
-    const { cluster, ipip } = this.#options;
+    const { cluster, ipip, udp } = this.#options;
     const peers = cluster.resources.nodes.map((node) => [node.metadata.name, node.spec.bgp, this.#peerOf(node)]);
-    const now = JSON.stringify([ipip.state(), this.#vxlanState(4), this.#vxlanState(6), peers]);
+    const now = JSON.stringify([ipip.state(), udp.state(), this.#vxlanState(4), this.#vxlanState(6), peers]);
     if (now === this.#reported) return;
     this.#reported = now;
     this.#options.onChange();

@@ -7,6 +7,7 @@ import type { NodeAddress } from "../config/detect-address.ts";
 export interface TunnelPlan {
   readonly ipip: readonly Prefix[];
   readonly vxlan: Readonly<Record<AddressFamily, readonly Prefix[]>>;
+  readonly udp: readonly Prefix[];
 }
 
 /** Which tunnels the pools want of a node, by Calico's rules for tunnel addresses. */
@@ -20,6 +21,7 @@ export function planTunnels(pools: readonly IpamPool[], nodeLabels: Labels): Tun
   const vxlan = usable.filter((pool) => pool.vxlanMode !== "Never").map((pool) => pool.cidr);
   return {
     ipip: usable.filter(({ ipipMode, cidr }) => ipipMode !== "Never" && cidr.family === 4).map(({ cidr }) => cidr),
+    udp: usable.filter(({ udpMode }) => udpMode !== "Never").map(({ cidr }) => cidr),
     vxlan: { 4: vxlan.filter(({ family }) => family === 4), 6: vxlan.filter(({ family }) => family === 6) },
   };
 }

@@ -1,7 +1,7 @@
 import type { Link } from "../../netlink/types.ts";
 
-/** Octets that each encapsulation adds to a packet: outer IP header, and for VXLAN UDP, VXLAN and inner Ethernet headers. */
-export const tunnelOverhead = { ipip: 20, vxlan: 50, "vxlan-v6": 70 } as const;
+/** Octets that each encapsulation adds to a packet: outer IP header, UDP, and for VXLAN its own and the inner Ethernet header. */
+export const tunnelOverhead = { ipip: 20, udp: 28, vxlan: 50, "vxlan-v6": 70 } as const;
 
 /** Devices that lead to other nodes, by the names that Calico takes for such. */
 export const defaultMtuPattern = /^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)/;

@@ -5,13 +5,16 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect, vi } from "vitest";
 import type { NodeStatusView, PodView, RouteView } from "../../../src/agent/api/views.ts";
+import { modesOf } from "../../../src/agent/pools/mode-change.ts";
 import type { SetModeResult } from "../../../src/agent/pools/pool-modes.ts";
 import { AgentClient } from "../../../src/calictl/agent-client.ts";
 import { openEmbeddedDatastore } from "../../../src/datastore/embedded/open.ts";
+import type { TunnelMode } from "../../../src/fib/types.ts";
 import { Lab } from "../../../src/lab/lab.ts";
 import { pingAll } from "../../../src/lab/ping-matrix.ts";
 import { labPaths } from "../../../src/lab/runtime/paths.ts";
 import type { ProgramResult } from "../../../src/lab/runtime/run-program.ts";
+import type { EncapsulationMode } from "../../../src/resources/ip-pool.ts";
 import type { NodeSpec } from "../../../src/resources/node.ts";
 import { auditIpam } from "../../support/ipam-audit.ts";
 import { patience } from "./agent-lab.ts";
@@ -152,11 +155,10 @@ export class SubnetLab {
     return this.run("n1", "calictl", "pool", "set-mode", "pods", mode, "--tunnel", "vxlan", ...flags);
   }
 
-  /** The same in an instant, by asking the agent of a node. */
-  async setModeAt(node: SubnetNode, mode: string): Promise<void> {
-    const path = "/v1/pools/pods/mode";
-    const result = await this.client(node).admin<SetModeResult>("POST", path, { mode, tunnel: "vxlan" });
-    expect(result.after).toEqual({ ipipMode: "Never", vxlanMode: mode });
+  /** The same for any tunnel, in an instant, by asking the agent of a node. */
+  async setModeAt(node: SubnetNode, mode: EncapsulationMode, tunnel: TunnelMode = "vxlan"): Promise<void> {
+    const result = await this.client(node).admin<SetModeResult>("POST", "/v1/pools/pods/mode", { mode, tunnel });
+    expect(result.after).toEqual(modesOf(tunnel, mode));
   }
 
   /** What a dry run answers, as an object. */

@@ -1,3 +1,4 @@
+import type { TunnelMode } from "../../../src/fib/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { vxlanGateway } from "../../../src/vxlan/peers.ts";
 import type { SubnetLab } from "./subnet-lab.ts";
@@ -80,11 +81,12 @@ export function isTunnelled(from: SubnetNode, to: SubnetNode, mode: Mode): boole
   return mode === "Always" || (mode === "CrossSubnet" && !sameSubnet);
 }
 
-/** What the routes of all nodes shall be with the pool `pods` in this mode of VXLAN, and `still` direct; the agent of `asked` must answer. */
+/** What the routes of all nodes shall be with the pool `pods` in this mode of a tunnel, and `still` direct; the agent of `asked` must answer. */
 export async function expectedRoutes(
   subnets: SubnetLab,
   mode: Mode,
   asked: SubnetNode = "n1",
+  tunnel: TunnelMode = "vxlan",
 ): Promise<Record<SubnetNode, BlockRoute[]>> {
   const gateways = await Promise.all(subnetNodes.map((node) => gatewayInto(subnets, node, asked)));
   const of = (node: SubnetNode): BlockRoute[] =>
@@ -93,10 +95,9 @@ export async function expectedRoutes(
       .map(([prefix, owner]) => {
         const tunnelled = prefix.startsWith(beginningOf(subnets.pools.pods)) && isTunnelled(node, owner, mode);
         if (!tunnelled) return directRoute(subnets.family, node, owner, prefix);
-        const gateway = gateways[subnetNodes.indexOf(owner)] ?? `no VTEP of ${owner}`;
-        const tunnel = subnets.family === 4 ? ["vxlan.calico", 1450] : ["vxlan-v6.calico", 1430];
-        const [device, mtu] = tunnel as [string, number];
-        return { prefix, gateway, device, onlink: true, mtu };
+        const vtep = gateways[subnetNodes.indexOf(owner)] ?? `no VTEP of ${owner}`;
+        const gateway = tunnel === "vxlan" ? vtep : nodesOf(subnets.family)[owner].address;
+        return { prefix, gateway, onlink: true, ...tunnelDevices[subnets.family === 6 ? "vxlan-v6" : tunnel] };
       })
       .sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
   return { n1: of("n1"), n2: of("n2"), n3: of("n3") };
@@ -112,6 +113,13 @@ async function gatewayInto(subnets: SubnetLab, node: SubnetNode, asked: SubnetNo
   if (vtep === undefined || macAddress === undefined) return undefined;
   return vxlanGateway({ vtep: IpAddress.parse(vtep), macAddress }).toString();
 }
+
+const tunnelDevices = {
+  ipip: { device: "tunl0", mtu: 1480 },
+  vxlan: { device: "vxlan.calico", mtu: 1450 },
+  "vxlan-v6": { device: "vxlan-v6.calico", mtu: 1430 },
+  udp: { device: "udp.calibird", mtu: 1472 },
+} as const;
 
 function directRoute(family: Family, node: SubnetNode, owner: SubnetNode, prefix: string): BlockRoute {
   const nodes = nodesOf(family);

@@ -101,14 +101,15 @@ export class TunnelNode {
   }
 }
 
-/** What tcpdump prints about packets on a device until `use` is over; it sees packets from before `use` begins to after. */
+/** What tcpdump, with `more` flags, prints about packets on a device until `use` is over; it sees packets from before `use` begins to after. */
 export async function packetsOn(
   namespace: TestNamespace,
   device: string,
   isLast: (output: string) => boolean,
   use: () => Promise<unknown>,
+  more: readonly string[] = [],
 ): Promise<string> {
-  const options = ["--immediate-mode", "-l", "-n", "-i", device, "ip or ip6"];
+  const options = [...more, "--immediate-mode", "-l", "-n", "-i", device, "ip or ip6"];
   const child = spawn("ip", ["netns", "exec", namespace.name, "tcpdump", ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });

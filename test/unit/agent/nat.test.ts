@@ -79,11 +79,23 @@ describe("what the cluster asks of address translation", () => {
     expect(options.vxlanPort).toBe(8472);
   });
 
+  it("has the UDP tunnel where a pool's annotation asks for it", async () => {
+    const config = await resolveConfig({ flags: {}, environment: {} });
+    const { metadata, ...rest } = pool({ cidr: "10.244.0.0/16" });
+    const annotations = { "calibird.io/udp-encap-mode": "Always" };
+    const { tunnelDevices } = natState(
+      { pools: [{ ...rest, metadata: { ...metadata, annotations } }], nodes: [] },
+      config,
+    );
+    expect(tunnelDevices).toEqual([{ name: "udp.calibird", family: 4, encapsulation: "udp" }]);
+  });
+
   it("follows the settings", async () => {
     expect((await stateOf([])).options).toEqual({
       natOutgoingExclusions: "IPPoolsOnly",
       protectEncapsulation: false,
       vxlanPort: 4789,
+      udpPort: 8285,
     });
     const { options } = await stateOf([], [], {
       natOutgoingExclusions: "ippoolsandhostips",

@@ -95,6 +95,7 @@ const status: NodeStatusView = {
       reason: "kernel has no ipip",
       packets: { sent: 7, received: 5, dropped: { noRoute: 3, tooBig: 0 } },
     },
+    udp: { device: "udp.calibird", port: 8285, packets: { sent: 2, received: 1, dropped: { foreign: 4 } } },
     routes: { installed: 2, pending: 0, conflict: 0, stale: 0, unresolved: 0, filtered: 0 },
   },
   peers: [peer],
@@ -209,7 +210,8 @@ describe("calictl", () => {
     const { out } = await calictl("node", "status");
     expect(out).toContain("address 10.0.0.1/24, fd00::1/64   AS 64512   router ID 10.0.0.1");
     expect(out).toContain("Problem: BGPPeer tor: peerIP 10.0.0.254 needs an asNumber");
-    expect(out).toContain("IPIP        userspace (kernel has no ipip)   sent 7, received 5, dropped 3 noRoute\n");
+    expect(out).toContain("IPIP         userspace (kernel has no ipip)   sent 7, received 5, dropped 3 noRoute\n");
+    expect(out).toContain("UDP tunnel   udp.calibird, port 8285   sent 2, received 1, dropped 4 foreign\n");
     expect(out).toMatch(/Mesh_10_0_0_2 .* Active .*connection refused/);
   });
 

@@ -15,7 +15,7 @@ function wantedTable(): NatTable {
     pools,
     nodeAddresses: [],
     tunnelDevices: [],
-    options: { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789 },
+    options: { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789, udpPort: 8285 },
   });
   if (table === undefined) throw new Error("there is no table");
   return table;

@@ -14,7 +14,7 @@ const pools = (...cidrs: string[]): NatState => ({
   pools: cidrs.map((cidr) => ({ cidr: Prefix.parse(cidr), natOutgoing: true })),
   nodeAddresses: [],
   tunnelDevices: [],
-  options: { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789 },
+  options: { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789, udpPort: 8285 },
 });
 
 class Bench {

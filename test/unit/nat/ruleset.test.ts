@@ -5,7 +5,12 @@ import { imageOf, type NftCommand } from "../../../src/nat/table.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";
 
-const defaults: NatOptions = { natOutgoingExclusions: "IPPoolsOnly", protectEncapsulation: false, vxlanPort: 4789 };
+const defaults: NatOptions = {
+  natOutgoingExclusions: "IPPoolsOnly",
+  protectEncapsulation: false,
+  vxlanPort: 4789,
+  udpPort: 8285,
+};
 
 interface Sketch extends Partial<NatOptions> {
   readonly pools?: Readonly<Record<string, boolean>>;

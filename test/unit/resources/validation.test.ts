@@ -57,6 +57,27 @@ describe("IPPool", () => {
     expect(problemsOf("IPPool", spec)).toEqual([]);
   });
 
+  const inUdp = (mode: string) => ({ name: "a", annotations: { "calibird.io/udp-encap-mode": mode } });
+  test.each([
+    [{ cidr }, "Sometimes", "must be one of Never, Always, CrossSubnet"],
+    [{ cidr, ipipMode: "Always" }, "Always", "must be absent, because ipipMode is Always"],
+    [{ cidr, vxlanMode: "CrossSubnet" }, "Always", "must be absent, because vxlanMode is CrossSubnet"],
+    [{ cidr: "fd00::/48" }, "Always", "must be absent for an IPv6 pool"],
+    [{ cidr, allowedUses: ["LoadBalancer"] }, "Always", "must be absent for a LoadBalancer pool"],
+  ])("refuses %j with packets in UDP, mode %s", (spec, mode, message) => {
+    expect(problemsOf("IPPool", spec, inUdp(mode))).toEqual([expect.stringContaining(message)]);
+    if (mode !== "Sometimes") expect(problemsOf("IPPool", spec, inUdp("Never"))).toEqual([]);
+  });
+
+  test("has its mode of UDP from an annotation, unless Calico's fields say otherwise", () => {
+    expect(problemsOf("IPPool", { cidr }, inUdp("CrossSubnet"))).toEqual([]);
+    expect(effectivePool({ cidr }, inUdp("CrossSubnet")).udpMode).toBe("CrossSubnet");
+    expect(effectivePool({ cidr }, inUdp("always")).udpMode).toBe("Never");
+    expect(effectivePool({ cidr, vxlanMode: "Always" }, inUdp("Always")).udpMode).toBe("Never");
+    expect(effectivePool({ cidr: "fd00::/48" }, inUdp("Always")).udpMode).toBe("Never");
+    expect(effectivePool({ cidr }).udpMode).toBe("Never");
+  });
+
   test("reports every problem of an object at once", () => {
     expect(problemsOf("IPPool", { cidr: "x", ipipMode: "y", z: 1 }, { name: "A" })).toHaveLength(4);
   });

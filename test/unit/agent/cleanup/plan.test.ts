@@ -10,6 +10,7 @@ const settings: CleanupSettings = {
   vxlanDeviceV6: "vxlan-v6.calico",
   vxlanVni: 4096,
   vxlanPort: 4789,
+  udpEncapDevice: "udp.calibird",
   interfacePrefix: "cali",
 };
 const link = (index: number, name: string, fields: Partial<Link> = {}): Link => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type PoolModes, predictModeChange } from "../../../../src/agent/pools/mode-change.ts";
+import { modesOf, type PoolModes, predictModeChange } from "../../../../src/agent/pools/mode-change.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
 
@@ -14,8 +14,8 @@ const nodes = [
   node("n3", "10.10.2.13", "10.10.2.0/24"),
 ];
 const blocks = nodes.map(({ name }, index) => ({ block: Prefix.parse(`10.244.${index}.0/26`), owner: name }));
-const ipip = (ipipMode: PoolModes["ipipMode"]): PoolModes => ({ ipipMode, vxlanMode: "Never" });
-const vxlan = (vxlanMode: PoolModes["vxlanMode"]): PoolModes => ({ ipipMode: "Never", vxlanMode });
+const ipip = (ipipMode: PoolModes["ipipMode"]): PoolModes => modesOf("ipip", ipipMode);
+const vxlan = (vxlanMode: PoolModes["vxlanMode"]): PoolModes => modesOf("vxlan", vxlanMode);
 const lines = (before: PoolModes, after: PoolModes) =>
   predictModeChange(before, after, nodes, blocks).map(
     (change) => `${change.node} ${change.owner}: ${change.before} -> ${change.after}`,
@@ -36,11 +36,12 @@ describe("predictModeChange", () => {
     ]);
   });
 
-  it("knows both tunnels", () => {
+  it("knows all tunnels", () => {
     expect(lines(ipip("Always"), vxlan("CrossSubnet"))[0]).toBe(
       "n1 n2: ipip to 10.10.1.12 by tunl0 -> direct to 10.10.1.12",
     );
     expect(lines(ipip("Always"), vxlan("Always"))[1]).toBe("n1 n3: ipip to 10.10.2.13 by tunl0 -> vxlan to 10.10.2.13");
+    expect(lines(vxlan("Always"), modesOf("udp", "Always"))[1]).toBe("n1 n3: vxlan to 10.10.2.13 -> udp to 10.10.2.13");
   });
 
   it("says nothing of a change that is none, nor of blocks without an owner", () => {

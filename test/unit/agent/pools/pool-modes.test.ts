@@ -70,7 +70,7 @@ describe("a change of a pool's mode", () => {
   it("goes by the nodes' addresses of the pool's family, and for IPv6 for VXLAN", async () => {
     await create("v6", { cidr: "fd00:10::/48" });
     const { differences, after } = await changer.setMode({ pool: "v6", mode: "CrossSubnet", dryRun: false });
-    expect(after).toEqual({ ipipMode: "Never", vxlanMode: "CrossSubnet" });
+    expect(after).toEqual({ ipipMode: "Never", vxlanMode: "CrossSubnet", udpMode: "Never" });
     expect(differences).toEqual([
       {
         node: "n1",
@@ -80,6 +80,22 @@ describe("a change of a pool's mode", () => {
         after: "vxlan to 2001:db8:9::3",
       },
     ]);
+  });
+
+  it("writes an annotation for UDP, goes on with that, and takes it away with the next tunnel", async () => {
+    await create("v4", { cidr: "10.2.0.0/16", ipipMode: "Always" });
+    const annotation = async () =>
+      (await client.get("IPPool", "v4")).metadata.annotations?.["calibird.io/udp-encap-mode"];
+    const { differences } = await changer.setMode({ pool: "v4", mode: "Always", tunnel: "udp", dryRun: false });
+    expect(differences.map(({ after }) => after)).toEqual([expect.stringMatching(/^udp to /)]);
+    expect([await specOf("v4"), await annotation()]).toMatchObject([
+      { ipipMode: "Never", vxlanMode: "Never" },
+      "Always",
+    ]);
+    await changer.setMode({ pool: "v4", mode: "CrossSubnet", dryRun: false });
+    expect(await annotation()).toBe("CrossSubnet");
+    await changer.setMode({ pool: "v4", mode: "Always", tunnel: "vxlan", dryRun: false });
+    expect([await specOf("v4"), await annotation()]).toMatchObject([{ vxlanMode: "Always" }, undefined]);
   });
 
   it("writes nothing if it is a dry run or the pool is so already", async () => {

@@ -12,6 +12,7 @@ const pods: RoutingPool = {
   cidr: Prefix.parse("10.244.0.0/16"),
   ipipMode: "Never",
   vxlanMode: "Never",
+  udpMode: "Never",
   disableBgpExport: false,
 };
 
@@ -22,6 +23,8 @@ const noTunnels: EncapsulationContext = {
     4: { ready: false, reason: "no vxlan.calico" },
     6: { ready: false, reason: "no vxlan-v6.calico" },
   },
+  udp: { ready: false, reason: "no udp.calibird" },
+  udpPort: 8285,
   isOnLink: (address) => Prefix.parse("10.0.0.0/24").containsAddress(address),
   peerAt: () => undefined,
 };
@@ -300,6 +303,29 @@ describe("RouteComposer", () => {
       expect(waiting?.reason).toContain("no vxlan-v6.calico");
       vxlan = { ...noTunnels.vxlan, 6: ipv6 };
       expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, fe80::6402 vxlan-v6.calico onlink, 1430"]);
+    });
+
+    it("sends a route in UDP to nodes that take that on the same port, and to routers at their word", () => {
+      const udp = { ready: true, device: "udp.calibird", mtu: 1472 } as const;
+      const withPeer = (state: { readonly ipipReady: boolean; readonly udpPort?: number }) => {
+        const peerAt = (address: IpAddress) =>
+          address.toString() === "10.0.0.2" ? { node: "n2", vxlanGateways: {}, ...state } : undefined;
+        const composer = newComposer(() => ({ ...noTunnels, udp, peerAt }));
+        composer.setPools([{ ...pods, udpMode: "Always" }]);
+        return composer;
+      };
+      const ready = withPeer({ ipipReady: false, udpPort: 8285 });
+      expect(ways(ready.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
+        "udp, 10.0.0.2 udp.calibird onlink, 1472",
+      ]);
+      expect(ways(ready.updateLearned([learned("10.244.3.0/26", "10.0.0.9")]))).toEqual([
+        "udp, 10.0.0.9 udp.calibird onlink, 1472",
+      ]);
+      const waits = (state: Parameters<typeof withPeer>[0]) =>
+        withPeer(state).updateLearned([learned("10.244.2.0/26", "10.0.0.2")]).fib.set[0]?.reason;
+      expect(waits({ ipipReady: false })).toContain("node n2 takes no packets in UDP yet");
+      expect(waits({ ipipReady: true })).toContain("node n2 takes no packets in UDP yet, only IPIP");
+      expect(waits({ ipipReady: true, udpPort: 9 })).toContain("on UDP port 9, and this node sends to 8285");
     });
 
     it("shows what an unready tunnel waits for if there never was another way", () => {

@@ -10,6 +10,7 @@ const pool = (name: string, cidr: string, disableBgpExport = false): RoutingPool
   cidr: prefixOf(cidr),
   ipipMode: "Never",
   vxlanMode: "Never",
+  udpMode: "Never",
   disableBgpExport,
 });
 

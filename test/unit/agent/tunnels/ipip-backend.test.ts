@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { IpipBackend, type IpipBackendChoice } from "../../../../src/agent/tunnels/ipip-backend.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import type { DeviceState } from "../../../../src/fib/device/types.ts";
-import type { IpipWish } from "../../../../src/ipip/ipip-kind.ts";
+import type { TunnelWish } from "../../../../src/fib/device/wish.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import type { Link } from "../../../../src/netlink/types.ts";
 
@@ -11,11 +11,11 @@ const ready: DeviceState = { ready: true, device: "tunl0", mtu: 1480 };
 const pending: DeviceState = { ready: false, code: "TUNNEL_PENDING", reason: "tunl0 is being set up" };
 
 class Device {
-  wish: IpipWish | undefined;
+  wish: TunnelWish | undefined;
   stopped = false;
   answer: DeviceState = pending;
 
-  set(wanted: IpipWish | undefined): void {
+  set(wanted: TunnelWish | undefined): void {
     this.wish = wanted;
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { tunnelPeerOf, vxlanPeersOf, withTunnels } from "../../../../src/agent/tunnels/node-tunnels.ts";
+import { tunnelPeerOf, vxlanPeersOf, withTunnels, withUdpTunnel } from "../../../../src/agent/tunnels/node-tunnels.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import type { NodeSpec } from "../../../../src/resources/node.ts";
 import type { Resource } from "../../../../src/resources/resource.ts";
@@ -56,6 +56,21 @@ describe("what a node tells of its tunnels", () => {
   });
 });
 
+describe("what a node tells of its UDP tunnel", () => {
+  const others = { team: "blue" };
+  const told = { ...others, "calibird.io/udp-tunnel": "10.244.1.0:8285" };
+  const tellUdp = (stored: Record<string, string>, address: IpAddress | undefined, ready: boolean) =>
+    withUdpTunnel(stored, { address, ready, port: 8285 });
+
+  it("is an annotation with its address and port, by the same rules, beside the other ones", () => {
+    expect(tellUdp(others, ipv4, false)).toEqual(others);
+    expect(tellUdp(others, ipv4, true)).toEqual(told);
+    expect(tellUdp(told, ipv4, false)).toEqual(told);
+    expect(tellUdp(told, undefined, true)).toEqual(others);
+    expect(tellUdp(told, IpAddress.parse("10.244.9.0"), false)).toEqual(others);
+  });
+});
+
 describe("what other nodes tell of theirs", () => {
   const node = (name: string, spec: NodeSpec): Resource<"Node"> => ({
     kind: "Node",
@@ -78,6 +93,15 @@ describe("what other nodes tell of theirs", () => {
     const { vxlanTunnelMACAddr: _4, vxlanTunnelMACAddrV6: _6, ...nameless } = told.spec;
     expect(peers(4, node("node1", nameless))).toEqual(["10.244.1.0 66:f9:37:c3:7e:94 10.0.0.1"]);
     expect(peers(6, node("node1", nameless))[0]).toMatch(/^fd00:10:244::1 66:(?!f9:37:c3:7e:94)/);
+  });
+
+  it("is the UDP port that they take packets on, if they say so", () => {
+    const port = (text: string) => {
+      const annotations = { "calibird.io/udp-tunnel": text };
+      return tunnelPeerOf({ ...told, metadata: { name: "n1", annotations } }).udpPort;
+    };
+    expect([port("10.244.1.0:8285"), port("10.244.1.0"), port("somewhere:1")]).toEqual([8285, undefined, undefined]);
+    expect(tunnelPeerOf(told).udpPort).toBeUndefined();
   });
 
   it("is a gateway for each family: the VTEP, and in IPv6 the link-local address that follows from the MAC address", () => {

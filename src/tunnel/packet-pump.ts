@@ -1,6 +1,6 @@
 import { constants } from "node:os";
-import { PacketBuffers } from "../../sys/packet-buffers.ts";
-import { counterNames, type TunnelEnd } from "./messages.ts";
+import { PacketBuffers } from "../sys/packet-buffers.ts";
+import { type CarrierWire, counterNames, type TunnelEnd } from "./messages.ts";
 import {
   checkInner,
   type DropReason,
@@ -28,25 +28,33 @@ const dropIndex = Object.fromEntries(
 ) as Record<DropReason, number>;
 
 interface PacketPumpOptions {
-  readonly rawFd: number;
+  /** As in ForwarderSetup. */
+  readonly wire: CarrierWire;
+  readonly socketFd: number;
   readonly routes: TunnelRouteTable;
+  /** Whether packets in UDP are accepted from this address, to which no route leads. */
+  readonly isPeer: (address: number) => boolean;
   /** As in ForwarderSetup. */
   readonly counters: Float64Array;
   /** No route leads to a packet's destination: whoever knows of new ones may add them now. */
   readonly onMiss: () => void;
 }
 
-/** Carries packets between the TUN device and the raw socket, a batch at a time. Never throws because of a packet. */
+/** Carries packets between the TUN device and the socket, a batch at a time. Never throws because of a packet. */
 export class PacketPump {
-  readonly #rawFd: number;
+  readonly #wire: CarrierWire;
+  readonly #socketFd: number;
   readonly #routes: TunnelRouteTable;
   readonly #counters: Float64Array;
+  readonly #isPeer: (address: number) => boolean;
   readonly #onMiss: () => void;
   readonly #outgoing = new PacketBuffers(SLOTS, SLOT_BYTES);
   readonly #incoming = new PacketBuffers(SLOTS, SLOT_BYTES);
 
   constructor(options: PacketPumpOptions) {
-    this.#rawFd = options.rawFd;
+    this.#wire = options.wire;
+    this.#socketFd = options.socketFd;
+    this.#isPeer = options.isPeer;
     this.#routes = options.routes;
     this.#counters = options.counters;
     this.#onMiss = options.onMiss;
@@ -73,9 +81,9 @@ export class PacketPump {
   /** From the network to the device, one batch. */
   receive({ tunFd, mtu }: TunnelEnd): void {
     const incoming = this.#incoming;
-    const count = incoming.receive(this.#rawFd);
+    const count = incoming.receive(this.#socketFd, headerBytes);
     for (let slot = 0; slot < count; slot++) {
-      const inner = decapsulate(incoming.view, slot * SLOT_BYTES, incoming.receivedLength(slot));
+      const inner = this.#unpack(slot);
       if (typeof inner === "string") {
         this.#drop(inner);
         continue;
@@ -86,6 +94,18 @@ export class PacketPump {
       if (written < 0) this.#drop(dropReasonOf(-written));
       else this.#add(RECEIVED, 1);
     }
+  }
+
+  /** Where the packet begins that came in a slot, or what is wrong with it. */
+  #unpack(slot: number): number | DropReason {
+    const { view } = this.#incoming;
+    // Room before the packet is for the device's header.
+    const at = slot * SLOT_BYTES + headerBytes;
+    const length = this.#incoming.receivedLength(slot);
+    if (this.#wire.kind === "ipip") return decapsulate(view, at, length);
+    const sender = this.#incoming.receivedFrom(slot);
+    if (!this.#routes.leadsTo(sender) && !this.#isPeer(sender)) return "foreign";
+    return checkInner(view, at, length) ?? at;
   }
 
   /** Makes the packet at `inner` the next message to be sent; false if it goes nowhere. */
@@ -104,9 +124,12 @@ export class PacketPump {
       return false;
     }
     const node = nodes[nodes.length === 1 ? 0 : flowHash(source, destination) % nodes.length] ?? 0;
-    encapsulate(view, inner, node, dontFragment);
-    const total = view.getUint16(inner + 2, false) + headerBytes;
-    this.#outgoing.prepare(index, inner - headerBytes, total, node);
+    const total = view.getUint16(inner + 2, false);
+    if (this.#wire.kind === "udp") this.#outgoing.prepare(index, inner, total, node, this.#wire.port);
+    else {
+      encapsulate(view, inner, node, dontFragment);
+      this.#outgoing.prepare(index, inner - headerBytes, total + headerBytes, node);
+    }
     return true;
   }
 
@@ -118,7 +141,7 @@ export class PacketPump {
   #flush(count: number): void {
     let next = 0;
     while (next < count) {
-      const taken = this.#outgoing.send(this.#rawFd, next, count);
+      const taken = this.#outgoing.send(this.#socketFd, next, count);
       if (taken > 0) {
         this.#add(SENT, taken);
         next += taken;

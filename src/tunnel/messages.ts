@@ -1,11 +1,24 @@
+import type { IpAddress } from "../net/address.ts";
 import type { DropReason } from "./packet.ts";
+
+/**
+ * What packets are carried in between the nodes: IP protocol 4 (RFC 2003), as the kernel's tunl0 does it, or UDP with
+ * nothing but the packet as payload, as flannel's udp backend does it, between this port of all nodes.
+ */
+export type Carrier =
+  | { readonly kind: "ipip" }
+  | { readonly kind: "udp"; readonly localAddress: IpAddress; readonly port: number };
+
+/** A carrier's part of what the forwarding thread has to know. */
+export type CarrierWire = { readonly kind: "ipip" } | { readonly kind: "udp"; readonly port: number };
 
 /** What the forwarding thread gets when it starts: descriptors that the main thread opened and will close. */
 export interface ForwarderSetup {
   /** eventfd that the main thread adds to after posting a command. */
   readonly wakeFd: number;
-  /** Raw socket of protocol 4 that takes packets with their header. */
-  readonly rawFd: number;
+  readonly wire: CarrierWire;
+  /** Of IPIP: a raw socket of protocol 4 that takes packets with their header. Of UDP: the bound socket. */
+  readonly socketFd: number;
   /** A number per counter, in the order of `counterNames` and then `dropReasons`; only the thread writes. */
   readonly counters: Float64Array<SharedArrayBuffer>;
 }
@@ -38,6 +51,8 @@ export type ForwarderCommand =
   | { readonly kind: "device"; readonly end: TunnelEnd }
   /** For each prefix its address, its length, and a number of nodes followed by their addresses; no nodes removes it. */
   | { readonly kind: "routes"; readonly words: Uint32Array<ArrayBuffer> }
+  /** Addresses of all nodes, from which packets in UDP are accepted as from those that routes lead to. */
+  | { readonly kind: "peers"; readonly addresses: Uint32Array<ArrayBuffer> }
   | { readonly kind: "close" };
 
 /** From the forwarding thread to the main thread. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { IpipRoutes } from "../../../../src/agent/tunnels/ipip-routes.ts";
+import { TunnelRouteFeed } from "../../../../src/agent/tunnels/tunnel-routes.ts";
 import type { DesiredForwarding, DesiredRoute, RouteState, RouteStatus } from "../../../../src/fib/types.ts";
-import type { TunnelRoutes } from "../../../../src/ipip/userspace/userspace-device.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
+import type { TunnelRoutes } from "../../../../src/tunnel/userspace-tunnel.ts";
 
 const block = Prefix.parse("10.244.0.0/26");
 const hop = (gateway: string, onlink: boolean) => ({ gateway: IpAddress.parse(gateway), onlink, device: "tunl0" });
@@ -28,7 +28,7 @@ const status = (forwarding: DesiredForwarding, state: RouteState): RouteStatus =
 
 function follow(known: readonly RouteStatus[] = []) {
   const told: string[] = [];
-  const routes = new IpipRoutes();
+  const routes = new TunnelRouteFeed("ipip");
   routes.follow(
     {
       setRoutes({ set, remove }: TunnelRoutes) {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { CommandQueue } from "../../../../src/ipip/userspace/command-queue.ts";
-import type { ForwarderCommand } from "../../../../src/ipip/userspace/messages.ts";
-import { TunnelRouteTable } from "../../../../src/ipip/userspace/route-table.ts";
+import { CommandQueue } from "../../../src/tunnel/command-queue.ts";
+import type { ForwarderCommand } from "../../../src/tunnel/messages.ts";
+import { TunnelRouteTable } from "../../../src/tunnel/route-table.ts";
 
 const block = 0x0af40100;
 const [first, second] = [0x0a0a010b, 0x0a0a020d];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TunnelRouteTable } from "../../../../src/ipip/userspace/route-table.ts";
+import { TunnelRouteTable } from "../../../src/tunnel/route-table.ts";
 
 const node = (value: number) => Uint32Array.of(value);
 const inside = (address: number, prefix: number, length: number) =>
@@ -27,6 +27,18 @@ describe("TunnelRouteTable", () => {
     expect([table.lookup(0x0af40001), table.lookup(0x0af40041)]).toEqual([node(1), Uint32Array.of(5, 6)]);
     table.apply(words, "all");
     expect([table.lookup(0x0af40001), table.lookup(0x0af40041)]).toEqual([undefined, Uint32Array.of(5, 6)]);
+  });
+
+  it("knows which nodes some prefix leads to", () => {
+    const table = new TunnelRouteTable();
+    table.set(0x0af40000, 26, Uint32Array.of(1, 2));
+    table.set(0x0af40040, 26, node(2));
+    const leads = () => [1, 2, 3].map((each) => table.leadsTo(each));
+    expect(leads()).toEqual([true, true, false]);
+    table.set(0x0af40000, 26, node(3));
+    expect(leads()).toEqual([false, true, true]);
+    table.set(0x0af40040, 26, new Uint32Array());
+    expect(leads()).toEqual([false, false, true]);
   });
 
   it("finds what a naive search finds, whatever came and went", () => {

@@ -1,27 +1,28 @@
-import type { Clock } from "../../core/clock.ts";
-import { errorMessage } from "../../core/errors.ts";
-import type { Logger } from "../../core/logger.ts";
-import { DeviceKeeper } from "../../fib/device/device-keeper.ts";
-import { TunnelError } from "../../fib/device/errors.ts";
-import type { DeviceState } from "../../fib/device/types.ts";
-import type { IpAddress } from "../../net/address.ts";
-import type { Prefix } from "../../net/prefix.ts";
-import { PrefixMap } from "../../net/prefix-map.ts";
-import type { DeviceControl } from "../../netlink/device-control.ts";
-import type { Netlink } from "../../netlink/types.ts";
-import { SyscallError } from "../../sys/libc.ts";
-import type { IpipWish } from "../ipip-kind.ts";
-import { checkIpipWish } from "../wish.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../core/clock.ts";
+import { errorMessage } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import { DeviceKeeper } from "../fib/device/device-keeper.ts";
+import { TunnelError } from "../fib/device/errors.ts";
+import type { DeviceState } from "../fib/device/types.ts";
+import { checkTunnelWish, type TunnelWish } from "../fib/device/wish.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import { PrefixMap } from "../net/prefix-map.ts";
+import type { DeviceControl } from "../netlink/device-control.ts";
+import type { Netlink } from "../netlink/types.ts";
+import { SyscallError } from "../sys/libc.ts";
 import { Forwarder } from "./forwarder.ts";
-import type { TunnelCounters, TunnelUse } from "./messages.ts";
+import type { Carrier, TunnelCounters, TunnelUse } from "./messages.ts";
 import { type SeenTun, TunKind, type TunPort } from "./tun-kind.ts";
 
-interface UserspaceIpipOptions {
+interface UserspaceTunnelOptions {
   readonly netlink: Netlink;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default: tunl0. */
-  readonly name?: string;
+  /** Of the device. */
+  readonly name: string;
+  readonly carrier: Carrier;
   /** The `DeviceControl` of the same namespace. */
   readonly control: Pick<DeviceControl, "reversePathFilter" | "setReversePathFilter">;
   /** Default: the namespace that the calling thread is in. */
@@ -41,22 +42,24 @@ export interface TunnelRoutes {
 }
 
 /**
- * A tunl0 for kernels without IPIP: a TUN device whose packets a thread of ours carries in IP protocol 4, the same on the
- * wire as the kernel's. The device and its routes outlive us; only packets wait for somebody to carry them again.
+ * A tunnel without the kernel's help: a TUN device whose packets a thread of ours carries in IP protocol 4, the same on the
+ * wire as the kernel's IPIP, or in UDP. The device and its routes outlive us; only packets wait for somebody to carry them
+ * again.
  */
-export class UserspaceIpip implements TunPort {
-  readonly #options: UserspaceIpipOptions;
+export class UserspaceTunnel implements TunPort {
+  readonly #options: UserspaceTunnelOptions;
   readonly #logger: Logger;
-  readonly #keeper: DeviceKeeper<IpipWish, SeenTun>;
+  readonly #keeper: DeviceKeeper<TunnelWish, SeenTun>;
   /** For a thread that has to be started again. */
   readonly #routes = new PrefixMap<readonly IpAddress[]>();
+  #peers: readonly IpAddress[] = [];
   #forwarder: Forwarder | undefined;
   #stopped = false;
 
-  constructor(options: UserspaceIpipOptions) {
-    const { netlink, clock, name = "tunl0", control, graceMs = 60_000 } = options;
+  constructor(options: UserspaceTunnelOptions) {
+    const { netlink, clock, name, carrier, control, graceMs = 60_000 } = options;
     this.#options = options;
-    this.#logger = options.logger.child({ part: "ipip" });
+    this.#logger = options.logger.child({ part: carrier.kind });
     this.#keeper = new DeviceKeeper({
       netlink,
       clock,
@@ -71,8 +74,8 @@ export class UserspaceIpip implements TunPort {
   }
 
   /** As `set` of IpipDevice. Throws TunnelError `INVALID_TUNNEL`. */
-  set(wish: IpipWish | undefined): void {
-    if (wish !== undefined) checkIpipWish(wish);
+  set(wish: TunnelWish | undefined): void {
+    if (wish !== undefined) checkTunnelWish(wish);
     this.#keeper.set(wish);
   }
 
@@ -86,6 +89,13 @@ export class UserspaceIpip implements TunPort {
     const gone = remove.filter((prefix) => this.#routes.delete(prefix));
     const all = [...set, ...gone.map((prefix) => ({ prefix, nodes: [] }))];
     if (all.length > 0) this.#forwarder?.setRoutes(encodeRoutes(all));
+  }
+
+  /** Addresses of all nodes: packets in UDP are accepted from those, and from where routes lead to. */
+  setPeers(addresses: readonly IpAddress[]): void {
+    if (isDeepStrictEqual(addresses, this.#peers)) return;
+    this.#peers = addresses;
+    this.#forwarder?.setPeers(encodeAddresses(addresses));
   }
 
   /** Packets since the thread was started; undefined if none runs. */
@@ -105,12 +115,13 @@ export class UserspaceIpip implements TunPort {
     let forwarder: Forwarder;
     try {
       forwarder = await Forwarder.start({
+        carrier: this.#options.carrier,
         ...(this.#options.namespace !== undefined && { namespace: this.#options.namespace }),
         onLoss: (error) => this.#lost(error),
       });
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      const text = `packets of protocol 4 cannot be sent from user space: ${errorMessage(error)}`;
+      const text = `packets cannot be carried in user space: ${errorMessage(error)}`;
       throw new TunnelError("KERNEL_REFUSED", text, { step: error.syscall, errno: error.errno }, error);
     }
     if (this.#stopped) {
@@ -118,6 +129,7 @@ export class UserspaceIpip implements TunPort {
       return;
     }
     forwarder.setRoutes(encodeRoutes([...this.#routes].map(([prefix, nodes]) => ({ prefix, nodes }))));
+    forwarder.setPeers(encodeAddresses(this.#peers));
     this.#forwarder = forwarder;
   }
 
@@ -140,6 +152,10 @@ export class UserspaceIpip implements TunPort {
     }
     if (this.#keeper.wish !== undefined) this.#keeper.demandChanged();
   }
+}
+
+function encodeAddresses(addresses: readonly IpAddress[]): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(addresses.filter(({ family }) => family === 4).map(({ w0 }) => w0));
 }
 
 function encodeRoutes(routes: TunnelRoutes["set"]): Uint32Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
-import type { DesiredRoute, RouteStatus, StatusChange } from "../../fib/types.ts";
-import type { TunnelRoutes } from "../../ipip/userspace/userspace-device.ts";
+import type { DesiredRoute, RouteMode, RouteStatus, StatusChange } from "../../fib/types.ts";
+import type { TunnelRoutes } from "../../tunnel/userspace-tunnel.ts";
 
 /** What the user-space tunnel needs of routes. */
 interface RouteFollower {
@@ -10,8 +10,14 @@ interface RouteFollower {
  * Tells a user-space tunnel which nodes the routes through it lead to: before the kernel gets such a route, and until it has
  * another way instead or none, so that no packet meets a tunnel that does not know where to.
  */
-export class IpipRoutes {
+export class TunnelRouteFeed {
+  readonly #mode: RouteMode;
   #follower: RouteFollower | undefined;
+
+  /** Of routes of this mode. */
+  constructor(mode: "ipip" | "udp") {
+    this.#mode = mode;
+  }
 
   /** From now on the follower is told everything, beginning with what is known already. */
   follow(follower: RouteFollower, known: Iterable<RouteStatus>): void {
@@ -23,7 +29,7 @@ export class IpipRoutes {
   willBeWritten(routes: readonly DesiredRoute[]): void {
     if (this.#follower === undefined) return;
     const set = routes.flatMap(({ prefix, forwarding }) =>
-      forwarding.mode === "ipip"
+      "nextHops" in forwarding && forwarding.mode === this.#mode
         ? [{ prefix, nodes: forwarding.nextHops.filter(({ onlink }) => onlink).map(({ gateway }) => gateway) }]
         : [],
     );
@@ -34,13 +40,13 @@ export class IpipRoutes {
   haveChanged(changes: readonly StatusChange[]): void {
     if (this.#follower === undefined) return;
     const remove = changes
-      .filter(({ status }) => status === undefined || isElsewhere(status))
+      .filter(({ status }) => status === undefined || this.#isElsewhere(status))
       .map(({ prefix }) => prefix);
     if (remove.length > 0) this.#follower.setRoutes({ set: [], remove });
   }
-}
 
-function isElsewhere({ state, route }: RouteStatus): boolean {
-  const { mode } = route.forwarding;
-  return state === "installed" && mode !== "ipip" && mode !== "none";
+  #isElsewhere({ state, route }: RouteStatus): boolean {
+    const { mode } = route.forwarding;
+    return state === "installed" && mode !== this.#mode && mode !== "none";
+  }
 }

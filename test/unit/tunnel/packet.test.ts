@@ -7,7 +7,7 @@ import {
   dropReasons,
   encapsulate,
   headerBytes,
-} from "../../../../src/ipip/userspace/packet.ts";
+} from "../../../src/tunnel/packet.ts";
 
 /** Where the inner packet begins in `memory`. */
 const AT = 40;

@@ -1,11 +1,13 @@
 // What IPIP does to a packet (RFC 2003), as Linux's tunl0 does it. Everything works in place on memory whose neighbourhood
 // is ours: the outer header lies directly before the inner packet.
-import { hostIsLittleEndian } from "../../sys/byte-order.ts";
+import { hostIsLittleEndian } from "../sys/byte-order.ts";
 
 /** Why a packet goes nowhere. */
 export const dropReasons = [
   /** No tunnelled route leads to its destination. */
   "noRoute",
+  /** Neither a node nor where a route leads to has the sender's address. */
+  "foreign",
   /** The inner packet is no IPv4. */
   "notIpv4",
   /** Lengths that contradict each other, or less than a header. */

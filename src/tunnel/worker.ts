@@ -1,8 +1,8 @@
-// The thread that carries the packets of a user-space tunl0. It blocks in poll(2), as the netlink thread does:
-// pod --route--> tunl0 --read--> outer header --sendmmsg--> network, and back.
+// The thread that carries the packets of a user-space tunnel. It blocks in poll(2), as the netlink thread does:
+// pod --route--> TUN device --read--> outer header or UDP --sendmmsg--> network, and back.
 import { readSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { pollReadable } from "../../sys/libc.ts";
+import { pollReadable } from "../sys/libc.ts";
 import { CommandQueue } from "./command-queue.ts";
 import type { ForwarderReport, ForwarderSetup, TunnelEnd } from "./messages.ts";
 import { PacketPump } from "./packet-pump.ts";
@@ -13,23 +13,26 @@ const POLL_TIMEOUT_MS = 500;
 /** A TUN device holds 500 packets unless somebody has changed that. */
 const LONGEST_QUEUE_BATCHES = 16;
 
-function run(port: MessagePort, { wakeFd, rawFd, counters }: ForwarderSetup): void {
+function run(port: MessagePort, { wakeFd, socketFd, wire, counters }: ForwarderSetup): void {
   const report = (message: ForwarderReport): void => port.postMessage(message);
   const routes = new TunnelRouteTable();
   const commands = new CommandQueue(() => receiveMessageOnPort(port)?.message, routes);
-  const pump = new PacketPump({ rawFd, routes, counters, onMiss: () => commands.learn() });
+  let peers: ReadonlySet<number> = new Set();
+  const isPeer = (address: number): boolean => peers.has(address);
+  const pump = new PacketPump({ wire, socketFd, routes, isPeer, counters, onMiss: () => commands.learn() });
   const counter = new Uint8Array(8);
   let device: TunnelEnd | undefined;
 
   report({ kind: "ready" });
   for (;;) {
-    const watched = device === undefined ? [wakeFd] : [wakeFd, device.tunFd, rawFd];
+    const watched = device === undefined ? [wakeFd] : [wakeFd, device.tunFd, socketFd];
     const [isWoken, hasOutgoing, hasIncoming] = pollReadable(watched, POLL_TIMEOUT_MS);
     if (isWoken === true) {
       readSync(wakeFd, counter);
       for (const command of commands.perform(sendAll)) {
         if (command.kind === "close") return;
-        use(command.end);
+        if (command.kind === "peers") peers = new Set(command.addresses);
+        else use(command.end);
       }
     }
     if (hasOutgoing === true) sendWaiting();

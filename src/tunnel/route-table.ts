@@ -10,6 +10,8 @@ export class TunnelRouteTable {
   /** Prefix length plus one; 0: the place is free. */
   #lengths = new Uint8Array(FIRST_CAPACITY);
   #nodes: (Uint32Array | undefined)[] = [];
+  /** How many prefixes lead to each node. */
+  readonly #uses = new Map<number, number>();
   #size = 0;
   /** How many prefixes there are of each length. */
   readonly #counts = new Uint32Array(33);
@@ -27,7 +29,9 @@ export class TunnelRouteTable {
       if (this.#lengths[at] !== EMPTY) this.#removeAt(at);
       return;
     }
+    this.#use(this.#nodes[at], -1);
     this.#nodes[at] = nodes;
+    this.#use(nodes, 1);
     if (this.#lengths[at] !== EMPTY) return;
     this.#addresses[at] = address;
     this.#lengths[at] = length + 1;
@@ -54,6 +58,19 @@ export class TunnelRouteTable {
     return undefined;
   }
 
+  /** Whether some prefix leads to this node. */
+  leadsTo(node: number): boolean {
+    return this.#uses.has(node);
+  }
+
+  #use(nodes: Uint32Array | undefined, change: 1 | -1): void {
+    for (const node of nodes ?? []) {
+      const uses = (this.#uses.get(node) ?? 0) + change;
+      if (uses === 0) this.#uses.delete(node);
+      else this.#uses.set(node, uses);
+    }
+  }
+
   /** The place of a prefix, or the free one where it belongs. */
   #find(address: number, length: number): number {
     const mask = this.#lengths.length - 1;
@@ -67,6 +84,7 @@ export class TunnelRouteTable {
   #removeAt(gap: number): void {
     const mask = this.#lengths.length - 1;
     this.#size--;
+    this.#use(this.#nodes[gap], -1);
     this.#count((this.#lengths[gap] ?? 1) - 1, -1);
     let free = gap;
     for (let at = (gap + 1) & mask; this.#lengths[at] !== EMPTY; at = (at + 1) & mask) {

@@ -1,10 +1,10 @@
-import { addressesOf, planAddress } from "../../fib/device/addresses.ts";
-import { TunnelError } from "../../fib/device/errors.ts";
-import { findDevice, planName } from "../../fib/device/find.ts";
-import type { DeviceKind, DeviceStep } from "../../fib/device/types.ts";
-import type { DeviceControl } from "../../netlink/device-control.ts";
-import type { InterfaceAddress, Link, NetlinkAccess, NetlinkEvent } from "../../netlink/types.ts";
-import type { IpipWish } from "../ipip-kind.ts";
+import { addressesOf, planAddress } from "../fib/device/addresses.ts";
+import { TunnelError } from "../fib/device/errors.ts";
+import { findDevice, planName } from "../fib/device/find.ts";
+import type { DeviceKind, DeviceStep } from "../fib/device/types.ts";
+import type { TunnelWish } from "../fib/device/wish.ts";
+import type { DeviceControl } from "../netlink/device-control.ts";
+import type { InterfaceAddress, Link, NetlinkAccess, NetlinkEvent } from "../netlink/types.ts";
 import type { TunnelUse } from "./messages.ts";
 
 /** Our end of the device. */
@@ -33,8 +33,8 @@ interface TunKindOptions {
   readonly port: TunPort;
 }
 
-/** What is particular to a tunl0 whose packets this program carries. */
-export class TunKind implements DeviceKind<IpipWish, SeenTun> {
+/** What is particular to a tunnel device whose packets this program carries. */
+export class TunKind implements DeviceKind<TunnelWish, SeenTun> {
   readonly #options: TunKindOptions;
   /** Index of the device when it was last seen. */
   #index: number | undefined;
@@ -43,7 +43,7 @@ export class TunKind implements DeviceKind<IpipWish, SeenTun> {
     this.#options = options;
   }
 
-  async look(wish: IpipWish | undefined): Promise<SeenTun> {
+  async look(wish: TunnelWish | undefined): Promise<SeenTun> {
     const { netlink, control, name, port } = this.#options;
     if (wish !== undefined) await port.prepare();
     const link = findDevice(await netlink.links(), name, this.#index, ({ kind }) => kind === "tun");
@@ -54,19 +54,13 @@ export class TunKind implements DeviceKind<IpipWish, SeenTun> {
     return { link, addresses, use: port.use, ...(filter !== false && { reversePathFilter: filter }) };
   }
 
-  plan(wish: IpipWish, { link, addresses, use, reversePathFilter }: SeenTun): readonly DeviceStep[] {
+  plan(wish: TunnelWish, { link, addresses, use, reversePathFilter }: SeenTun): readonly DeviceStep[] {
     const { name, port, control } = this.#options;
     const { mtu, pmtuDiscovery = false, reversePathFilter: filter } = wish;
     const wantedUse = { mtu, pmtuDiscovery };
     const attach = { what: "the other end", run: () => port.attach(name, wantedUse) };
     if (link === undefined) return [attach];
-    if (link.kind !== "tun")
-      throw new TunnelError(
-        "DEVICE_CONFLICT",
-        `device ${link.name} is of kind ${link.kind ?? "physical"}, where a TUN device is needed: rename it (the one that the ` +
-          "kernel's ipip module makes cannot be deleted), or use --ipip-backend kernel",
-        { device: link.name, kind: link.kind },
-      );
+    if (link.kind !== "tun") throw conflict(link);
     if (link.name !== name) return planName(link, name);
     const steps: DeviceStep[] = [];
     if (use === undefined) steps.push(attach);
@@ -80,14 +74,14 @@ export class TunKind implements DeviceKind<IpipWish, SeenTun> {
     return steps;
   }
 
-  planRemoval(last: IpipWish | undefined, { link, addresses }: SeenTun): readonly DeviceStep[] {
+  planRemoval(last: TunnelWish | undefined, { link, addresses }: SeenTun): readonly DeviceStep[] {
     if (link?.kind !== "tun") return [];
     return addresses
       .filter(({ address }) => last?.address.equals(address) === true)
       .map((address) => ({ request: { op: "address-delete", address } }));
   }
 
-  usableMtu({ address: wanted }: IpipWish, { link, addresses, use }: SeenTun): number | undefined {
+  usableMtu({ address: wanted }: TunnelWish, { link, addresses, use }: SeenTun): number | undefined {
     if (link?.kind !== "tun" || link.name !== this.#options.name || !link.up || use === undefined) return undefined;
     return addresses.some(({ address }) => address.equals(wanted)) ? link.mtu : undefined;
   }
@@ -100,4 +94,14 @@ export class TunKind implements DeviceKind<IpipWish, SeenTun> {
   explain(): undefined {
     return undefined;
   }
+}
+
+function conflict({ name, kind = "physical" }: Link): TunnelError {
+  const cure =
+    kind === "ipip"
+      ? "the kernel has IPIP itself, so use --ipip-backend kernel (or auto); or, since a tunl0 that its module has made cannot be " +
+        `deleted, rename it: ip link set ${name} down; ip link set ${name} name ${name}-kernel`
+      : "rename or delete it";
+  const text = `device ${name} is of kind ${kind}, where a TUN device is needed: ${cure}`;
+  return new TunnelError("DEVICE_CONFLICT", text, { device: name, kind });
 }

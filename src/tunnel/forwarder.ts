@@ -1,12 +1,13 @@
 import { closeSync, constants, existsSync, openSync, writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { errorMessage } from "../../core/errors.ts";
-import { TunnelError } from "../../fib/device/errors.ts";
-import { withNamespaceSync } from "../../netlink/namespace.ts";
-import { attachTun, createEventFd } from "../../sys/libc.ts";
-import { openRawIpSocket } from "../../sys/raw-socket.ts";
+import { errorMessage } from "../core/errors.ts";
+import { TunnelError } from "../fib/device/errors.ts";
+import { withNamespaceSync } from "../netlink/namespace.ts";
+import { openRawIpSocket, openUdpSocket, setPathMtuDiscovery } from "../sys/ip-sockets.ts";
+import { attachTun, createEventFd, SyscallError } from "../sys/libc.ts";
 import {
+  type Carrier,
   counterNames,
   type ForwarderCommand,
   type ForwarderReport,
@@ -24,6 +25,7 @@ const SOCKET_BUFFER_BYTES = 8 * 2 ** 20;
 const ONE = new Uint8Array(BigUint64Array.of(1n).buffer);
 
 export interface ForwarderOptions {
+  readonly carrier: Carrier;
   /** Default: the namespace that the calling thread is in. */
   readonly namespace?: { readonly path: string };
   /** The device has been deleted, or the thread has ended by itself (then with an error). */
@@ -48,7 +50,7 @@ export class Forwarder {
     this.#setup = setup;
     this.#failed = options.onLoss;
     // Without execArgv a loader of the main thread would have to work in the worker too.
-    this.#worker = new Worker(entryPoint, { name: "ipip", workerData: setup, execArgv: [] });
+    this.#worker = new Worker(entryPoint, { name: options.carrier.kind, workerData: setup, execArgv: [] });
     this.#worker.on("message", (report: ForwarderReport) => this.#receive(report));
     let cause: unknown;
     this.#worker.on("error", (error) => {
@@ -56,7 +58,7 @@ export class Forwarder {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => {
-        for (const fd of [setup.wakeFd, setup.rawFd, ...this.#tunFds]) closeSync(fd);
+        for (const fd of [setup.wakeFd, setup.socketFd, ...this.#tunFds]) closeSync(fd);
         this.#tunFds.clear();
         this.#end = undefined;
         resolve();
@@ -72,7 +74,11 @@ export class Forwarder {
   /** Resolves when the thread waits for commands. Throws TunnelError `FORWARDER_FAILED`, or SyscallError. */
   static async start(options: ForwarderOptions): Promise<Forwarder> {
     const entryPoint = findWorker();
-    const forwarder = new Forwarder(options, inside(options, openDescriptors), entryPoint);
+    const forwarder = new Forwarder(
+      options,
+      inside(options, () => openDescriptors(options.carrier)),
+      entryPoint,
+    );
     await new Promise<void>((resolve, reject) => {
       forwarder.#ready = resolve;
       forwarder.#failed = reject;
@@ -88,6 +94,7 @@ export class Forwarder {
 
   /** Takes over the device of this name, or makes it. Throws SyscallError, or TunnelError `KERNEL_REFUSED`. */
   attach(device: string, use: TunnelUse): void {
+    this.#configure(use);
     this.#end = { ...use, tunFd: this.#open(device) };
     this.#post({ kind: "device", end: this.#end }, []);
   }
@@ -95,6 +102,7 @@ export class Forwarder {
   /** Changes how the device is used; without one nothing happens. */
   setUse(use: TunnelUse): void {
     if (this.#end === undefined) return;
+    this.#configure(use);
     this.#end = { ...use, tunFd: this.#end.tunFd };
     this.#post({ kind: "device", end: this.#end }, []);
   }
@@ -102,6 +110,11 @@ export class Forwarder {
   /** In the words of the command of this name. */
   setRoutes(words: Uint32Array<ArrayBuffer>): void {
     this.#post({ kind: "routes", words }, [words.buffer]);
+  }
+
+  /** Nodes that packets may come from, as unsigned 32-bit numbers. */
+  setPeers(addresses: Uint32Array<ArrayBuffer>): void {
+    this.#post({ kind: "peers", addresses }, [addresses.buffer]);
   }
 
   counters(): TunnelCounters {
@@ -120,6 +133,11 @@ export class Forwarder {
       this.#post({ kind: "close" }, []);
     }
     await this.#exited;
+  }
+
+  /** IPIP's packets each have their header, where it stands. */
+  #configure({ pmtuDiscovery }: TunnelUse): void {
+    if (this.#setup.wire.kind === "udp") setPathMtuDiscovery(this.#setup.socketFd, pmtuDiscovery);
   }
 
   #open(device: string): number {
@@ -165,21 +183,34 @@ function openTunFile(): number {
   }
 }
 
-function openDescriptors(): ForwarderSetup {
+function openDescriptors(carrier: Carrier): ForwarderSetup {
   const counters = new Float64Array(new SharedArrayBuffer((counterNames.length + dropReasons.length) * 8));
-  const rawFd = openRawIpSocket(IPPROTO_IPIP, SOCKET_BUFFER_BYTES);
+  const socketFd = openSocket(carrier);
+  const wire = carrier.kind === "ipip" ? carrier : { kind: carrier.kind, port: carrier.port };
   try {
-    return { rawFd, wakeFd: createEventFd(), counters };
+    return { wire, socketFd, wakeFd: createEventFd(), counters };
   } catch (error) {
-    closeSync(rawFd);
+    closeSync(socketFd);
     throw error;
+  }
+}
+
+function openSocket(carrier: Carrier): number {
+  if (carrier.kind === "ipip") return openRawIpSocket(IPPROTO_IPIP, SOCKET_BUFFER_BYTES);
+  const { localAddress, port } = carrier;
+  try {
+    return openUdpSocket(localAddress.w0, port, SOCKET_BUFFER_BYTES);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== "EADDRINUSE") throw error;
+    const text = `UDP port ${port} of ${localAddress} belongs to another program: end it, or give all nodes another port`;
+    throw new TunnelError("KERNEL_REFUSED", text, { port, errno: error.errno }, error);
   }
 }
 
 /** A worker cannot start from a .ts file on node 20, so running from source needs the build's output. */
 function findWorker(): URL {
   const isSource = import.meta.url.endsWith(".ts");
-  const url = new URL(isSource ? "../../../dist/ipip/userspace/worker.js" : "./worker.js", import.meta.url);
+  const url = new URL(isSource ? "../../dist/tunnel/worker.js" : "./worker.js", import.meta.url);
   if (!existsSync(url)) {
     const path = fileURLToPath(url);
     throw new TunnelError("FORWARDER_FAILED", `${path} does not exist: run "npm run build" first`, { path });
