@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
+import { type ExportOrigin, exportProfileOf } from "./export-profile.ts";
 import { CeaseSubcode } from "./fsm/notification.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
@@ -18,6 +19,7 @@ import type { GroupTable } from "./rib/group-table.ts";
 import { createImportRules } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import type { Rib } from "./rib/rib.ts";
+import { roleOf } from "./roles.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type {
   BgpSpeakerListener,
@@ -50,17 +52,14 @@ export interface Session {
 }
 
 /** What all peers of a speaker share. */
-export interface PeerEnvironment {
+export interface PeerEnvironment extends ExportOrigin {
   readonly rib: Rib;
   readonly groups: GroupTable;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly routerId: number;
   readonly retention: RetentionLimits;
   readonly intern: (attributes: PathAttributes) => PathAttributes;
   readonly isOwnAddress: (address: IpAddress) => boolean;
-  /** Next hop self per family; for one without it the session's own address, if that is of the family. */
-  readonly ownNextHops: Readonly<Partial<Record<Family, IpAddress>>>;
   /** R and F bits after a restart of the whole speaker; read for every OPEN. */
   readonly restart: () => { readonly restarting: boolean; readonly forwardingPreserved: boolean };
   readonly createSession: (
@@ -155,27 +154,7 @@ export class Peer implements SessionListener, GroupMember {
   /** How the peer's routes have to be exported now; undefined without a session. */
   get exportProfile(): ExportProfile | undefined {
     const session = this.#negotiated;
-    if (session === undefined) return undefined;
-    const { exportPolicy, localAs, routeReflectorClient, nextHopMode, clusterId } = this.#config;
-    const ownFamily: Family = session.localAddress.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
-    return {
-      policy: exportPolicy,
-      addPathLimits: addPathLimits(this.#config),
-      localAs,
-      routeReflectorClient,
-      clusterId: clusterId ?? this.#environment.routerId,
-      nextHopMode,
-      selfAddresses: { [ownFamily]: session.localAddress, ...this.#environment.ownNextHops },
-      context: {
-        peerType: session.peerType,
-        fourOctetAs: session.fourOctetAs,
-        maxMessageLength: session.maxMessageLength,
-        families: session.families,
-        addPathSend: session.addPathSend,
-        // What the peer sends has no influence on what it is sent, and must not split groups.
-        addPathReceive: [],
-      },
-    };
+    return session === undefined ? undefined : exportProfileOf(this.#config, session, this.#environment);
   }
 
   send(bytes: Uint8Array): boolean {
@@ -316,9 +295,11 @@ export class Peer implements SessionListener, GroupMember {
 
   #rules(config: PeerConfig): ImportRules {
     const { intern, routerId, isOwnAddress } = this.#environment;
+    const role = roleOf(config);
     return createImportRules({
       peerType: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
       localAs: config.localAs,
+      ...(role === undefined ? {} : { leakPrevention: { role: role.local, remoteAs: config.remoteAs, intern } }),
       allowLocalAs: config.allowLocalAs,
       routerId,
       clusterId: config.clusterId ?? routerId,
@@ -333,13 +314,6 @@ export class Peer implements SessionListener, GroupMember {
     const { code, subcode, data } = notification;
     return { code: ErrorCode.cease, subcode: CeaseSubcode.hardReset, data: Uint8Array.from([code, subcode, ...data]) };
   }
-}
-
-function addPathLimits({ addPath = {} }: PeerConfig): ExportProfile["addPathLimits"] {
-  const limits: Partial<Record<Family, number>> = {};
-  for (const [family, settings] of Object.entries(addPath))
-    if (typeof settings?.send === "number") limits[family as Family] = settings.send;
-  return limits;
 }
 
 function sourceOf(config: PeerConfig, identifier: number): PathSource {

@@ -2,7 +2,7 @@ import type { TcpOptions } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
-import type { Capability } from "./packet/capability.ts";
+import type { BgpRole, Capability } from "./packet/capability.ts";
 import type { Family } from "./packet/family.ts";
 import type { CodecContext, NextHop, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import type { Policy } from "./policy/types.ts";
@@ -36,6 +36,11 @@ export interface PeerConfig {
   readonly extendedMessages?: boolean;
   /** ADD-PATH (RFC 7911) for these of `families`; not offered for others. */
   readonly addPath?: Readonly<Partial<Record<Family, AddPathSettings>>>;
+  /**
+   * What we are to an eBGP peer (RFC 9234): the peer must be the counterpart, and routes are kept from leaking. A peer that
+   * says nothing of roles is refused if `strict`; what we are holds all the same. Ignored for an iBGP peer.
+   */
+  readonly role?: { readonly local: BgpRole; readonly strict?: boolean };
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
   readonly routeReflectorClient: boolean;

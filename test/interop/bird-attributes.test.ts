@@ -166,7 +166,7 @@ describe("attributes of routes that our node passes on between eBGP peers", () =
     expect(longest).toContain(longPath);
   });
 
-  it("an attribute that we do not know arrives unchanged", async () => {
+  it("OTC arrives unchanged where we have no role", async () => {
     expect((await passedOn(onlyToCustomer))?.["BGP.otc"]).toBe("64999");
   });
 

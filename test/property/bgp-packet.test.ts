@@ -146,6 +146,7 @@ function attributesOf({ peerType, fourOctetAs }: CodecContext): fc.Arbitrary<Pat
         largeCommunities: fc.array(fc.record({ global: uint32, local1: uint32, local2: uint32 }), { maxLength: 30 }),
         originatorId: uint32,
         clusterList: fc.array(uint32, { maxLength: internal ? 5 : 0 }),
+        onlyToCustomer: uint32,
         unknown: fc
           .uniqueArray(fc.record({ flags: fc.constant(0xe0), code, value: octets(300) }), {
             maxLength: 3,

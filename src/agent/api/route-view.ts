@@ -65,5 +65,6 @@ export function bgpView(path: Path): BgpRouteView {
     ],
     originatorId: attributes.originatorId === undefined ? null : IpAddress.v4(attributes.originatorId).toString(),
     clusterList: attributes.clusterList.map((id) => IpAddress.v4(id).toString()),
+    onlyToCustomer: attributes.onlyToCustomer ?? null,
   };
 }

@@ -44,6 +44,8 @@ export interface BgpRouteView {
   communities: string[];
   originatorId: string | null;
   clusterList: string[];
+  /** The AS of the attribute OTC (RFC 9234). */
+  onlyToCustomer: number | null;
 }
 
 export interface PeerView {

@@ -1,8 +1,9 @@
 import { IpAddress } from "../../net/address.ts";
-import type { AddPathFamily, Capability } from "../packet/capability.ts";
+import { type AddPathFamily, bgpRoles, type Capability } from "../packet/capability.ts";
 import { extendedMaxMessageLength, standardMaxMessageLength } from "../packet/constants.ts";
 import { afiSafiOf, type Family, familyOf } from "../packet/family.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
+import { roleOf, rolesMatch } from "../roles.ts";
 import type { NegotiatedSession, PeerConfig } from "../types.ts";
 
 type Negotiation =
@@ -32,6 +33,8 @@ export function negotiate(
   const families = commonFamilies(config, ours, theirs);
   if (families.length === 0)
     return refuse(2, 7, `no common address family; we want ${config.families.join(", ")}`, wantedCapabilities(config));
+  const mismatch = findRoleMismatch(config, theirs);
+  if (mismatch !== undefined) return refuse(2, 11, mismatch);
   const both = (kind: Capability["kind"]) => has(ours, kind) && has(theirs, kind);
   const holdTimeSec = Math.min(ours.holdTimeSec, theirs.holdTimeSec);
   const gracefulRestart = negotiateGracefulRestart(families, ours, theirs);
@@ -89,6 +92,22 @@ function asNumberOf(open: OpenMessage): number | undefined {
     asNumber = capability.asNumber;
   }
   return asNumber ?? open.myAs;
+}
+
+/** RFC 9234 §4.2: what is wrong with the peer's role; undefined if nothing is. */
+function findRoleMismatch(config: PeerConfig, { capabilities }: OpenMessage): string | undefined {
+  const own = roleOf(config);
+  if (own === undefined) return undefined;
+  const values = new Set(capabilities.flatMap((capability) => (capability.kind === "role" ? [capability.value] : [])));
+  const [value] = values;
+  if (value === undefined) return own.strict === true ? `the peer has no role, and ours is ${own.local}` : undefined;
+  if (values.size > 1) return `the peer has several roles: ${[...values].map(roleName).join(", ")}`;
+  if (rolesMatch(own.local, bgpRoles[value])) return undefined;
+  return `the peer's role is ${roleName(value)}, which does not go with ours, ${own.local}`;
+}
+
+function roleName(value: number): string {
+  return bgpRoles[value] ?? String(value);
 }
 
 /** Those of our configuration that both OPENs offer. */

@@ -1,9 +1,10 @@
-import type { AddPathFamily, Capability } from "../packet/capability.ts";
+import { type AddPathFamily, bgpRoles, type Capability } from "../packet/capability.ts";
 import { capabilityCode } from "../packet/capability-codec.ts";
 import { asTrans } from "../packet/constants.ts";
 import { afiSafiOf, type Family } from "../packet/family.ts";
 import type { NotificationMessage, OpenMessage } from "../packet/message.ts";
 import { Reader } from "../packet/reader.ts";
+import { roleOf } from "../roles.ts";
 import type { PeerConfig } from "../types.ts";
 
 /** What the owner knows about its own restart at the moment that an OPEN is made (RFC 4724 §3). */
@@ -56,6 +57,8 @@ function capabilitiesOf(config: PeerConfig, restart: GracefulRestartState): Capa
         forwardingPreserved: restart.preservedFamilies.includes(family),
       })),
     });
+  const role = roleOf(config);
+  if (role !== undefined) capabilities.push({ kind: "role", value: bgpRoles.indexOf(role.local) });
   capabilities.push({ kind: "four-octet-as", asNumber: config.localAs }, { kind: "enhanced-route-refresh" });
   return capabilities;
 }

@@ -122,6 +122,20 @@ export const as4AggregatorRule: AttributeRule = {
   },
 };
 
+/** RFC 9234 §5. */
+export const onlyToCustomerRule: AttributeRule = {
+  code: 35,
+  name: "Only to Customer (OTC)",
+  category: "optional-transitive",
+  onError: "treat-as-withdraw",
+  decode(value, draft) {
+    if (value.remaining !== 4) return lengthFault(value.remaining, "4");
+    draft.onlyToCustomer = value.u32();
+    return undefined;
+  },
+  encode: ({ attributes }) => encodeUint32("onlyToCustomer", attributes.onlyToCustomer),
+};
+
 const asZeroFault = { subcode: UpdateSubcode.optionalAttribute, reason: "the AS number is 0 (RFC 7607)" };
 
 function readAggregator(value: Reader, asOctets: 2 | 4): Aggregator | undefined {

@@ -74,17 +74,6 @@ export const bgpLsRule: AttributeRule = {
   },
 };
 
-/** RFC 9234 §5. */
-export const onlyToCustomerRule: AttributeRule = {
-  code: 35,
-  name: "Only to Customer (OTC)",
-  category: "optional-transitive",
-  onError: "treat-as-withdraw",
-  decode(value) {
-    return value.remaining === 4 ? "keep" : lengthFault(value.remaining, "4");
-  },
-};
-
 /** RFC 8669 §3: TLVs with a one-octet type and a two-octet length; the label index TLV (1) has 7 octets. */
 export const prefixSidRule: AttributeRule = {
   code: 40,

@@ -67,6 +67,7 @@ export interface AttributeDraft {
   largeCommunities: readonly LargeCommunity[];
   originatorId?: number;
   clusterList: readonly number[];
+  onlyToCustomer?: number;
   as4Path?: AsPath;
   as4Aggregator?: Aggregator;
   reach?: MultiprotocolRoutes;

@@ -6,6 +6,7 @@ import {
   localPrefRule,
   medRule,
   nextHopRule,
+  onlyToCustomerRule,
   originRule,
 } from "./attribute-basic.ts";
 import {
@@ -20,7 +21,6 @@ import {
   aigpRule,
   bgpLsRule,
   ipv6ExtendedCommunitiesRule,
-  onlyToCustomerRule,
   prefixSidRule,
   tunnelEncapsulationRule,
 } from "./attribute-opaque.ts";

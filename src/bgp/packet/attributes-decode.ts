@@ -202,6 +202,7 @@ export function toPathAttributes(draft: AttributeDraft): PathAttributes | undefi
     largeCommunities: draft.largeCommunities,
     ...(draft.originatorId === undefined ? {} : { originatorId: draft.originatorId }),
     clusterList: draft.clusterList,
+    ...(draft.onlyToCustomer === undefined ? {} : { onlyToCustomer: draft.onlyToCustomer }),
     unknown: draft.unknown,
   };
 }

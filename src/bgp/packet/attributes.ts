@@ -52,6 +52,8 @@ export interface PathAttributes {
   readonly originatorId?: number;
   /** RFC 4456; cluster identifiers as unsigned 32-bit numbers, nearest first. */
   readonly clusterList: readonly number[];
+  /** RFC 9234 §5, OTC: the AS whose customers alone may still hear of the route. */
+  readonly onlyToCustomer?: number;
   /** Optional transitive attributes that we do not know, Partial bit already set; ascending by code. */
   readonly unknown: readonly UnknownAttribute[];
 }

@@ -57,6 +57,7 @@ function hashAttributes(attributes: PathAttributes): number {
   let hash = mix(attributes.origin, attributes.med ?? -1);
   hash = mix(hash, attributes.localPref ?? -1);
   hash = mix(hash, attributes.originatorId ?? -1);
+  hash = mix(hash, attributes.onlyToCustomer ?? -1);
   hash = mix(hash, attributes.atomicAggregate ? 1 : 0);
   if (attributes.aggregator !== undefined)
     hash = mix(mix(hash, attributes.aggregator.asNumber), attributes.aggregator.address.hash());
@@ -83,6 +84,7 @@ function attributesEqual(left: PathAttributes, right: PathAttributes): boolean {
     left.med === right.med &&
     left.localPref === right.localPref &&
     left.originatorId === right.originatorId &&
+    left.onlyToCustomer === right.onlyToCustomer &&
     left.atomicAggregate === right.atomicAggregate &&
     aggregatorsEqual(left, right) &&
     asPathsEqual(left.asPath, right.asPath) &&

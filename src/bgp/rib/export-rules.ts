@@ -1,13 +1,16 @@
 import type { IpAddress } from "../../net/address.ts";
 import { prependAs, withoutConfederation } from "../as-path.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
+import type { BgpRole } from "../packet/capability.ts";
 import type { Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
 import { PolicyRunner } from "../policy/apply.ts";
 import type { Policy } from "../policy/types.ts";
+import { marksOnExport, withholdsMarked } from "../roles.ts";
 import type { Path, PathSource } from "../types.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
 import { defaultLocalPref } from "./decision-steps.ts";
+import { LastResult } from "./last-result.ts";
 
 /** RFC 1997, and RFC 5065 for the last: without confederations it means the same as NO_EXPORT. */
 const WellKnownCommunity = { noExport: 0xffffff01, noAdvertise: 0xffffff02, noExportSubconfed: 0xffffff03 } as const;
@@ -22,6 +25,8 @@ export interface ExportProfile {
   readonly routeReflectorClient: boolean;
   readonly clusterId: number;
   readonly nextHopMode: "auto" | "self" | "keep";
+  /** What we are to the peer (RFC 9234). */
+  readonly role?: BgpRole;
   /** What next hop self means, per family; a family without one has no routes that need it. */
   readonly selfAddresses: Readonly<Partial<Record<Family, IpAddress>>>;
 }
@@ -58,7 +63,7 @@ export class ExportRules {
   apply(path: Path): ExportResult {
     const { context } = this.profile;
     if (!context.families.includes(familyOfPrefix(path.prefix))) return refuse("family not negotiated");
-    const hindrance = path.source.kind === "peer" ? this.#hindrance(path.source, path.attributes) : undefined;
+    const hindrance = this.#leak(path.attributes) ?? this.#hindrance(path.source, path.attributes);
     if (hindrance !== undefined) return refuse(hindrance);
     const result = this.#policy.apply({
       prefix: path.prefix,
@@ -72,8 +77,16 @@ export class ExportRules {
     return { announced: true, attributes: this.#rewrite(result.attributes, path.source), nextHop };
   }
 
+  /** RFC 9234 §5: a route that has gone down or sideways must not go up or sideways. */
+  #leak({ onlyToCustomer }: PathAttributes): string | undefined {
+    const { role } = this.profile;
+    if (onlyToCustomer === undefined || role === undefined || !withholdsMarked(role)) return undefined;
+    return `route leak: OTC of AS ${onlyToCustomer}, and we are the ${role} of the session`;
+  }
+
   /** What forbids to pass on a learned route, whatever the policy says. */
-  #hindrance(source: PathSource & { kind: "peer" }, attributes: PathAttributes): string | undefined {
+  #hindrance(source: PathSource, attributes: PathAttributes): string | undefined {
+    if (source.kind === "local") return undefined;
     const { context, routeReflectorClient } = this.profile;
     const { communities } = attributes;
     if (communities.includes(WellKnownCommunity.noAdvertise)) return "community NO_ADVERTISE";
@@ -110,33 +123,14 @@ export class ExportRules {
   }
 
   #rewrite(attributes: PathAttributes, source: PathSource): PathAttributes {
-    const { context, localAs, clusterId } = this.profile;
+    const { context, localAs, clusterId, role } = this.profile;
     const reflected = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
     const originator = reflected ? (attributes.originatorId ?? source.identifier) : -1;
     return this.#rewritten.get(attributes, originator, () => {
-      if (context.peerType === "ebgp") return this.#identity.intern(towardsEbgp(attributes, localAs));
+      if (context.peerType === "ebgp") return this.#identity.intern(towardsEbgp(attributes, localAs, role));
       const reflection = reflected ? { originator, clusterId } : undefined;
       return this.#identity.intern(towardsIbgp(attributes, reflection));
     });
-  }
-}
-
-/**
- * The result for the last input: routes of one UPDATE come one after another, and what is computed twice all the same ends
- * as the same object. Cheaper than any table, which the garbage collector would have to walk.
- */
-class LastResult {
-  #attributes: PathAttributes | undefined;
-  #detail = 0;
-  #result: PathAttributes | undefined;
-
-  get(attributes: PathAttributes, detail: number, compute: () => PathAttributes): PathAttributes {
-    if (this.#result === undefined || this.#attributes !== attributes || this.#detail !== detail) {
-      this.#result = compute();
-      this.#attributes = attributes;
-      this.#detail = detail;
-    }
-    return this.#result;
   }
 }
 
@@ -144,13 +138,15 @@ class LastResult {
 const nonTransitive = 1n << 62n;
 
 /** RFC 4271 §5.1.2 and §5.1.5, RFC 4360 §6, RFC 4456 §8: our AS in front, nothing that belongs inside an AS. */
-function towardsEbgp(attributes: PathAttributes, localAs: number): PathAttributes {
+function towardsEbgp(attributes: PathAttributes, localAs: number, role: BgpRole | undefined): PathAttributes {
   const { localPref: _, originatorId: __, ...others } = attributes;
+  const isMarked = role !== undefined && marksOnExport(role);
   return {
     ...others,
     clusterList: [],
     extendedCommunities: attributes.extendedCommunities.filter((community) => (community & nonTransitive) === 0n),
     asPath: prependAs(withoutConfederation(attributes.asPath), [localAs]),
+    ...(isMarked ? { onlyToCustomer: attributes.onlyToCustomer ?? localAs } : {}),
   };
 }
 

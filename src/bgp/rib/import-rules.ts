@@ -1,9 +1,19 @@
 import { IpAddress } from "../../net/address.ts";
 import { countAs } from "../as-path.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
+import type { BgpRole } from "../packet/capability.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { PolicyRunner } from "../policy/apply.ts";
+import { leakOf, marksOnImport } from "../roles.ts";
 import type { ImportRules } from "./adj-rib-in.ts";
+import { LastResult } from "./last-result.ts";
+
+interface LeakPrevention {
+  /** What we are to the peer. */
+  readonly role: BgpRole;
+  readonly remoteAs: number;
+  readonly intern: (attributes: PathAttributes) => PathAttributes;
+}
 
 /** What decides about the routes of one session. */
 export interface ImportContext {
@@ -12,16 +22,25 @@ export interface ImportContext {
   readonly allowLocalAs: number;
   readonly routerId: number;
   readonly clusterId: number;
+  /** Where the session has a role (RFC 9234). */
+  readonly leakPrevention?: LeakPrevention;
   readonly isOwnAddress: (address: IpAddress) => boolean;
   readonly policy: PolicyRunner;
 }
 
-/** Loop checks of RFC 4271 §9 and RFC 4456 §8, then the import policy. Routes of our own pass with `acceptAll`. */
+/**
+ * Loop checks of RFC 4271 §9 and RFC 4456 §8, route leaks by RFC 9234 §5, then the import policy. Routes of our own pass with
+ * `acceptAll`.
+ */
 export function createImportRules(context: ImportContext): ImportRules {
-  return (prefix, attributes, nextHop) => {
-    const loop = findLoop(context, attributes) ?? findBadNextHop(context, nextHop);
-    if (loop !== undefined) return { accepted: false, reason: loop };
-    const { policy } = context;
+  const { policy, leakPrevention } = context;
+  const marked = new LastResult();
+  return (prefix, received, nextHop) => {
+    const hindrance =
+      findLoop(context, received) ?? findBadNextHop(context, nextHop) ?? findLeak(leakPrevention, received);
+    if (hindrance !== undefined) return { accepted: false, reason: hindrance };
+    const attributes =
+      leakPrevention === undefined ? received : marked.get(received, 0, () => mark(leakPrevention, received));
     const result = policy.apply({ prefix, attributes, source: "peer", peerType: context.peerType });
     if (result.action === "accept") return { accepted: true, attributes: result.attributes };
     return { accepted: false, reason: `policy ${policy.policy.name} rule ${result.rule} rejected` };
@@ -30,6 +49,16 @@ export function createImportRules(context: ImportContext): ImportRules {
 
 /** For the routes that we originate. */
 export const acceptAll: ImportRules = (_, attributes) => ({ accepted: true, attributes });
+
+function findLeak(prevention: LeakPrevention | undefined, attributes: PathAttributes): string | undefined {
+  return prevention && leakOf(prevention.role, attributes.onlyToCustomer, prevention.remoteAs);
+}
+
+/** RFC 9234 §5: a route from above or beside may from now on only go down. */
+function mark({ role, remoteAs, intern }: LeakPrevention, attributes: PathAttributes): PathAttributes {
+  if (attributes.onlyToCustomer !== undefined || !marksOnImport(role)) return attributes;
+  return intern({ ...attributes, onlyToCustomer: remoteAs });
+}
 
 function findLoop(context: ImportContext, attributes: PathAttributes): string | undefined {
   const occurrences = countAs(attributes.asPath, context.localAs);

@@ -16,6 +16,7 @@ const complete = (): Required<PathAttributes> => ({
   largeCommunities: [{ global: 1, local1: 2, local2: 3 }],
   originatorId: 11,
   clusterList: [12],
+  onlyToCustomer: 13,
   unknown: [{ flags: 0xe0, code: 99, value: new Uint8Array([1, 2]) }],
 });
 
@@ -31,6 +32,7 @@ const variations: { readonly [Field in keyof PathAttributes]-?: Partial<PathAttr
   largeCommunities: { largeCommunities: [{ global: 1, local1: 2, local2: 4 }] },
   originatorId: { originatorId: 0 },
   clusterList: { clusterList: [12, 13] },
+  onlyToCustomer: { onlyToCustomer: 14 },
   unknown: { unknown: [{ flags: 0xe0, code: 99, value: new Uint8Array([1, 3]) }] },
 };
 
