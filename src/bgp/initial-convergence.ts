@@ -50,6 +50,7 @@ export class InitialConvergence {
   }
 
   #isDone({ config, negotiated, endOfRibReceived }: ConvergingPeer): boolean {
+    if (config.shutdown !== undefined) return true;
     // RFC 4724 §4.1: peers without the capability, and those that restart themselves, are not waited for.
     if (this.#restarting && config.gracefulRestart === undefined) return true;
     if (negotiated === undefined) return false;

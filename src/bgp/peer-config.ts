@@ -43,6 +43,7 @@ function sessionPart(config: PeerConfig): string {
     exportPolicy: _export,
     port: _port,
     bfd: _bfd,
+    shutdown: _shutdown,
     transport = {},
     ...session
   } = config;

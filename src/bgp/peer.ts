@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import { type ExportOrigin, exportProfileOf } from "./export-profile.ts";
-import { CeaseSubcode } from "./fsm/notification.ts";
+import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
@@ -142,13 +142,21 @@ export class Peer implements SessionListener, GroupMember {
   /** Brings a configuration into force that differs in nothing that belongs to the session. */
   reconfigure(config: PeerConfig): void {
     const change = comparePeerConfigs(this.#config, config);
+    const wasShutDown = this.#config.shutdown !== undefined;
     this.#config = config;
     this.session.reconfigure(config);
+    if (config.shutdown === undefined && wasShutDown) this.session.start();
+    else if (config.shutdown !== undefined && !wasShutDown) this.#shutDown(config.shutdown.message);
     if (!change.import) return;
     this.#table.rules = this.#rules(config);
     this.#table.source = this.#renewedSource();
     this.#environment.rib.reevaluate(this.#table);
     this.#environment.wake();
+  }
+
+  /** Begins to dial and to accept, unless the peer is administratively down. */
+  start(): void {
+    if (this.#config.shutdown === undefined) this.session.start();
   }
 
   /** How the peer's routes have to be exported now; undefined without a session. */
@@ -188,8 +196,10 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   status(): PeerStatus {
+    const { shutdown } = this.#config;
     return {
       ...this.session.status(),
+      ...(shutdown === undefined ? {} : { lastReason: shutdownReason(shutdown.message) }),
       config: this.#config,
       received: this.#table.paths.size,
       accepted: this.#table.accepted,
@@ -278,6 +288,17 @@ export class Peer implements SessionListener, GroupMember {
     this.#environment.groups.onWritable(this);
   }
 
+  /** Ends the session for good, also what is kept of an earlier one. The configuration says why. */
+  #shutDown(message: string): void {
+    const { logger, rib, wake } = this.#environment;
+    this.#keeper.stop();
+    rib.removeWhere(this.#table, () => true);
+    wake();
+    this.session.stop(this.#forGood(administrativeShutdown(message))).catch((error: unknown) => {
+      logger.error({ peer: this.name, error }, "could not close a session that is shut down");
+    });
+  }
+
   /** The F bit also holds after a mere loss of the session: our kernel routes were there all the time. */
   #restartState(): GracefulRestartState {
     const { restarting, forwardingPreserved } = this.#environment.restart();
@@ -314,6 +335,10 @@ export class Peer implements SessionListener, GroupMember {
     const { code, subcode, data } = notification;
     return { code: ErrorCode.cease, subcode: CeaseSubcode.hardReset, data: Uint8Array.from([code, subcode, ...data]) };
   }
+}
+
+function shutdownReason(message: string): SessionDownReason {
+  return { kind: "administrative", text: `administratively shut down${message === "" ? "" : ` "${message}"`}` };
 }
 
 function sourceOf(config: PeerConfig, identifier: number): PathSource {

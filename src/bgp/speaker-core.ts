@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { CeaseSubcode, notification } from "./fsm/notification.ts";
+import { administrativeShutdown, CeaseSubcode, notification } from "./fsm/notification.ts";
 import type { SessionTiming } from "./fsm/timing.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
 import { ErrorCode } from "./packet/constants.ts";
@@ -170,15 +170,14 @@ export class SpeakerCore implements BgpSpeaker {
       },
       () => this.#wake(),
     );
-    for (const peer of this.#peers.values()) peer.session.start();
+    for (const peer of this.#peers.values()) peer.start();
     this.#wake();
   }
 
-  async stop(mode: "restart" | "shutdown"): Promise<void> {
+  async stop(mode: "restart" | "shutdown", message?: string): Promise<void> {
     this.#state = "stopped";
     this.#convergence?.stop();
-    const farewell: StopMode =
-      mode === "restart" ? mode : notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown);
+    const farewell: StopMode = mode === "restart" ? mode : administrativeShutdown(message);
     await Promise.all([...this.#peers.values()].map((peer) => peer.close(farewell)));
     this.#transport.close();
   }
@@ -266,7 +265,7 @@ export class SpeakerCore implements BgpSpeaker {
     const peer = new Peer(config, this.#environment);
     this.#peers.set(config.name, peer);
     this.#peersByEndpoint.set(endpointOf(config), peer);
-    if (this.#state === "started") peer.session.start();
+    if (this.#state === "started") peer.start();
   }
 
   #removePeer(peer: Peer, subcode: number): void {

@@ -41,6 +41,11 @@ export interface PeerConfig {
    * says nothing of roles is refused if `strict`; what we are holds all the same. Ignored for an iBGP peer.
    */
   readonly role?: { readonly local: BgpRole; readonly strict?: boolean };
+  /**
+   * The session is administratively down: it ends, or does not begin, and a peer that has one is told this text (RFC 9003; cut to
+   * 255 octets of UTF-8, may be empty). Absent: it is up.
+   */
+  readonly shutdown?: { readonly message: string };
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
   readonly routeReflectorClient: boolean;
@@ -244,9 +249,9 @@ export interface BgpSpeaker {
   start(): Promise<void>;
   /**
    * `restart`: close the TCP connections without a NOTIFICATION so that peers keep our routes (RFC 4724).
-   * `shutdown`: Cease 6/2 to everyone, flushed before the close.
+   * `shutdown`: Cease 6/2 to everyone with `message` as text (RFC 9003), flushed before the close.
    */
-  stop(mode: "restart" | "shutdown"): Promise<void>;
+  stop(mode: "restart" | "shutdown", message?: string): Promise<void>;
   /**
    * Waits for peers elsewhere from now on, or from the start on; sessions go on. Rejects with a `BgpError` of code
    * `LISTEN_FAILED`, and listens where it did before.

@@ -2,7 +2,7 @@ import type { GracefulRestartState } from "../../src/bgp/fsm/offer.ts";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
-import type { NextHop, Nlri, UpdateMessage } from "../../src/bgp/packet/message.ts";
+import type { NextHop, Nlri, NotificationMessage, UpdateMessage } from "../../src/bgp/packet/message.ts";
 import type { Session } from "../../src/bgp/peer.ts";
 import { SpeakerCore, type SpeakerOptions } from "../../src/bgp/speaker-core.ts";
 import type {
@@ -66,6 +66,9 @@ export class ScriptedSession implements Session {
   capacity = Number.POSITIVE_INFINITY;
   sentOctets = 0;
   stopped: string | undefined;
+  /** The NOTIFICATION that it was stopped with. */
+  farewell: Omit<NotificationMessage, "type"> | undefined;
+  starts = 0;
   #negotiated: NegotiatedSession | undefined;
   #framer = new MessageFramer();
 
@@ -75,9 +78,12 @@ export class ScriptedSession implements Session {
     this.restartState = restartState;
   }
 
-  start(): void {}
+  start(): void {
+    this.starts++;
+  }
 
   async stop(mode: Parameters<Session["stop"]>[0]): Promise<void> {
+    this.farewell = mode === "restart" ? undefined : mode;
     this.stopped = mode === "restart" ? mode : `${mode.code}/${mode.subcode}`;
     this.#negotiated = undefined;
   }

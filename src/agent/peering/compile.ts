@@ -5,6 +5,7 @@ import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { PeerRoute } from "../routing/sources.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
+import type { PeerOptions } from "./peer-annotations.ts";
 import { type TransportWish, transportOf } from "./transport.ts";
 
 /** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
@@ -213,12 +214,8 @@ function explicitFields(explicit: ExplicitPeer) {
 
 interface SessionFields
   extends Pick<PeerConfig, "name" | "description" | "address" | "port" | "remoteAs" | "passive">,
-    Partial<
-      Pick<
-        PeerConfig,
-        "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec" | "holdTimeSec" | "bfd"
-      >
-    > {
+    Omit<PeerOptions, "passive">,
+    Partial<Pick<PeerConfig, "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec">> {
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
   readonly filters?: readonly string[];

@@ -1,8 +1,10 @@
+import { bgpRoles } from "../../bgp/packet/index.ts";
 import type { BfdWish, PeerConfig } from "../../bgp/types.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
 
 /** What of a session's configuration Calico's schema has no field for. */
-export type PeerOptions = Pick<PeerConfig, "bfd"> & Partial<Pick<PeerConfig, "holdTimeSec" | "passive">>;
+export type PeerOptions = Pick<PeerConfig, "bfd" | "shutdown" | "role"> &
+  Partial<Pick<PeerConfig, "holdTimeSec" | "passive">>;
 
 /** What the annotations of one resource ask for, and what of them could not be understood. */
 interface AnnotatedOptions {
@@ -26,6 +28,9 @@ const readers: Readonly<Record<string, Reader>> = {
   },
   passive: (value) =>
     value === "true" || value === "false" ? { passive: value === "true" } : 'wants "true" or "false"',
+  role: readRole,
+  /** Down, and the text that the other side is told (RFC 9003). */
+  shutdown: (message) => ({ shutdown: { message } }),
 };
 
 /**
@@ -76,6 +81,15 @@ function readBfd(value: string): PeerOptions | string {
       return "wants true, false, or interval=10ms…60000ms, multiplier=1…255, hops=auto|single|multi, separated by commas";
   }
   return { bfd };
+}
+
+/** What this node is to the peer (RFC 9234), e.g. `customer` or `customer,strict`. */
+function readRole(value: string): PeerOptions | string {
+  const [name, strict, ...more] = value.split(",").map((part) => part.trim());
+  const local = bgpRoles.find((role) => role === name);
+  if (local === undefined || more.length > 0 || (strict !== undefined && strict !== "strict"))
+    return `wants one of ${bgpRoles.join(", ")}, and ",strict" to refuse peers without a role`;
+  return { role: { local, ...(strict === undefined ? {} : { strict: true }) } };
 }
 
 function wholeNumber(text: string): number | undefined {

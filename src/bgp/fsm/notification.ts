@@ -1,6 +1,6 @@
 import { ErrorCode } from "../packet/constants.ts";
 import type { NotificationMessage } from "../packet/message.ts";
-import { shutdownCommunication } from "../packet/notification.ts";
+import { encodeShutdownCommunication, shutdownCommunication } from "../packet/notification.ts";
 import { notificationName } from "../packet/notification-names.ts";
 
 const noData = new Uint8Array(0);
@@ -23,6 +23,12 @@ export const CeaseSubcode = {
   hardReset: 9,
   bfdDown: 10,
 } as const;
+
+/** Cease 6/2 with a text for the operator on the other side (RFC 9003); none if it is empty. */
+export function administrativeShutdown(message = ""): NotificationMessage {
+  const data = message === "" ? noData : encodeShutdownCommunication(message);
+  return notification(ErrorCode.cease, CeaseSubcode.administrativeShutdown, data);
+}
 
 /** For people, e.g. `Cease: Administrative Shutdown "node drained"`; shows what a Hard Reset (RFC 8538 §3.1) wraps. */
 export function describeNotification(message: NotificationMessage): string {

@@ -60,7 +60,12 @@ export function shutdownCommunication(notification: Omit<NotificationMessage, "t
   if (length === 0) return undefined;
   const text = reader.take(length);
   if (reader.overran) return `(malformed: 0x${toHex(data)})`;
-  return escapeControls(new TextDecoder("utf-8").decode(text.copyRest()));
+  try {
+    return escapeControls(new TextDecoder("utf-8", { fatal: true }).decode(text.copyRest()));
+  } catch {
+    // RFC 9003 §4: what is no UTF-8 is for a hexadecimal dump.
+    return `(malformed: 0x${toHex(data)})`;
+  }
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -32,7 +32,7 @@ const remote: RouteView = {
     communities: ["64512:100"],
     originatorId: null,
     clusterList: [],
-  onlyToCustomer: null,
+    onlyToCustomer: null,
   },
   state: "installed",
   reason: "learned from Mesh_10_0_0_2, node n2 in pool pods",

@@ -109,6 +109,13 @@ describe("compilePeering", () => {
     expect(peers[0]).toMatchObject({ remoteAs: 64513, port: 179, passive: false, routeReflectorClient: false });
   });
 
+  it("takes all sessions of a BGPPeer down whose annotation says so, with its text", () => {
+    const { peers } = compilePeering(
+      input({ explicit: [explicit({ options: { shutdown: { message: "new cables" } } })] }),
+    );
+    expect(peers.map(({ shutdown }) => shutdown)).toEqual([{ message: "new cables" }, undefined, undefined]);
+  });
+
   it("keeps one session per address: global before node, BGPPeer before mesh, and none to itself", () => {
     const other = explicit({
       name: "again",

@@ -23,7 +23,15 @@ describe("annotations of a BGPPeer", () => {
     expect(read({ "calibird.io/hold-time": "0" }).options).toEqual({ holdTimeSec: 0 });
   });
 
+  test("take the session down with a text, and say what this node is to the peer", () => {
+    expect(read({ "calibird.io/shutdown": "new cables" }).options).toEqual({ shutdown: { message: "new cables" } });
+    expect(read({ "calibird.io/role": "customer" }).options).toEqual({ role: { local: "customer" } });
+    expect(read({ "calibird.io/role": "peer, strict" }).options).toEqual({ role: { local: "peer", strict: true } });
+  });
+
   test.each([
+    ["calibird.io/role", "friend", /wants one of provider, route-server, .*, not "friend"$/],
+    ["calibird.io/role", "peer,lax", /",strict" to refuse peers without a role, not "peer,lax"$/],
     ["calibird.io/bfd", "interval=5ms", /interval=10ms…60000ms.*, not "interval=5ms"$/],
     ["calibird.io/bfd", "speed=fast", /wants true, false, or interval/],
     ["calibird.io/hold-time", "2", /wants 0, or seconds from 3 to 65535/],

@@ -62,6 +62,11 @@ describe("the shutdown communication of RFC 9003", () => {
     expect(received(2, fromHex("05616263"))).toBe("(malformed: 0x05616263)");
   });
 
+  test("that is no UTF-8 is shown in hexadecimal", () => {
+    for (const octets of ["02c328", "01ff", "03eda080"])
+      expect(received(4, fromHex(octets))).toBe(`(malformed: 0x${octets})`);
+  });
+
   test("cannot forge log lines or hide text", () => {
     expect(received(2, encodeShutdownCommunication("a\nb\u001b[31m\u202e"))).toBe("a\\u{a}b\\u{1b}[31m\\u{202e}");
   });
