@@ -23,13 +23,18 @@ export function losersByOpen(
   for (const sibling of connections) {
     const { name } = sibling.state;
     if (sibling.origin === current.origin || name === "established") continue;
-    // Our own dial; the peer can't have chosen a connection on which it has no OPEN.
-    if (name === "connecting") losers.push(sibling);
+    // Our own dial; the peer can't have chosen a connection on which it has no OPEN, nor one on which it has been silent for
+    // so long: something else may have answered, and would keep the peer's own connections out until the hold timer expires.
+    if (name === "connecting" || isMute(sibling, context)) losers.push(sibling);
     else if (dominant) losers.push(current.origin === "incoming" ? current : sibling);
     // The peer's own connection is alive on both sides, and it can't be Established on ours without our KEEPALIVE.
     else if (current.origin === "outgoing" && name === "open-confirm") losers.push(current);
   }
   return losers;
+}
+
+function isMute({ origin, state }: Connection, { nowMs, timing }: FsmContext): boolean {
+  return origin === "outgoing" && state.name === "open-sent" && nowMs - state.sentMs >= timing.muteMs;
 }
 
 /**

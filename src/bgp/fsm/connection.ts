@@ -116,7 +116,10 @@ export function openConnection(
       state: { name: "open-delayed", localAddress, ours },
       actions: [{ type: "arm", connection: id, timer: "delay-open", delayMs: jittered(delayOpenMs, context.random) }],
     };
-  return { state: { name: "open-sent", localAddress, ours }, actions: sendOpen(id, ours, context) };
+  return {
+    state: { name: "open-sent", localAddress, ours, sentMs: context.nowMs },
+    actions: sendOpen(id, ours, context),
+  };
 }
 
 function sendOpen(id: number, ours: OpenMessage, context: FsmContext): FsmAction[] {
@@ -150,7 +153,7 @@ function onTimer(id: number, state: ConnectionState, timer: ConnectionTimer, con
     case "delay-open":
       if (state.name !== "open-delayed") return { state, actions: [] };
       return {
-        state: { name: "open-sent", localAddress: state.localAddress, ours: state.ours },
+        state: { name: "open-sent", localAddress: state.localAddress, ours: state.ours, sentMs: context.nowMs },
         actions: sendOpen(id, state.ours, context),
       };
     case "keepalive":

@@ -6,6 +6,7 @@ import { stepConnection } from "./connection.ts";
 import { negotiate } from "./negotiate.ts";
 import { nothingWithheld, refusedCapabilities } from "./offer.ts";
 import { type ActiveState, establishedOf, type Move, memoryOf, withoutConnection } from "./peer-state.ts";
+import { jittered } from "./timing.ts";
 import type {
   Connection,
   ConnectionCommand,
@@ -141,7 +142,8 @@ function lose(
   if (wasUp) actions.push({ type: "down", reason });
   // The peer may have been upgraded since it refused something.
   const withheld = wasUp ? nothingWithheld : state.withheld;
-  const rest: ActiveState = { ...withoutConnection(state, connection), withheld, lastReason: reason };
+  const dials = wasUp ? 0 : state.dials;
+  const rest: ActiveState = { ...withoutConnection(state, connection), dials, withheld, lastReason: reason };
   if (rest.connections.length > 0) return { state: rest, actions };
   if (isDamped(reason, connection.state)) {
     const backOff = nextBackOff(state, context);
@@ -149,6 +151,9 @@ function lose(
     const waiting: PeerState = { ...memoryOf(rest), name: "idle-hold", backOff };
     return { state: waiting, actions };
   }
+  const { quickRetryMs, quickDials } = context.timing;
+  if (connection.state.name === "connecting" && dials <= quickDials)
+    return { state: rest, actions, retryDelayMs: jittered(quickRetryMs, context.random) };
   if (!wasStable(connection.state, context)) return { state: rest, actions };
   return { state: rest, actions, retryDelayMs: context.random * context.timing.connectDelayMs };
 }

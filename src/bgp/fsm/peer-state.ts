@@ -7,6 +7,7 @@ export type ActiveState = Extract<PeerState, { name: "active" }>;
 export const initialPeerState: PeerState = {
   name: "stopped",
   lastConnection: 0,
+  dials: 0,
   backOff: undefined,
   withheld: nothingWithheld,
   lastReason: undefined,
@@ -25,9 +26,11 @@ export function unchanged(state: PeerState): Move {
 }
 
 /** What outlives every connection. */
-export function memoryOf(state: PeerState): Pick<PeerState, "lastConnection" | "backOff" | "withheld" | "lastReason"> {
-  const { lastConnection, backOff, withheld, lastReason } = state;
-  return { lastConnection, backOff, withheld, lastReason };
+export function memoryOf(
+  state: PeerState,
+): Pick<PeerState, "lastConnection" | "dials" | "backOff" | "withheld" | "lastReason"> {
+  const { lastConnection, dials, backOff, withheld, lastReason } = state;
+  return { lastConnection, dials, backOff, withheld, lastReason };
 }
 
 export function withoutConnection(state: ActiveState, gone: Connection): ActiveState {

@@ -86,7 +86,7 @@ function stop(state: PeerState, message: NotificationMessage | undefined, contex
       actions.push({ type: "down", reason });
     }
   // What an administrator stops begins afresh: no back-off and no refusal is remembered.
-  const memory = { ...memoryOf(state), backOff: undefined, withheld: nothingWithheld, lastReason: reason };
+  const memory = { ...memoryOf(state), dials: 0, backOff: undefined, withheld: nothingWithheld, lastReason: reason };
   return { state: { ...memory, name: "stopped" }, actions };
 }
 
@@ -126,7 +126,10 @@ function onPeerTimer(state: PeerState, timer: PeerTimer, context: FsmContext): M
   for (const given of state.connections) {
     if (given.state.name !== "connecting") continue;
     actions.push({ type: "close", connection: given.id, notification: undefined });
-    const text = `no answer from ${context.config.address} port ${context.config.port}`;
+    const { address, port, transport } = context.config;
+    // The kernel drops segments with a wrong signature without a word.
+    const hint = transport?.key === undefined ? "" : ", which is also how a wrong TCP password looks";
+    const text = `no answer from ${address} port ${port}${hint}`;
     others = { ...withoutConnection(others, given), lastReason: { kind: "tcp-failed", text } };
   }
   const id = state.lastConnection + 1;
@@ -135,7 +138,7 @@ function onPeerTimer(state: PeerState, timer: PeerTimer, context: FsmContext): M
     { id, origin: "outgoing" as const, state: { name: "connecting" as const, withheld: state.withheld } },
   ];
   return {
-    state: { ...others, lastConnection: id, connections },
+    state: { ...others, lastConnection: id, dials: state.dials + 1, connections },
     actions: [...actions, { type: "dial", connection: id }],
     retryDelayMs: jittered(context.timing.connectRetryMs, context.random),
   };

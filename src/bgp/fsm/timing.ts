@@ -4,6 +4,10 @@ export interface SessionTiming {
   readonly connectDelayMs: number;
   /** Time between dials and limit of one dial (ConnectRetryTime, RFC 4271 §8); jittered. */
   readonly connectRetryMs: number;
+  /** Time to the next dial after one that failed at once, as while the peer's host is up and its BGP is not … */
+  readonly quickRetryMs: number;
+  /** … for so many dials; then `connectRetryMs`. A node that restarts is thus back soon after it listens again. */
+  readonly quickDials: number;
   /** First wait after an error (IdleHoldTime); doubles with every further error … */
   readonly idleHoldMinMs: number;
   /** … up to this … */
@@ -14,6 +18,8 @@ export interface SessionTiming {
   readonly stableMs: number;
   /** Hold time until the peer's OPEN is there: RFC 4271 §8.2.2 suggests four minutes. */
   readonly openHoldMs: number;
+  /** How long a connection without the peer's OPEN counts in a collision; later the peer's own one wins, whoever is dominant. */
+  readonly muteMs: number;
   /** DelayOpenTime (RFC 4271 §8.1.1): how long a new connection waits for the peer's OPEN before it sends ours; 0 is not at all. */
   readonly delayOpenMs: number;
   /** Least send hold time (RFC 9687 §6); twice the negotiated hold time if that is more. */
@@ -24,11 +30,14 @@ export interface SessionTiming {
 export const defaultTiming: SessionTiming = {
   connectDelayMs: 2_000,
   connectRetryMs: 5_000,
+  quickRetryMs: 500,
+  quickDials: 20,
   idleHoldMinMs: 5_000,
   idleHoldMaxMs: 30_000,
   errorForgetMs: 300_000,
   stableMs: 30_000,
   openHoldMs: 240_000,
+  muteMs: 10_000,
   delayOpenMs: 0,
   sendHoldMinMs: 480_000,
 };

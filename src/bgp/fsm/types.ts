@@ -28,7 +28,13 @@ export type ConnectionState =
   /** TCP is up; our OPEN waits for the DelayOpen timer or the peer's OPEN. */
   | { readonly name: "open-delayed"; readonly localAddress: IpAddress; readonly ours: OpenMessage }
   /** Our OPEN is out, the peer's is not in. */
-  | { readonly name: "open-sent"; readonly localAddress: IpAddress; readonly ours: OpenMessage }
+  | {
+      readonly name: "open-sent";
+      readonly localAddress: IpAddress;
+      readonly ours: OpenMessage;
+      /** When our OPEN went out, in monotonic milliseconds. */
+      readonly sentMs: number;
+    }
   /** Both OPENs agree and our KEEPALIVE is out. */
   | { readonly name: "open-confirm"; readonly session: NegotiatedSession; readonly ours: OpenMessage }
   | { readonly name: "established"; readonly session: NegotiatedSession; readonly sinceMs: number };
@@ -130,6 +136,8 @@ interface PeerMemory {
   readonly lastConnection: number;
   /** The last wait after an error and when it began, if there was one. */
   readonly backOff: { readonly delayMs: number; readonly atMs: number } | undefined;
+  /** Dials since the start or the last Established session. */
+  readonly dials: number;
   /** What the peer has refused since the last Established session. */
   readonly withheld: WithheldCapabilities;
   /** Why there is no Established session: the last end of a connection that mattered. */

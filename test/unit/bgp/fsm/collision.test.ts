@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { step } from "../../../../src/bgp/fsm/peer.ts";
 import type { PeerConfig } from "../../../../src/bgp/types.ts";
 import { stepByTheLetter } from "./literal-speaker.ts";
-import { fsmContext } from "./support.ts";
+import { FsmBench, fsmContext, remoteOpen } from "./support.ts";
 import { establishedLinks, exploreAllOrders, type Speaker } from "./two-speakers.ts";
 
 const gracefulRestart = { restartTimeSec: 120 };
@@ -95,5 +95,29 @@ describe("with a speaker that settles collisions by the letter of RFC 4271", () 
     const [first, second] = speakers;
     if (first === undefined || second === undefined) throw new Error("two speakers are needed");
     expect([...outcomes(first, second).keys()]).toContain("0 and 0, the same");
+  });
+});
+
+describe("a connection on which the peer says nothing", () => {
+  /** We are dominant, dial, and something takes the connection; then the peer dials us. */
+  const afterSilence = (silenceMs: number): FsmBench => {
+    const bench = new FsmBench({ routerId: 0x0a0000ff });
+    bench.openSent();
+    bench.advance(silenceMs);
+    bench.accept();
+    bench.receive(remoteOpen());
+    return bench;
+  };
+
+  test("wins a collision while the peer may yet answer", () => {
+    const bench = afterSilence(9_999);
+    expect(bench.of("close").map(({ connection }) => connection)).toEqual([2]);
+  });
+
+  test("loses it when it has lasted, so that the peer itself comes through", () => {
+    const bench = afterSilence(10_000);
+    expect(bench.of("close")).toMatchObject([{ connection: 1, notification: { code: 6, subcode: 7 } }]);
+    bench.receive({ type: "keepalive" });
+    expect(bench.of("established")).toMatchObject([{ connection: 2 }]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sessionStateOf } from "../../../../src/bgp/fsm/peer-state.ts";
 import type { ConnectionEvent, FsmAction } from "../../../../src/bgp/fsm/types.ts";
 import type { BgpMessage } from "../../../../src/bgp/packet/message.ts";
+import { Secret } from "../../../../src/core/secret.ts";
 import { FsmBench, localAddress, remoteOpen } from "./support.ts";
 
 const update: BgpMessage = { type: "update", withdrawals: [], announcements: [], problems: [] };
@@ -47,15 +48,44 @@ describe("start", () => {
 });
 
 describe("a dial", () => {
-  test("that fails is repeated when the retry time is over", () => {
+  const refused = { type: "lost", kind: "tcp-failed", text: "connection refused" } as const;
+
+  test("that fails is repeated soon", () => {
     const bench = new FsmBench();
     bench.dial();
-    expect(bench.on({ type: "lost", kind: "tcp-failed", text: "connection refused" })).toEqual([
+    expect(bench.on(refused)).toEqual([
       { type: "close", connection: 1, notification: undefined },
+      { type: "arm-peer", timer: "connect-retry", delayMs: 375 },
     ]);
     expect(bench.state).toMatchObject({ name: "active", lastReason: { text: "connection refused" } });
     bench.feed({ type: "timer-expired", timer: "connect-retry" });
     expect(bench.of("dial")).toEqual([{ type: "dial", connection: 2 }]);
+  });
+
+  test("that goes on failing is repeated after the whole retry time, until there has been a session", () => {
+    const bench = new FsmBench();
+    const delays = Array.from({ length: 22 }, () => {
+      bench.dial();
+      const dialled = timers(bench.actions);
+      bench.on(refused);
+      return [...dialled, ...timers(bench.actions)];
+    });
+    expect(delays.slice(0, 20)).toEqual(delays.slice(0, 20).map(() => ["connect-retry 3750", "connect-retry 375"]));
+    expect(delays.slice(20)).toEqual([["connect-retry 3750"], ["connect-retry 3750"]]);
+    bench.establish();
+    bench.on({ type: "lost", kind: "tcp-closed", text: "closed" });
+    bench.dial();
+    bench.on(refused);
+    expect(timers(bench.actions)).toEqual(["connect-retry 375"]);
+  });
+
+  test("that gets no answer may have had the wrong password", () => {
+    const bench = new FsmBench({ config: { transport: { key: { kind: "md5", password: new Secret("hunter2") } } } });
+    bench.dial();
+    bench.dial();
+    expect(bench.state.lastReason?.text).toBe(
+      "no answer from 10.0.0.2 port 179, which is also how a wrong TCP password looks",
+    );
   });
 
   test("that gets no answer is given up and repeated", () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { BgpError } from "../../../../src/bgp/errors.ts";
 import { BgpListener } from "../../../../src/bgp/session/listener.ts";
@@ -7,6 +8,7 @@ import type { ListenPlace } from "../../../../src/bgp/types.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
+import { nativeSockets } from "../../../../src/sys/tcp/native-sockets.ts";
 import { RawPeer, until } from "./harness.ts";
 
 const listeners: BgpListener[] = [];
@@ -14,9 +16,9 @@ afterEach(async () => {
   for (const listener of listeners.splice(0)) await listener.close();
 });
 
-function makeListener(known: (remote: IpAddress) => boolean): BgpListener {
+function makeListener(known: (remote: IpAddress) => boolean, sockets = plainSockets): BgpListener {
   const listener = new BgpListener({
-    sockets: plainSockets,
+    sockets,
     clock: systemClock,
     logger: silentLogger,
     onConnection: ({ address }, socket) => {
@@ -66,6 +68,22 @@ describe("BgpListener", () => {
     });
     expect(second.port).toBeUndefined();
     await expect(RawPeer.dial(port, "127.0.0.10")).rejects.toThrow("ECONNREFUSED");
+  });
+
+  test.each([
+    ["native", nativeSockets],
+    ["plain", plainSockets],
+  ])("has room for 500 peers that connect in one moment (%s sockets)", async (_name, sockets) => {
+    // The kernel's own limit, which may be lower than what we ask for.
+    const count = Math.min(500, Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8")));
+    let accepted = 0;
+    const listener = makeListener(() => ++accepted > 0, sockets);
+    await listener.listen(placeOf(["127.0.0.1"], 0));
+    const request = { address: "127.0.0.1", port: listener.port ?? 0, options: { userTimeoutMs: 300 } };
+    // All of them before the first can be accepted; one that found no room would repeat its SYN after a second and give up.
+    const dials = Array.from({ length: count }, () => nativeSockets.dial(request, new AbortController().signal));
+    for (const socket of await Promise.all(dials)) socket.destroy();
+    await until(() => accepted === count, "the last connection");
   });
 
   test("says what to do about an address that is not this host's", async () => {
