@@ -1,7 +1,8 @@
 #!/bin/sh
 # `npm run uml:build`: builds a user-mode-linux kernel from Debian's newest linux-source-7.x and puts it where the uml lane looks
 # for it. It runs tests several times faster than Debian's own package (6.1), and has virtual time. Takes 10 to 20 minutes, 3 GB
-# below the cache folder while it works, and no root. The kernel is GPL-2 software; it is not part of this project.
+# below the cache folder while it works, and no root; UML_JOBS says how many compilers run at once. The kernel is GPL-2 software;
+# it is not part of this project.
 set -eu
 config=$(cd "$(dirname "$0")" && pwd)/uml.config
 # test/uml/support/kernel.ts and scripts/test.mjs name the same place.
@@ -49,7 +50,7 @@ for option in $(grep -oE '^CONFIG_[A-Z0-9_]+=y' "$config"); do
   grep -qx "$option" .config || echo "warning: this kernel does not take $option" >&2
 done
 echo "compiling"
-make -s ARCH=um -j"$(nproc)" linux
+make -s ARCH=um -j"${UML_JOBS:-$(nproc)}" linux
 strip -s -o "$work/linux-uml" linux
 "$work/linux-uml" --version
 mv "$work/linux-uml" "$cache/linux-uml"

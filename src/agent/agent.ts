@@ -23,15 +23,15 @@ import { resourceRoutes } from "./api/resource-routes.ts";
 import { statusRoutes, statusStreams } from "./api/status-routes.ts";
 import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
-import { ClusterCache } from "./cluster-cache.ts";
-import { clusterBgp, ipamPools, labelsOf, peeringNodes } from "./cluster-view.ts";
+import { ClusterCache, type ClusterChanges } from "./cluster-cache.ts";
+import { clusterBgp, ipamPools, peeringNodes } from "./cluster-view.ts";
 import { decisionOptions } from "./config/bgp-settings.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
-import { natProblems, natState } from "./nat.ts";
+import { concernsNat, natProblems, natState } from "./nat.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
@@ -215,7 +215,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     logger,
     nodeName,
     pools: () => ipamPools(cluster.resources),
-    nodeLabels: () => labelsOf(cluster.resources, nodeName),
+    nodeLabels: () => cluster.labelsOf(nodeName),
   });
   const { manager: tunnels, view: viewTunnels } = createTunnels(
     {
@@ -237,6 +237,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       graceMs: config.tunnelGraceSec * 1000,
       onAddresses: (held) => engine.setTunnelAddresses(held),
       onChange: () => engine.encapsulationChanged(),
+      onPeersChange: (nextHops) => engine.tunnelPeersChanged(nextHops),
     },
     cleanups,
   );
@@ -257,7 +258,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     engine,
     logger,
     interfacePrefix: config.interfacePrefix,
-    families: () => podFamilies(cluster.resources, nodeName, ownAddresses),
+    families: () => podFamilies(cluster, nodeName, ownAddresses),
     hostInterfaces: async () => new Set((await netlink.links()).map(({ name }) => name)),
     nowMs: () => clock.wallMs(),
   });
@@ -289,7 +290,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...tunnels.problems,
         ...bfd.problems,
         ...natProblems(nat),
-        ...podFamilyProblems(cluster.resources, nodeName, ownAddresses),
+        ...podFamilyProblems(cluster, nodeName, ownAddresses),
       ],
       pods: pods.count,
       ...viewTunnels(),
@@ -323,17 +324,16 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     logger,
   });
   cleanups.add("node", () => ownNode.stop());
-  const followCluster = () => {
+  const followCluster = (changes: ClusterChanges) => {
     listening.follow(speaker);
-    peering.run();
-    bfd.peersChanged();
-    nat.update(natState(cluster.resources, config));
-    tunnels.wake();
+    if (peering.update(changes)) bfd.peersChanged();
+    if (concernsNat(changes)) nat.update(natState(cluster.resources, config));
+    tunnels.update(changes);
     ownNode.check();
   };
   cluster.onChange(followCluster);
   secrets.onChange(() => peering.run());
-  followCluster();
+  followCluster(cluster.everything());
   for (const { address } of Object.values(ownAddresses))
     if (!(await unlessAborted(giveUp, addresses.appears(address, addressTimeoutMs))))
       logger.warn({ address: address.toString() }, "no interface has this node's address; peers cannot reach it");

@@ -1,68 +1,88 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Datastore } from "../datastore/datastore.ts";
-import { ResourceCache } from "../datastore/resource-cache.ts";
+import { ResourceCache, type ResourceChange } from "../datastore/resource-cache.ts";
 import type { AddressFamily, IpAddress } from "../net/address.ts";
-import { Prefix } from "../net/prefix.ts";
-import { PrefixMap } from "../net/prefix-map.ts";
 import type { ResourceKind } from "../resources/kinds.ts";
 import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { ClusterResources } from "./cluster-view.ts";
+import { type NodeChange, NodeDirectory } from "./node-directory.ts";
 
-/** The resources that concern routing, as they are now. Tells once per turn of the event loop that something changed. */
+/** What has changed since the listener was told last. */
+export interface ClusterChanges {
+  readonly kinds: ReadonlySet<ResourceKind>;
+  /** Each node once. */
+  readonly nodes: readonly NodeChange[];
+}
+
+interface UntoldChanges {
+  readonly kinds: Set<ResourceKind>;
+  readonly nodes: Map<string, NodeChange>;
+}
+
+/** The resources that concern routing, as they are now. Tells once per turn of the event loop what has changed. */
 export class ClusterCache {
   readonly #pools: ResourceCache<"IPPool">;
   readonly #nodes: ResourceCache<"Node">;
   readonly #peers: ResourceCache<"BGPPeer">;
   readonly #configurations: ResourceCache<"BGPConfiguration">;
   readonly #filters: ResourceCache<"BGPFilter">;
-  #listener: () => void = () => {};
-  #announced = false;
-  /** Names by address, made anew when the list of nodes is another one. */
-  #directory: { readonly nodes: readonly Resource<"Node">[]; readonly names: PrefixMap<string> } = {
-    nodes: [],
-    names: new PrefixMap(),
-  };
+  readonly #directory = new NodeDirectory();
+  #listener: (changes: ClusterChanges) => void = () => {};
+  /** Untold changes; undefined if there are none. */
+  #untold: UntoldChanges | undefined;
+  readonly resources: ClusterResources;
 
   constructor(options: { datastore: Datastore; clock: Clock; logger: Logger }) {
     const { datastore, clock, logger } = options;
     const cacheOf = <Kind extends ResourceKind>(kind: Kind) =>
       new ResourceCache({ datastore, kind, clock, logger: logger.child({ part: "resources" }) });
-    this.#pools = cacheOf("IPPool");
-    this.#nodes = cacheOf("Node");
-    this.#peers = cacheOf("BGPPeer");
-    this.#configurations = cacheOf("BGPConfiguration");
-    this.#filters = cacheOf("BGPFilter");
+    const pools = cacheOf("IPPool");
+    const nodes = cacheOf("Node");
+    const peers = cacheOf("BGPPeer");
+    const configurations = cacheOf("BGPConfiguration");
+    const filters = cacheOf("BGPFilter");
+    this.#pools = pools;
+    this.#nodes = nodes;
+    this.#peers = peers;
+    this.#configurations = configurations;
+    this.#filters = filters;
+    // Lists are sorted when somebody wants them, and who asks for pools does not want all nodes.
+    this.resources = {
+      get pools() {
+        return pools.list();
+      },
+      get nodes() {
+        return nodes.list();
+      },
+      get peers() {
+        return peers.list();
+      },
+      get configurations() {
+        return configurations.list();
+      },
+      get filters() {
+        return filters.list();
+      },
+    };
   }
 
   /** Calls the listener after every change, once for all changes of a moment. There is one listener. */
-  onChange(listener: () => void): void {
+  onChange(listener: (changes: ClusterChanges) => void): void {
     this.#listener = listener;
   }
 
   /** Resolves when everything has been read once. */
   async start(): Promise<void> {
     await Promise.all(this.#caches.map((cache) => cache.start()));
-    this.#pools.onChange(() => this.#announce());
-    this.#nodes.onChange(() => this.#announce());
-    this.#peers.onChange(() => this.#announce());
-    this.#configurations.onChange(() => this.#announce());
-    this.#filters.onChange(() => this.#announce());
+    this.#directory.apply(this.everything().nodes);
+    this.#nodes.onChange((changes) => this.#nodesChanged(changes.map(nodeChange)));
+    for (const cache of this.#caches) if (cache !== this.#nodes) cache.onChange(() => this.#announce(cache.kind));
   }
 
   stop(): void {
     for (const cache of this.#caches) cache.stop();
-  }
-
-  get resources(): ClusterResources {
-    return {
-      pools: this.#pools.list(),
-      nodes: this.#nodes.list(),
-      peers: this.#peers.list(),
-      configurations: this.#configurations.list(),
-      filters: this.#filters.list(),
-    };
   }
 
   node(name: string): Resource<"Node"> | undefined {
@@ -75,11 +95,24 @@ export class ClusterCache {
     return node && nodeAddress(node.spec, family)?.address;
   }
 
+  labelsOf(nodeName: string): Readonly<Record<string, string>> {
+    return this.node(nodeName)?.metadata.labels ?? {};
+  }
+
   /** Name of the node that has this address. */
   nodeAt(address: IpAddress): string | undefined {
-    const nodes = this.#nodes.list();
-    if (nodes !== this.#directory.nodes) this.#directory = { nodes, names: addressBook(nodes) };
-    return this.#directory.names.get(Prefix.host(address));
+    return this.#directory.nodeAt(address);
+  }
+
+  /** More than one node says that it has this address. */
+  isShared(address: IpAddress): boolean {
+    return this.#directory.isShared(address);
+  }
+
+  /** What is there now, as if all of it were new. */
+  everything(): ClusterChanges {
+    const nodes = this.#nodes.list().map((after) => ({ name: after.metadata.name, after }));
+    return { kinds: new Set(this.#caches.map(({ kind }) => kind)), nodes };
   }
 
   /** Stored values that cannot be used, one sentence each. */
@@ -87,26 +120,44 @@ export class ClusterCache {
     return this.#caches.flatMap((cache) => [...cache.invalid].map(([key, error]) => `${key}: ${error.message}`));
   }
 
-  get #caches(): readonly Pick<ResourceCache<ResourceKind>, "start" | "stop" | "invalid">[] {
+  get #caches(): readonly Pick<ResourceCache<ResourceKind>, "kind" | "start" | "stop" | "invalid" | "onChange">[] {
     return [this.#pools, this.#nodes, this.#peers, this.#configurations, this.#filters];
   }
 
-  #announce(): void {
-    if (this.#announced) return;
-    this.#announced = true;
-    queueMicrotask(() => {
-      this.#announced = false;
-      this.#listener();
-    });
+  #nodesChanged(changes: readonly NodeChange[]): void {
+    this.#directory.apply(changes);
+    const { nodes } = this.#announce("Node");
+    for (const change of changes) nodes.set(change.name, joined(nodes.get(change.name), change));
+  }
+
+  #announce(kind: ResourceKind): UntoldChanges {
+    if (this.#untold === undefined) queueMicrotask(() => this.#tell());
+    this.#untold ??= { kinds: new Set(), nodes: new Map() };
+    this.#untold.kinds.add(kind);
+    return this.#untold;
+  }
+
+  #tell(): void {
+    if (this.#untold === undefined) return;
+    const { kinds, nodes } = this.#untold;
+    this.#untold = undefined;
+    this.#listener({ kinds, nodes: [...nodes.values()] });
   }
 }
 
-function addressBook(nodes: readonly Resource<"Node">[]): PrefixMap<string> {
-  const names = new PrefixMap<string>();
-  for (const { metadata, spec } of nodes)
-    for (const family of [4, 6] as const) {
-      const address = nodeAddress(spec, family)?.address;
-      if (address !== undefined) names.set(Prefix.host(address), metadata.name);
-    }
-  return names;
+function nodeChange(change: ResourceChange<"Node">): NodeChange {
+  switch (change.type) {
+    case "added":
+      return { name: change.resource.metadata.name, after: change.resource };
+    case "updated":
+      return { name: change.resource.metadata.name, before: change.previous, after: change.resource };
+    case "removed":
+      return { name: change.previous.metadata.name, before: change.previous };
+  }
+}
+
+/** Two changes of a node in a row as one. */
+function joined(first: NodeChange | undefined, { name, after, ...second }: NodeChange): NodeChange {
+  const { before } = first ?? second;
+  return { name, ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
 }

@@ -42,27 +42,35 @@ export function ipamPools(resources: ClusterResources): IpamPool[] {
   return resources.pools.map(({ metadata, spec }) => ({ name: metadata.name, ...effectivePool(spec, metadata) }));
 }
 
-export function labelsOf(resources: ClusterResources, nodeName: string): Readonly<Record<string, string>> {
-  return resources.nodes.find(({ metadata }) => metadata.name === nodeName)?.metadata.labels ?? {};
+export function peeringNodes({ nodes, configurations }: ClusterResources): PeeringNode[] {
+  const ports = new Map(configurations.map(({ metadata, spec }) => [metadata.name, spec.listenPort]));
+  return nodes.map((node) => nodeWithPort(node, ports.get(ownConfiguration(node.metadata.name))));
 }
 
-export function peeringNodes(resources: ClusterResources): PeeringNode[] {
-  return resources.nodes.map(({ metadata, spec }) => {
-    const ipv4 = nodeAddress(spec, 4)?.address;
-    const ipv6 = nodeAddress(spec, 6)?.address;
-    const asNumber = spec.bgp?.asNumber;
-    const clusterId = spec.bgp?.routeReflectorClusterID;
-    const listenPort = configuration(resources, `node.${metadata.name}`)?.listenPort;
-    return {
-      name: metadata.name,
-      labels: metadata.labels ?? {},
-      ...(ipv4 !== undefined && { ipv4Address: ipv4 }),
-      ...(ipv6 !== undefined && { ipv6Address: ipv6 }),
-      ...(asNumber !== undefined && asNumber !== 0 && { asNumber }),
-      ...(clusterId !== undefined && clusterId !== "" && { routeReflectorClusterId: clusterId }),
-      ...(listenPort !== undefined && { listenPort }),
-    };
-  });
+/** The same of one node. */
+export function peeringNode(resources: ClusterResources, node: Resource<"Node">): PeeringNode {
+  return nodeWithPort(node, configuration(resources, ownConfiguration(node.metadata.name))?.listenPort);
+}
+
+function nodeWithPort({ metadata, spec }: Resource<"Node">, listenPort: number | undefined): PeeringNode {
+  const ipv4 = nodeAddress(spec, 4)?.address;
+  const ipv6 = nodeAddress(spec, 6)?.address;
+  const asNumber = spec.bgp?.asNumber;
+  const clusterId = spec.bgp?.routeReflectorClusterID;
+  return {
+    name: metadata.name,
+    labels: metadata.labels ?? {},
+    ...(ipv4 !== undefined && { ipv4Address: ipv4 }),
+    ...(ipv6 !== undefined && { ipv6Address: ipv6 }),
+    ...(asNumber !== undefined && asNumber !== 0 && { asNumber }),
+    ...(clusterId !== undefined && clusterId !== "" && { routeReflectorClusterId: clusterId }),
+    ...(listenPort !== undefined && { listenPort }),
+  };
+}
+
+/** Name of the BGPConfiguration that holds for one node only. */
+function ownConfiguration(nodeName: string): string {
+  return `node.${nodeName}`;
 }
 
 export function clusterBgp(resources: ClusterResources): ClusterBgp {
@@ -89,7 +97,7 @@ function meshAnnotations(resources: ClusterResources) {
 export function prefixAdvertisements(resources: ClusterResources, nodeName: string): ExportSettings["advertisements"] {
   const effective = effectiveBgpConfiguration(
     configuration(resources, "default"),
-    configuration(resources, `node.${nodeName}`),
+    configuration(resources, ownConfiguration(nodeName)),
   );
   return effective.prefixAdvertisements.map(({ cidr, communities }) => ({ cidr: Prefix.parse(cidr), communities }));
 }
@@ -124,7 +132,7 @@ export function listeningOf(
 ): { readonly port: number; readonly ownAddressOnly: boolean } {
   const { listenPort, bindMode } = effectiveBgpConfiguration(
     configuration(resources, "default"),
-    configuration(resources, `node.${nodeName}`),
+    configuration(resources, ownConfiguration(nodeName)),
   );
   return { port: listenPort, ownAddressOnly: bindMode === "NodeIP" };
 }

@@ -3,6 +3,8 @@ import type { NatState, TunnelDevice } from "../nat/ruleset.ts";
 import { IpAddress } from "../net/address.ts";
 import { effectivePool } from "../resources/ip-pool.ts";
 import { type NodeSpec, nodeAddress } from "../resources/node.ts";
+import type { Resource } from "../resources/resource.ts";
+import type { ClusterChanges } from "./cluster-cache.ts";
 import type { ClusterResources } from "./cluster-view.ts";
 import type { AgentConfig } from "./config/settings.ts";
 
@@ -21,6 +23,12 @@ type NatConfig = Pick<
   | "udpEncapDevice"
   | "udpEncapPort"
 >;
+
+/** Whether `natState` gives another answer after these changes. */
+export function concernsNat({ kinds, nodes }: ClusterChanges): boolean {
+  const texts = (node: Resource<"Node"> | undefined) => (node === undefined ? "" : addressesOf(node.spec).join(" "));
+  return kinds.has("IPPool") || nodes.some(({ before, after }) => texts(before) !== texts(after));
+}
 
 /** What the pools and nodes of the cluster ask of this node's address translation. */
 export function natState({ pools, nodes }: Pick<ClusterResources, "pools" | "nodes">, config: NatConfig): NatState {

@@ -192,21 +192,35 @@ export class SpeakerCore implements BgpSpeaker {
   }
 
   setPeers(peers: readonly PeerConfig[]): void {
-    checkPeers(peers, (peer) => this.refusal(peer));
-    this.#transport.setKeys(peers);
-    const wanted = new Map(peers.map((config) => [config.name, config]));
-    for (const [name, peer] of this.#peers)
-      if (!wanted.has(name)) this.#removePeer(peer, CeaseSubcode.peerDeconfigured);
-    for (const [name, config] of wanted) {
-      const peer = this.#peers.get(name);
+    const wanted = new Set(peers.map(({ name }) => name));
+    const unwanted = [...this.#peers.keys()].filter((name) => !wanted.has(name));
+    this.updatePeers(peers, unwanted);
+  }
+
+  updatePeers(set: readonly PeerConfig[], remove: readonly string[]): void {
+    const touched = new Set([...remove, ...set.map(({ name }) => name)]);
+    const rivals = set
+      .flatMap((config) => this.#peersByEndpoint.get(endpointOf(config))?.config ?? [])
+      .filter(({ name }) => !touched.has(name));
+    checkPeers([...rivals, ...set], (peer) => this.refusal(peer));
+    const before = [...touched].flatMap((name) => this.#peers.get(name)?.config ?? []);
+    // Before anybody dials.
+    if ([...before, ...set].some(({ transport }) => transport?.key !== undefined))
+      this.#transport.setKeys([...this.#configsBut(touched), ...set]);
+    for (const name of remove) this.#removePeer(name, CeaseSubcode.peerDeconfigured);
+    const added: PeerConfig[] = [];
+    for (const config of set) {
+      const peer = this.#peers.get(config.name);
       if (peer !== undefined && !comparePeerConfigs(peer.config, config).session) {
         peer.reconfigure(config);
         continue;
       }
-      if (peer !== undefined) this.#removePeer(peer, CeaseSubcode.otherConfigurationChange);
-      this.#addPeer(config);
+      this.#removePeer(config.name, CeaseSubcode.otherConfigurationChange);
+      added.push(config);
     }
-    this.#regroup();
+    // After all that are removed, since two may have exchanged their addresses.
+    for (const config of added) this.#addPeer(config);
+    this.#regroup(set);
     this.#peersKnown = true;
     this.#wake();
   }
@@ -229,6 +243,10 @@ export class SpeakerCore implements BgpSpeaker {
 
   peers(): readonly PeerStatus[] {
     return [...this.#peers.values()].map((peer) => peer.status());
+  }
+
+  peer(name: string): PeerStatus | undefined {
+    return this.#peers.get(name)?.status();
   }
 
   bestPaths(prefix: Prefix): readonly Path[] {
@@ -268,19 +286,26 @@ export class SpeakerCore implements BgpSpeaker {
     if (this.#state === "started") peer.start();
   }
 
-  #removePeer(peer: Peer, subcode: number): void {
-    this.#peers.delete(peer.name);
+  #configsBut(names: ReadonlySet<string>): PeerConfig[] {
+    return [...this.#peers.values()].map(({ config }) => config).filter(({ name }) => !names.has(name));
+  }
+
+  #removePeer(name: string, subcode: number): void {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return;
+    this.#peers.delete(name);
     this.#peersByEndpoint.delete(endpointOf(peer.config));
     peer.remove(notification(ErrorCode.cease, subcode)).catch((error: unknown) => {
-      this.#settings.logger.error({ peer: peer.name, error }, "could not close a removed session");
+      this.#settings.logger.error({ peer: name, error }, "could not close a removed session");
     });
   }
 
-  #regroup(): void {
+  #regroup(configs: readonly PeerConfig[]): void {
     const profiles = new Map<GroupMember, ExportProfile>();
-    for (const peer of this.#peers.values()) {
-      const profile = peer.exportProfile;
-      if (profile !== undefined) profiles.set(peer, profile);
+    for (const { name } of configs) {
+      const peer = this.#peers.get(name);
+      const profile = peer?.exportProfile;
+      if (peer !== undefined && profile !== undefined) profiles.set(peer, profile);
     }
     this.#groups.regroup(profiles);
   }

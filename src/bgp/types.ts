@@ -265,6 +265,11 @@ export interface BgpSpeaker {
    * address, `UNSUPPORTED_TRANSPORT` if the sockets lack what one asks for.
    */
   setPeers(peers: readonly PeerConfig[]): void;
+  /**
+   * Changes of the wanted set, at a cost in proportion to them: peers that are new or configured otherwise, and names of
+   * those that are not wanted any more. Throws as `setPeers`, and changes nothing then.
+   */
+  updatePeers(set: readonly PeerConfig[], remove: readonly string[]): void;
   /** Changes of the originated routes; an announced prefix replaces itself. */
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void;
   /**
@@ -275,6 +280,7 @@ export interface BgpSpeaker {
   /** The answers of the next hop resolver may have changed: look at the paths that they concern again. */
   nextHopsChanged(): void;
   peers(): readonly PeerStatus[];
+  peer(name: string): PeerStatus | undefined;
   /** The Loc-RIB's choice for one prefix; empty if none. */
   bestPaths(prefix: Prefix): readonly Path[];
   /** Every prefix with a choice. */

@@ -47,6 +47,10 @@ export class ResourceCache<Kind extends ResourceKind> {
     this.#logger = options.logger.child({ kind: options.kind });
   }
 
+  get kind(): Kind {
+    return this.#kind;
+  }
+
   /** False until the first list has come in; an empty cache means nothing before that. */
   get synced(): boolean {
     return this.#synced;

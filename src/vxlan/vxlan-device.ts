@@ -57,6 +57,8 @@ export class VxlanDevice {
   #given: readonly VxlanPeer[] | undefined;
   #peers: PeerTable | undefined;
   #reachable: ReadonlySet<string> = new Set();
+  /** Of which `hasPeer` answers otherwise than when they were taken last. */
+  #changed = new Set<string>();
 
   constructor(options: VxlanDeviceOptions) {
     const { netlink, clock, logger, nodeName, family = 4, vni = 4096, port = 4789, graceMs = 60_000 } = options;
@@ -122,6 +124,13 @@ export class VxlanDevice {
     return this.#reachable.has(address.toString());
   }
 
+  /** Addresses for which `hasPeer` may give another answer than before the last call of this, as text. */
+  takeChangedPeers(): ReadonlySet<string> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
   /** Ends the care; the device stays as it is. */
   stop(): void {
     this.#keeper.stop();
@@ -131,7 +140,10 @@ export class VxlanDevice {
     const before = this.#reachable;
     const now = reachableAddresses(neighbours, forwarding);
     this.#reachable = now;
-    return now.size !== before.size || [...now].some((address) => !before.has(address));
+    const changed = [...now].filter((address) => !before.has(address));
+    changed.push(...[...before].filter((address) => !now.has(address)));
+    for (const address of changed) this.#changed.add(address);
+    return changed.length > 0;
   }
 
   #checkFamily(field: "address" | "localAddress", value: IpAddress): void {

@@ -307,11 +307,13 @@ const poolStep = fc
 const nodeStep = fc.tuple(fc.constantFrom(...addresses), fc.option(fc.constantFrom(...nodeNames))).map(
   ([address, name]): Step =>
     (world, subject) => {
-      for (const [other, held] of world.nodes) if (held === name) world.nodes.delete(other);
+      const left = [...world.nodes].filter(([, held]) => held === name).map(([other]) => other);
+      for (const other of left) world.nodes.delete(other);
       if (name === null) world.nodes.delete(address);
       else world.nodes.set(address, name);
-      subject.apply(subject.composer.nodesChanged());
-      subject.apply(subject.composer.encapsulationChanged());
+      const changed = [address, ...left].map((text) => IpAddress.parse(text));
+      subject.apply(subject.composer.nodesChanged(changed));
+      subject.apply(subject.composer.tunnelPeersChanged(changed));
     },
 );
 
@@ -320,9 +322,16 @@ const tunnelStep = fc
   .map(
     ([tunnel, node]): Step =>
       (world, subject) => {
-        if (node === null) world.tunnelReady[tunnel] = !world.tunnelReady[tunnel];
-        else toggle(world.remoteEnds[tunnel], node);
-        subject.apply(subject.composer.encapsulationChanged());
+        if (node === null) {
+          world.tunnelReady[tunnel] = !world.tunnelReady[tunnel];
+          subject.apply(subject.composer.encapsulationChanged());
+          return;
+        }
+        toggle(world.remoteEnds[tunnel], node);
+        const theirs = [...world.nodes]
+          .filter(([, name]) => name === node)
+          .map(([address]) => IpAddress.parse(address));
+        subject.apply(subject.composer.tunnelPeersChanged(theirs));
       },
   );
 

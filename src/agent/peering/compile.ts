@@ -18,7 +18,14 @@ export interface CompiledPeering {
   /** The ways to peers that name a gateway. */
   readonly routes: readonly PeerRoute[];
   /** What could not be configured and why, for the operator. */
-  readonly problems: readonly string[];
+  readonly problems: readonly PeeringProblem[];
+}
+
+/** Why sessions are not as the resources say. */
+export interface PeeringProblem {
+  /** Name of the BGPPeer; absent for the mesh. */
+  readonly peer?: string;
+  readonly text: string;
 }
 
 /**
@@ -28,8 +35,8 @@ export interface CompiledPeering {
  */
 export function compilePeering(input: PeeringInput): CompiledPeering {
   const own = input.nodes.find((node) => node.name === input.ownName);
-  if (own === undefined) return { peers: [], routes: [], problems: [`node ${input.ownName} is not in the datastore`] };
-  const problems = new Set<string>();
+  if (own === undefined) return { peers: [], routes: [], problems: [] };
+  const problems = new Map<string, PeeringProblem>();
   /** By address, link-local ones with their device. Undefined is a session that can't be: nor may a lesser one be there. */
   const peers = new Map<string, PeerConfig | undefined>();
   const routes: PeerRoute[] = [];
@@ -38,7 +45,8 @@ export function compilePeering(input: PeeringInput): CompiledPeering {
     if (peers.has(key)) return;
     const peer = withTransport(session, wish, input);
     if ("problem" in peer) {
-      problems.add(`${subject}: ${peer.problem}`);
+      const text = `${subject}: ${peer.problem}`;
+      problems.set(text, { text, ...(explicit !== undefined && { peer: explicit.name }) });
       peers.set(key, undefined);
       return;
     }
@@ -53,7 +61,7 @@ export function compilePeering(input: PeeringInput): CompiledPeering {
       add(peer, wishOf(explicit), `BGPPeer ${explicit.name} is not configured`, explicit);
   const meshWish = input.cluster.meshPassword === undefined ? {} : { password: input.cluster.meshPassword };
   for (const peer of meshSessions(own, input)) add(peer, meshWish, "the node-to-node mesh is not configured");
-  return { peers: [...peers.values()].filter((peer) => peer !== undefined), routes, problems: [...problems] };
+  return { peers: [...peers.values()].filter((peer) => peer !== undefined), routes, problems: [...problems.values()] };
 }
 
 function wishOf({ password, minimumTtl, target }: ExplicitPeer): TransportWish {
@@ -112,7 +120,7 @@ function explicitSessions(
   prefix: string,
   own: PeeringNode,
   input: PeeringInput,
-  problems: Set<string>,
+  problems: Map<string, PeeringProblem>,
 ): PeerConfig[] {
   const applies = explicit.appliesTo === "global" || explicit.appliesTo(own);
   const forward = applies ? forwardSessions(explicit, prefix, own, input, problems) : [];
@@ -124,7 +132,7 @@ function forwardSessions(
   prefix: string,
   own: PeeringNode,
   input: PeeringInput,
-  problems: Set<string>,
+  problems: Map<string, PeeringProblem>,
 ): PeerConfig[] {
   const { target } = explicit;
   if (target.kind === "nodes")
@@ -135,15 +143,15 @@ function forwardSessions(
   if (node?.name === own.name) return [];
   const remoteAs = explicit.asNumber ?? (node && (node.asNumber ?? input.cluster.asNumber));
   if (remoteAs === undefined) {
-    problems.add(`BGPPeer ${explicit.name}: peerIP ${target.address} needs an asNumber`);
+    const text = `BGPPeer ${explicit.name}: peerIP ${target.address} needs an asNumber`;
+    problems.set(text, { peer: explicit.name, text });
     return [];
   }
   // A link-local peer is reached from the link's own address, whatever the node's.
   const local = isLinkLocal(target.address) ? undefined : ownAddress(own, target.address);
   if (local === undefined && target.device === undefined) {
-    problems.add(
-      `BGPPeer ${explicit.name}: this node has no IPv${target.address.family} address to reach ${target.address} from`,
-    );
+    const text = `BGPPeer ${explicit.name}: this node has no IPv${target.address.family} address to reach ${target.address} from`;
+    problems.set(text, { peer: explicit.name, text });
     return [];
   }
   const suffix = target.port === undefined ? "" : `_port_${target.port}`;

@@ -2,11 +2,11 @@ import type { BgpSpeaker, ListenPlace } from "../../bgp/types.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
-import { listeningOf, peeringNodes } from "../cluster-view.ts";
+import { listeningOf } from "../cluster-view.ts";
 import type { OwnAddresses } from "../own-addresses.ts";
 
 export interface ListeningOptions {
-  readonly cluster: Pick<ClusterCache, "resources">;
+  readonly cluster: Pick<ClusterCache, "resources" | "addressOf">;
   readonly nodeName: string;
   /** The node's addresses before its Node resource has been written. */
   readonly ownAddresses: OwnAddresses;
@@ -34,11 +34,10 @@ export class Listening {
   place(): ListenPlace {
     const { cluster, nodeName, ownAddresses, port } = this.#options;
     const wanted = listeningOf(cluster.resources, nodeName);
-    const own = peeringNodes(cluster.resources).find(({ name }) => name === nodeName);
-    const addresses = [
-      own?.ipv4Address ?? ownAddresses[4]?.address,
-      own?.ipv6Address ?? ownAddresses[6]?.address,
-    ].filter((known) => known !== undefined);
+    const known = ([4, 6] as const).map(
+      (family) => cluster.addressOf(nodeName, family) ?? ownAddresses[family]?.address,
+    );
+    const addresses = known.filter((address) => address !== undefined);
     return { addresses: wanted.ownAddressOnly ? addresses : [], port: port ?? wanted.port };
   }
 

@@ -7,6 +7,7 @@ import { PrefixTrie } from "../../net/prefix-trie.ts";
 import { BlockClaims } from "./block-claims.ts";
 import { pathsToUse, type UsedPaths } from "./block-paths.ts";
 import type { EncapsulationContext } from "./encapsulation.ts";
+import { LearnedRoutes } from "./learned-routes.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { isElevated, metricOf, normalMetric } from "./priority.ts";
@@ -48,7 +49,7 @@ export class RouteComposer {
   #tunnelAddresses: readonly Prefix[] = [];
   #services: ServiceRanges = { all: [], outside: [], announced: [] };
   readonly #peerRoutes = new PeerRoutes();
-  readonly #learned = new PrefixMap<readonly Path[]>();
+  readonly #learned = new LearnedRoutes();
   /** Of every next hop that was looked up the node with that address. */
   readonly #nodeNames = new PrefixMap<string | undefined>();
   readonly #ownBlocks = new PrefixSet();
@@ -71,26 +72,20 @@ export class RouteComposer {
     for (const pool of this.#poolList) this.#pools.delete(pool.cidr);
     for (const pool of pools) this.#pools.set(pool.cidr, pool);
     this.#poolList = pools;
-    const touched: Prefix[] = [];
-    if (changed.length > 0)
-      for (const [prefix] of this.#learned)
-        if (changed.some((pool) => pool.cidr.contains(prefix))) touched.push(prefix);
-    return this.#changesFor(touched, { announce: [], withdraw: [] });
+    return this.#changesFor(this.#learned.within(changed.map(({ cidr }) => cidr)));
   }
 
   /** Changes between nodes and blocks. */
   updateBlocks(changes: readonly RoutingBlock[]): RoutingChanges {
+    for (const change of changes) this.#claims.apply(change);
+    const own = changes.filter(({ node }) => node === this.#options.nodeName);
+    const blocks = changes.map(({ block }) => block);
+    if (own.length === 0) return this.#changesFor(blocks);
     const before = this.#originated();
-    for (const change of changes) {
-      this.#claims.apply(change);
-      if (change.node !== this.#options.nodeName) continue;
-      if (change.state === "confirmed") this.#ownBlocks.add(change.block);
-      else this.#ownBlocks.delete(change.block);
-    }
-    return this.#changesFor(
-      changes.map((change) => change.block),
-      difference(before, this.#originated()),
-    );
+    for (const { block, state } of own)
+      if (state === "confirmed") this.#ownBlocks.add(block);
+      else this.#ownBlocks.delete(block);
+    return this.#changesFor(blocks, difference(before, this.#originated()));
   }
 
   /** Pods of this node that came or went. */
@@ -116,39 +111,35 @@ export class RouteComposer {
     const before = this.#originated();
     const ranges = [...this.#services.all, ...services.all];
     this.#services = services;
-    const touched = [...this.#learned.keys()].filter((prefix) => ranges.some((range) => range.contains(prefix)));
-    return this.#changesFor(touched, difference(before, this.#originated()));
+    return this.#changesFor(this.#learned.within(ranges), difference(before, this.#originated()));
   }
 
   /** A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. */
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
     for (const { prefix, paths } of changes) {
       const fromPeers = paths.filter((path) => path.source.kind === "peer");
-      if (fromPeers.length > 0) this.#learned.set(prefix, fromPeers);
-      else {
-        this.#learned.delete(prefix);
-        this.#ways.forget(prefix);
-      }
+      this.#learned.set(prefix, fromPeers);
+      if (fromPeers.length === 0) this.#ways.forget(prefix);
     }
-    return this.#changesFor(
-      changes.map((change) => change.prefix),
-      { announce: [], withdraw: [] },
-    );
+    return this.#changesFor(changes.map((change) => change.prefix));
   }
 
   /** The whole set of ways to peers. What was learned with such a peer as next hop is composed again. */
   setPeerRoutes(routes: readonly PeerRoute[]): RoutingChanges {
     const changed = this.#peerRoutes.replace(routes);
-    return this.#changesFor([...changed, ...this.#learnedThrough(changed)], { announce: [], withdraw: [] });
+    return this.#changesFor([...changed, ...this.#learned.through(changed)]);
   }
 
-  /** Nodes or their addresses came or went: composes again what was learned with such a next hop. */
-  nodesChanged(): RoutingChanges {
+  /** Nodes came to these addresses or left them: composes again what was learned with such a next hop. */
+  nodesChanged(addresses: readonly IpAddress[]): RoutingChanges {
     const changed = new PrefixSet();
-    for (const [host, name] of this.#nodeNames)
-      if (this.#options.nodeOfAddress(host.address) !== name) changed.add(host);
-    for (const host of changed) this.#nodeNames.delete(host);
-    return this.#changesFor(this.#learnedThrough(changed), { announce: [], withdraw: [] });
+    for (const address of addresses) {
+      const host = Prefix.host(address);
+      if (!this.#nodeNames.has(host) || this.#options.nodeOfAddress(address) === this.#nodeNames.get(host)) continue;
+      this.#nodeNames.delete(host);
+      changed.add(host);
+    }
+    return this.#changesFor(this.#learned.through(changed));
   }
 
   /**
@@ -160,14 +151,15 @@ export class RouteComposer {
       if ("nextHops" in forwarding) this.#ways.adopt(prefix, mtu === undefined ? { forwarding } : { forwarding, mtu });
   }
 
-  /** A tunnel device or a node's tunnel address came or went: composes again what depends on it. */
+  /** A tunnel device came or went: composes again what may go through it. */
   encapsulationChanged(): RoutingChanges {
     const tunnelled = this.#poolList.filter(isTunnelled);
-    const touched: Prefix[] = [];
-    if (tunnelled.length > 0)
-      for (const [prefix] of this.#learned)
-        if (tunnelled.some((pool) => pool.cidr.contains(prefix))) touched.push(prefix);
-    return this.#changesFor(touched, { announce: [], withdraw: [] });
+    return this.#changesFor(this.#learned.within(tunnelled.map(({ cidr }) => cidr)));
+  }
+
+  /** The tunnels of the nodes with these addresses came or went: composes again what has such a next hop. */
+  tunnelPeersChanged(addresses: readonly IpAddress[]): RoutingChanges {
+    return this.#changesFor(this.#learned.through(addresses.map(Prefix.host)));
   }
 
   poolOf(prefix: Prefix): RoutingPool | undefined {
@@ -199,12 +191,12 @@ export class RouteComposer {
   /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
   usedPaths(prefix: Prefix): UsedPaths {
     const owner = this.#claims.ownerOf(prefix);
-    return pathsToUse(this.#learned.get(prefix) ?? [], owner, (address) => this.#nodeAt(address));
+    return pathsToUse(this.#learned.get(prefix), owner, (address) => this.#nodeAt(address));
   }
 
   #changesFor(
     touched: readonly Prefix[],
-    originate: { announce: readonly Prefix[]; withdraw: readonly Prefix[] },
+    originate: { announce: readonly Prefix[]; withdraw: readonly Prefix[] } = { announce: [], withdraw: [] },
   ): RoutingChanges {
     const set: DesiredRoute[] = [];
     const remove: Prefix[] = [];
@@ -243,7 +235,7 @@ export class RouteComposer {
   }
 
   #composeWorkload({ address, device, pod }: RoutingWorkload, learned: DesiredRoute | undefined): DesiredRoute {
-    const moved = isElevated(this.#learned.get(address)?.[0]?.attributes.localPref);
+    const moved = isElevated(this.#learned.get(address)[0]?.attributes.localPref);
     if (learned !== undefined && moved && learned.forwarding.mode !== "none")
       return { ...learned, reason: `elevated above pod ${pod} on this node; ${learned.reason}` };
     return {
@@ -308,16 +300,6 @@ export class RouteComposer {
     const host = Prefix.host(address);
     if (!this.#nodeNames.has(host)) this.#nodeNames.set(host, this.#options.nodeOfAddress(address));
     return this.#nodeNames.get(host);
-  }
-
-  /** Prefixes that were learned with one of these addresses as next hop. */
-  #learnedThrough(hosts: PrefixSet): Prefix[] {
-    if (hosts.size === 0) return [];
-    const found: Prefix[] = [];
-    for (const [prefix, paths] of this.#learned)
-      if (paths.some(({ nextHop }) => nextHop !== undefined && hosts.has(Prefix.host(nextHop.address))))
-        found.push(prefix);
-    return found;
   }
 
   #poolText(prefix: Prefix): string {

@@ -64,12 +64,16 @@ export class RoutingEngine {
     this.#apply(this.composer.setServices(services));
   }
 
-  nodesChanged(): void {
-    this.#apply(this.composer.nodesChanged());
+  nodesChanged(addresses: readonly IpAddress[]): void {
+    this.#apply(this.composer.nodesChanged(addresses));
   }
 
   encapsulationChanged(): void {
     this.#apply(this.composer.encapsulationChanged());
+  }
+
+  tunnelPeersChanged(addresses: readonly IpAddress[]): void {
+    this.#apply(this.composer.tunnelPeersChanged(addresses));
   }
 
   /** Resolves when the kernel has answered to everything so far. */

@@ -49,16 +49,23 @@ export function createTunnels(
     readonly graceMs: number;
     readonly onAddresses: (addresses: readonly IpAddress[]) => void;
     readonly onChange: () => void;
+    readonly onPeersChange: (nextHops: readonly IpAddress[]) => void;
   },
   cleanups: Cleanups,
 ): { readonly manager: TunnelManager; readonly view: () => Pick<NodeView, "ipip" | "udp"> } {
   const { netlink, clock, random, nodeName, graceMs } = options;
   const logger = options.logger.child({ part: "tunnels" });
   const wake = () => manager.wake();
+  const deviceChanged = () => manager.deviceChanged();
   const control = new DeviceControl();
   const device = { netlink, clock, logger, control, random, graceMs };
   const kernel = new IpipDevice({ ...device, onChange: () => ipip.kernelChanged() });
-  const userspace = new UserspaceTunnel({ ...device, name: "tunl0", carrier: { kind: "ipip" }, onChange: wake });
+  const userspace = new UserspaceTunnel({
+    ...device,
+    name: "tunl0",
+    carrier: { kind: "ipip" },
+    onChange: deviceChanged,
+  });
   const ipip: IpipBackend = new IpipBackend({
     choice: options.ipipBackend,
     kernel,
@@ -66,7 +73,7 @@ export function createTunnels(
     netlink,
     logger,
     onUserspace: () => options.ipipRoutes.follow(userspace, options.knownRoutes()),
-    onChange: wake,
+    onChange: deviceChanged,
   });
   const { udpEncapDevice, udpEncapPort } = options.udp;
   // A node without an address has no tunnels.
@@ -75,7 +82,7 @@ export function createTunnels(
     ...device,
     name: udpEncapDevice,
     carrier: { kind: "udp", localAddress, port: udpEncapPort },
-    onChange: wake,
+    onChange: deviceChanged,
   });
   options.udpRoutes.follow(udp, options.knownRoutes());
   const underlays = new Map<AddressFamily, Underlay>();
@@ -83,10 +90,10 @@ export function createTunnels(
     const { vxlanDevice, vxlanDeviceV6, vxlanVni: vni, vxlanPort: port } = options.vxlan;
     const { family } = address;
     const name = family === 4 ? vxlanDevice : vxlanDeviceV6;
-    const vxlan = new VxlanDevice({ ...device, nodeName, name, family, vni, port, onChange: wake });
+    const vxlan = new VxlanDevice({ ...device, nodeName, name, family, vni, port, onChange: deviceChanged });
     const mtu = new MtuWatcher({ netlink, clock, logger, localAddress: address, onChange: wake });
     const tunnel = { nodeName, nodeAddress: address, device: vxlan, ipam: options.ipam, clock, logger, graceMs };
-    underlays.set(family, { mtu, vxlan: new VxlanTunnel({ ...tunnel, onChange: wake }) });
+    underlays.set(family, { mtu, vxlan: new VxlanTunnel(tunnel) });
     cleanups.add("underlay", () => {
       mtu.stop();
       vxlan.stop();

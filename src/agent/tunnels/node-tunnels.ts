@@ -36,13 +36,11 @@ function udpEndOf(
   return address && { address, port: Number(digits) };
 }
 
-/** The VTEPs of all other nodes in a family. */
-export function vxlanPeersOf(nodes: readonly Resource<"Node">[], ownName: string, family: AddressFamily): VxlanPeer[] {
-  return nodes.flatMap((node) => {
-    const end = vxlanEndOf(node, family);
-    const address = nodeAddress(node.spec, family)?.address;
-    return node.metadata.name === ownName || end === undefined || address === undefined ? [] : [{ ...end, address }];
-  });
+/** The other end of the VXLAN tunnel of a family at a node; undefined if it has none. */
+export function vxlanPeerOf(node: Resource<"Node">, family: AddressFamily): VxlanPeer | undefined {
+  const end = vxlanEndOf(node, family);
+  const address = nodeAddress(node.spec, family)?.address;
+  return end === undefined || address === undefined ? undefined : { ...end, address };
 }
 
 /** A node's end of the tunnel. One that names no MAC address has the one that follows from the node's name. */
@@ -60,18 +58,6 @@ const vxlanFields = {
   4: { address: "ipv4VXLANTunnelAddr", macAddress: "vxlanTunnelMACAddr" },
   6: { address: "ipv6VXLANTunnelAddr", macAddress: "vxlanTunnelMACAddrV6" },
 } as const;
-
-/** Addresses of a family that the other nodes are reached at without a tunnel. */
-export function otherAddresses(
-  nodes: readonly Resource<"Node">[],
-  ownName: string,
-  family: AddressFamily,
-): IpAddress[] {
-  return nodes.flatMap(({ metadata, spec }) => {
-    const address = metadata.name === ownName ? undefined : nodeAddress(spec, family)?.address;
-    return address === undefined ? [] : [address];
-  });
-}
 
 /** A tunnel as its node knows it. */
 interface OwnTunnel {

@@ -10,13 +10,14 @@ import type { AddressFamily, IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Resource } from "../../resources/resource.ts";
 import type { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
-import type { ClusterCache } from "../cluster-cache.ts";
-import { ipamPools, labelsOf } from "../cluster-view.ts";
+import type { ClusterCache, ClusterChanges } from "../cluster-cache.ts";
+import { ipamPools } from "../cluster-view.ts";
 import type { OwnAddresses } from "../own-addresses.ts";
 import { changeOwnNode, contentOf, type NodeContent } from "../own-node.ts";
 import type { EncapsulationContext, TunnelPeer, TunnelState } from "../routing/encapsulation.ts";
-import { type OwnTunnels, otherAddresses, tunnelPeerOf, withTunnels, withUdpTunnel } from "./node-tunnels.ts";
+import { type OwnTunnels, tunnelPeerOf, withTunnels, withUdpTunnel } from "./node-tunnels.ts";
 import { TunnelAddress, type TunnelIpam } from "./tunnel-address.ts";
+import { TunnelPeers } from "./tunnel-peers.ts";
 import { onLinkSubnets, planTunnels, type TunnelPlan } from "./tunnel-plan.ts";
 import type { VxlanTunnel } from "./vxlan-tunnel.ts";
 
@@ -32,7 +33,7 @@ export interface TunnelManagerOptions {
   readonly ownAddresses: OwnAddresses;
   /** Of each family that the node has an address of; without one there are no tunnels. */
   readonly underlays: ReadonlyMap<AddressFamily, Underlay>;
-  readonly cluster: ClusterCache;
+  readonly cluster: Pick<ClusterCache, "resources" | "node" | "nodeAt" | "labelsOf">;
   readonly client: ResourceClient;
   readonly ipam: TunnelIpam;
   readonly ipip: Pick<IpipDevice, "set" | "state">;
@@ -45,8 +46,10 @@ export interface TunnelManagerOptions {
   readonly graceMs: number;
   /** The tunnel addresses that this node has now. */
   readonly onAddresses: (addresses: readonly IpAddress[]) => void;
-  /** What `context` answers has changed. */
+  /** What `context` answers has changed, for any next hop. */
   readonly onChange: () => void;
+  /** It has changed for these next hops only. */
+  readonly onPeersChange: (nextHops: readonly IpAddress[]) => void;
 }
 
 const firstRetryMs = 1_000;
@@ -60,6 +63,8 @@ export class TunnelManager {
   readonly #options: TunnelManagerOptions;
   readonly #ipipAddress: TunnelAddress;
   readonly #udpAddress: TunnelAddress;
+  readonly #peers: TunnelPeers;
+  #knowsPeers = false;
   #running = false;
   #again = false;
   #stopped = false;
@@ -73,6 +78,7 @@ export class TunnelManager {
 
   constructor(options: TunnelManagerOptions) {
     this.#options = options;
+    this.#peers = new TunnelPeers(options.nodeName);
     const { ipam, nodeName, clock, logger, graceMs } = options;
     const common = { ipam, node: nodeName, clock, logger, graceMs };
     this.#ipipAddress = new TunnelAddress({ ...common, kind: "ipip" });
@@ -86,9 +92,8 @@ export class TunnelManager {
 
   /** How next hops are reached now. */
   context(): EncapsulationContext {
-    const { cluster, nodeName, ownAddresses, ipip, udp, udpPort } = this.#options;
-    const annotations = cluster.node(nodeName)?.metadata.annotations ?? {};
-    const subnets = onLinkSubnets(Object.values(ownAddresses), annotations);
+    const { ipip, udp, udpPort } = this.#options;
+    const subnets = this.#onLinkSubnets();
     return {
       ipip: ipip.state(),
       vxlan: { 4: this.#vxlanState(4), 6: this.#vxlanState(6) },
@@ -99,7 +104,29 @@ export class TunnelManager {
     };
   }
 
-  /** Pools, nodes or a device have changed: does what follows, one run at a time. */
+  /** Does what follows from these changes; of other nodes at the cost of the changes. The first are all that there is. */
+  update({ kinds, nodes }: Pick<ClusterChanges, "kinds" | "nodes">): void {
+    const { nextHops, addresses, vxlan } = this.#peers.apply(nodes);
+    const isFirst = !this.#knowsPeers;
+    this.#knowsPeers = true;
+    if (nextHops.length > 0) this.#options.onPeersChange(nextHops);
+    for (const [family, underlay] of this.#options.underlays) {
+      if (isFirst || addresses.has(family)) underlay.mtu.setPeers(this.#peers.addresses(family));
+      if (isFirst || vxlan.has(family)) underlay.vxlan.setPeers(this.#peers.vxlan(family));
+    }
+    if (isFirst || addresses.has(4)) this.#options.udp.setPeers(this.#peers.addresses(4));
+    if (kinds.has("IPPool") || nodes.some(({ name }) => name === this.#options.nodeName)) this.wake();
+  }
+
+  /** A device, or what the kernel has of the way to some node, is another than before. */
+  deviceChanged(): void {
+    const gateways = [...this.#options.underlays.values()].flatMap(({ vxlan }) => [...vxlan.device.takeChangedPeers()]);
+    const nextHops = this.#peers.behind(gateways);
+    if (nextHops.length > 0) this.#options.onPeersChange(nextHops);
+    this.wake();
+  }
+
+  /** Pools, this node or a device have changed: does what follows, one run at a time. */
   wake(): void {
     this.#reportChange();
     if (this.#stopped) return;
@@ -156,7 +183,7 @@ export class TunnelManager {
 
   #plan(): TunnelPlan {
     const { cluster, nodeName } = this.#options;
-    return planTunnels(ipamPools(cluster.resources), labelsOf(cluster.resources, nodeName));
+    return planTunnels(ipamPools(cluster.resources), cluster.labelsOf(nodeName));
   }
 
   #vxlanState(family: AddressFamily): TunnelState {
@@ -204,9 +231,6 @@ export class TunnelManager {
   async #reconcile(): Promise<void> {
     const { cluster, nodeName, underlays, ipip, udp, udpPort } = this.#options;
     if (cluster.node(nodeName) === undefined) return;
-    const { nodes } = cluster.resources;
-    for (const [family, { mtu }] of underlays) mtu.setPeers(otherAddresses(nodes, nodeName, family));
-    udp.setPeers(otherAddresses(nodes, nodeName, 4));
     // The watchers wake us as soon as they have looked.
     if (!this.#hasMeasured) return;
     const plan = this.#plan();
@@ -221,7 +245,7 @@ export class TunnelManager {
     udp.set(wishFor("udp", udpAddress));
     const vxlans: VxlanTunnel[] = [];
     for (const [family, { vxlan, mtu }] of underlays) {
-      if (mtu.mtu !== undefined) await vxlan.follow(plan.vxlan[family], nodes, mtu.mtu);
+      if (mtu.mtu !== undefined) await vxlan.follow(plan.vxlan[family], mtu.mtu);
       vxlans.push(vxlan);
     }
     const addresses = [ipipAddress, udpAddress, ...vxlans.map(({ address }) => address)];
@@ -248,11 +272,17 @@ export class TunnelManager {
     await changeOwnNode(client, nodeName, (stored) => stored && change(stored));
   }
 
-  /** Tells that routes have to be composed again, if what they depend on is another now. */
+  #onLinkSubnets(): Prefix[] {
+    const { cluster, nodeName, ownAddresses } = this.#options;
+    const annotations = cluster.node(nodeName)?.metadata.annotations ?? {};
+    return onLinkSubnets(Object.values(ownAddresses), annotations);
+  }
+
+  /** Tells that routes have to be composed again, if what they depend on at this node is another now. */
   #reportChange(): void {
-    const { cluster, ipip, udp } = this.#options;
-    const peers = cluster.resources.nodes.map((node) => [node.metadata.name, node.spec.bgp, this.#peerOf(node)]);
-    const now = JSON.stringify([ipip.state(), udp.state(), this.#vxlanState(4), this.#vxlanState(6), peers]);
+    const { ipip, udp } = this.#options;
+    const states = [ipip.state(), udp.state(), this.#vxlanState(4), this.#vxlanState(6)];
+    const now = JSON.stringify([states, this.#onLinkSubnets().map(String)]);
     if (now === this.#reported) return;
     this.#reported = now;
     this.#options.onChange();

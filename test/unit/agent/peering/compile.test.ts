@@ -154,7 +154,7 @@ describe("compilePeering", () => {
     const v6 = explicit({ name: "v6", target: { kind: "address", address: IpAddress.parse("fd00::9") } });
     const { peers, problems } = compilePeering(input({ explicit: [withoutAs, v6] }));
     expect(peers).toHaveLength(2);
-    expect(problems).toEqual([
+    expect(problems.map(({ text }) => text)).toEqual([
       "BGPPeer tor: peerIP 10.0.0.254 needs an asNumber",
       "BGPPeer v6: this node has no IPv6 address to reach fd00::9 from",
     ]);
@@ -232,7 +232,7 @@ describe("passwords and TTL security", () => {
     });
     expect(compilePeering(unknown)).toMatchObject({
       peers: [],
-      problems: ["the node-to-node mesh is not configured: no secret x"],
+      problems: [{ text: "the node-to-node mesh is not configured: no secret x" }],
     });
   });
 
@@ -243,10 +243,10 @@ describe("passwords and TTL security", () => {
       compilePeering(input({ explicit: [explicit({ target: all, password: lost })], secretOf: known })),
     ).toMatchObject({
       peers: [],
-      problems: ["BGPPeer tor is not configured: no secret lost"],
+      problems: [{ text: "BGPPeer tor is not configured: no secret lost" }],
     });
     const nameless = compilePeering(input({ explicit: [explicit({ password: {} })] }));
-    expect(nameless.problems).toEqual(["BGPPeer tor is not configured: password has no secretKeyRef"]);
+    expect(nameless.problems).toMatchObject([{ text: "BGPPeer tor is not configured: password has no secretKeyRef" }]);
   });
 
   it("are absent where the secret is optional and not there", () => {
@@ -258,7 +258,7 @@ describe("passwords and TTL security", () => {
     const refusal: PeeringInput["refusal"] = ({ name }) => (name.startsWith("Global") ? "no such option" : undefined);
     const { peers, problems } = compilePeering(input({ explicit: [explicit()], refusal }));
     expect(peers.map(({ name }) => name)).toEqual(["Mesh_10_0_0_1", "Mesh_10_0_0_3"]);
-    expect(problems).toEqual(["BGPPeer tor is not configured: no such option"]);
+    expect(problems).toMatchObject([{ text: "BGPPeer tor is not configured: no such option" }]);
   });
 });
 

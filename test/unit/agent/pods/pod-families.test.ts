@@ -11,17 +11,17 @@ const both = { 4: ipv4, 6: ipv6 };
 const v4: IpPoolSpec = { cidr: "10.244.0.0/16" };
 const v6: IpPoolSpec = { cidr: "fd00:10::/48" };
 
-const resourcesOf = (specs: readonly IpPoolSpec[]) => {
+const clusterOf = (specs: readonly IpPoolSpec[]) => {
   const pools = specs.map(
     (spec, index): Resource<"IPPool"> => ({ kind: "IPPool", apiVersion, metadata: { name: `p${index}` }, spec }),
   );
-  const nodes: Resource<"Node">[] = [
-    { kind: "Node", apiVersion, metadata: { name: "n1", labels: { rack: "r1" } }, spec: {} },
-  ];
-  return { pools, nodes, peers: [], configurations: [], filters: [] };
+  return {
+    resources: { pools, nodes: [], peers: [], configurations: [], filters: [] },
+    labelsOf: (node: string) => (node === "n1" ? { rack: "r1" } : {}),
+  };
 };
 const families = (addresses: typeof both | { 4: typeof ipv4 }, ...specs: IpPoolSpec[]) =>
-  podFamilies(resourcesOf(specs), "n1", addresses);
+  podFamilies(clusterOf(specs), "n1", addresses);
 
 describe("the families that pods get addresses of", () => {
   it("are those that a pool offers to this node's pods", () => {
@@ -42,11 +42,11 @@ describe("the families that pods get addresses of", () => {
 
   it("are without IPv6 on a node that is in no IPv6 network, and the operator is told", () => {
     expect(families({ 4: ipv4 }, v4, v6)).toEqual([4]);
-    expect(podFamilyProblems(resourcesOf([v4, v6]), "n1", { 4: ipv4 })).toEqual([
+    expect(podFamilyProblems(clusterOf([v4, v6]), "n1", { 4: ipv4 })).toEqual([
       expect.stringContaining("start its agent with --ip6"),
     ]);
-    expect(podFamilyProblems(resourcesOf([v4, v6]), "n1", both)).toEqual([]);
-    expect(podFamilyProblems(resourcesOf([v4]), "n1", { 4: ipv4 })).toEqual([]);
+    expect(podFamilyProblems(clusterOf([v4, v6]), "n1", both)).toEqual([]);
+    expect(podFamilyProblems(clusterOf([v4]), "n1", { 4: ipv4 })).toEqual([]);
   });
 
   it("are IPv4 if there is no pool at all, so that the error names what is missing", () => {
