@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** File for the results, `-` for standard output. */
   readonly json: string | undefined;
+  /** Folder for CPU profiles of calibird. */
+  readonly profile: string | undefined;
 }
 
 /** A command line that makes no sense; the message says what would. */
@@ -28,6 +30,7 @@ const defaults: BenchOptions = {
   sizes: undefined,
   seconds: 60,
   json: undefined,
+  profile: undefined,
 };
 
 /** Reads what follows `npm run bench --`. Throws `ArgumentError`. */
@@ -56,8 +59,12 @@ function readOption(name: string, value: string | undefined): Partial<BenchOptio
       return { seconds: positive(name, value) };
     case "--json":
       return { json: value };
+    case "--profile":
+      return { profile: value };
     default:
-      throw new ArgumentError(`unknown option ${name}; there are --peers, --rounds, --size, --seconds, --json, --help`);
+      throw new ArgumentError(
+        `unknown option ${name}; there are --peers, --rounds, --size, --seconds, --json, --profile, --help`,
+      );
   }
 }
 
@@ -91,5 +98,6 @@ Options:
   --size N[,N]     other sizes than those above
   --seconds N      how long the churn lasts (default: ${defaults.seconds})
   --json FILE      write all results to a file, or with - to standard output
+  --profile DIR    write CPU profiles of calibird (for Chrome's developer tools); they cost some time
 `;
 }

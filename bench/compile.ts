@@ -20,6 +20,7 @@ export function programsOf(root: string): Programs {
     native: join(built, "native"),
     agent: join(root, "dist/bin/calibird.js"),
     speaker: join(built, "bench/contenders/speaker.js"),
+    nodeOptions: [],
   };
 }
 

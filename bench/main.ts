@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
+import { resolve } from "node:path";
 import { interruptSignal } from "../src/lab/interrupt.ts";
 import { removeAbandonedArenas } from "./arena.ts";
 import { ArgumentError, type BenchOptions, helpText, parseArguments } from "./arguments.ts";
@@ -92,7 +93,10 @@ const say = (text: string): void => {
 };
 const signal = interruptSignal({ ignoresReader: true });
 const wanted = daemons.filter(({ name }) => options.peers?.includes(name));
-const programs = programsOf(root);
+const programs = {
+  ...programsOf(root),
+  nodeOptions: options.profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", resolve(options.profile)],
+};
 compileNative(root, programs.native);
 removeAbandonedArenas();
 

@@ -109,7 +109,7 @@ export async function measureModeFlip({ programs, size, signal }: RunOptions): P
     const client = new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID });
     await writeCluster(datastore, client, blocksPerNode);
     playFirstNode(arena.outside, arena.tested, blocksPerNode);
-    const agent = new NamespaceProcess(scope, arena.tested, agentCommand(programs.agent, folder), join(folder, "log"));
+    const agent = new NamespaceProcess(scope, arena.tested, agentCommand(programs, folder), join(folder, "log"));
     await agent.awaitListening();
     const options = [
       ...["--pids", String(agent.pid), "--namespace", `/run/netns/${arena.tested}`, "--local-as", String(testedAs)],

@@ -62,3 +62,10 @@ export function renderText(cells: Cells): string {
 function isFailure(row: readonly string[]): boolean {
   return row[1]?.startsWith("failed: ") === true;
 }
+
+/** For a page in Markdown. */
+export function renderMarkdown(cells: Cells): string {
+  const [head = [], ...rows] = cells;
+  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
+  return [line(head), `|---${"|--:".repeat(head.length - 1)}|`, ...rows.map(line)].join("\n");
+}

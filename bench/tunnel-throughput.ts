@@ -68,7 +68,7 @@ export async function measureThroughput(carrier: Carrier, { programs, size, sign
     const pods: Pod[] = [];
     for (const [index, namespace] of [arena.tested, arena.outside].entries()) {
       const node = nodes[index] ?? nodes[0];
-      const command = [...agentCommand(programs.agent, folder, node), ...carrier.flags];
+      const command = [...agentCommand(programs, folder, node), ...carrier.flags];
       const agent = new NamespaceProcess(scope, namespace, command, join(folder, `${node.name}.log`));
       await agent.awaitListening();
       agents.push(agent);

@@ -3,7 +3,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { openEmbeddedDatastore } from "../../src/datastore/embedded/open.ts";
 import { ResourceClient } from "../../src/datastore/resource-client.ts";
 import { type Neighbour, testedAddress, testedAs } from "../neighbours.ts";
-import type { Contender, Launch, Setup } from "./contender.ts";
+import type { Contender, Launch, Programs, Setup } from "./contender.ts";
 
 /** The BGP speaker alone, in a runner that does nothing else (`speaker.ts`). */
 export const calibirdSpeaker: Contender = {
@@ -11,7 +11,7 @@ export const calibirdSpeaker: Contender = {
   label: "calibird (speaker)",
   launch: ({ neighbours, folder, programs }: Setup): Launch => ({
     files: { "neighbours.json": JSON.stringify(neighbours) },
-    processes: [{ command: [process.execPath, programs.speaker, `${folder}/neighbours.json`], measured: true }],
+    processes: [{ command: [...nodeCommand(programs), programs.speaker, `${folder}/neighbours.json`], measured: true }],
     listens: true,
   }),
 };
@@ -22,7 +22,7 @@ export const calibirdAgent: Contender = {
   label: "calibird (agent)",
   launch: ({ neighbours, folder, programs }: Setup): Launch => ({
     files: {},
-    processes: [{ command: agentCommand(programs.agent, folder), measured: true }],
+    processes: [{ command: agentCommand(programs, folder), measured: true }],
     listens: true,
     prepare: () => writePeers(`${folder}/datastore`, neighbours),
   }),
@@ -30,15 +30,20 @@ export const calibirdAgent: Contender = {
 
 /** Command line of an agent; what it keeps goes below the folder, the datastore may be shared. */
 export function agentCommand(
-  agent: string,
+  programs: Programs,
   folder: string,
   node: { readonly name: string; readonly address: string } = { name: "tested", address: testedAddress },
 ): string[] {
   return [
-    ...[process.execPath, agent, "agent", "--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
-    ...["--node-name", node.name, "--ip", `${node.address}/16`, "--as", String(testedAs), "--log-level", "warn"],
+    ...[...nodeCommand(programs), programs.agent, "agent", "--log-level", "warn"],
+    ...["--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
+    ...["--node-name", node.name, "--ip", `${node.address}/16`, "--as", String(testedAs)],
     ...["--run-dir", runFolder(folder, node.name), "--state-dir", `${folder}/${node.name}/state`],
   ];
+}
+
+function nodeCommand({ nodeOptions }: Programs): string[] {
+  return [process.execPath, ...nodeOptions];
 }
 
 /** Where an agent has its sockets. */

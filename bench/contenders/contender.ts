@@ -20,6 +20,8 @@ export interface Programs {
   /** `calibird`, and the runner of its speaker alone. */
   readonly agent: string;
   readonly speaker: string;
+  /** Options of Node.js for both. */
+  readonly nodeOptions: readonly string[];
 }
 
 export interface LaunchedProcess {

@@ -37,6 +37,7 @@ describe("the command line of the benchmark", () => {
 
   it("names every scenario and option in its help", () => {
     for (const { name } of scenarios) expect(helpText()).toContain(`\n  ${name} `);
-    for (const option of ["--peers", "--rounds", "--size", "--seconds", "--json"]) expect(helpText()).toContain(option);
+    for (const option of ["--peers", "--rounds", "--size", "--seconds", "--json", "--profile"])
+      expect(helpText()).toContain(option);
   });
 });

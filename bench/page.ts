@@ -1,0 +1,67 @@
+import { type Report, type Run, summarize } from "./results.ts";
+import { scenarios } from "./scenarios.ts";
+import { renderMarkdown, tableOf } from "./tables.ts";
+
+const begin = "<!-- results: written by bench/write-page.ts -->";
+const end = "<!-- end of results -->";
+
+/** The page with the tables of these reports in place of those that it has. Throws if it has no place for them. */
+export function withResults(page: string, reports: readonly Report[]): string {
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`the page needs the lines ${begin} and ${end}`);
+  return `${page.slice(0, from)}${begin}\n\n${renderResults(reports)}\n\n${page.slice(to)}`;
+}
+
+/** A section for each scenario; of a scenario and size that several reports have, the last one counts. */
+export function renderResults(reports: readonly Report[]): string {
+  const latest = new Map<string, { readonly report: Report; readonly runs: Run[] }>();
+  for (const report of reports) {
+    const own = new Set<string>();
+    for (const run of report.runs) {
+      const key = `${run.scenario} ${run.size}`;
+      if (!own.has(key)) latest.set(key, { report, runs: [] });
+      own.add(key);
+      latest.get(key)?.runs.push(run);
+    }
+  }
+  const sections = scenarios.flatMap((scenario) => {
+    const ofScenario = [...latest.values()].filter(({ runs }) => runs[0]?.scenario === scenario.name);
+    if (ofScenario.length === 0) return [];
+    const parts = ofScenario
+      .sort((left, right) => (left.runs[0]?.size ?? 0) - (right.runs[0]?.size ?? 0))
+      .flatMap(({ runs }) =>
+        summarize(runs).map((table) =>
+          [
+            `${table.size.toLocaleString("en")} ${scenario.sizeName}, ${conditions(runs)}:`,
+            renderMarkdown(tableOf(scenario, table)),
+          ].join("\n\n"),
+        ),
+      );
+    return [[`### ${scenario.name}`, `${capitalized(scenario.about)}.`, ...parts].join("\n\n")];
+  });
+  return [machines([...latest.values()].map(({ report }) => report)), ...sections].join("\n\n");
+}
+
+/** How often, and whether the machine had other work. */
+function conditions(runs: readonly Run[]): string {
+  const rounds = Math.max(...runs.map(({ round }) => round));
+  const busy = Math.max(...runs.map((run) => run.busy));
+  const noise = busy > 0.5 ? `others took up to ${busy.toFixed(1)} cores` : "on a quiet machine";
+  return `${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}, ${noise}`;
+}
+
+function machines(reports: readonly Report[]): string {
+  const lines = new Set(
+    reports.map(({ startedAt, machine, versions }) => {
+      const programs = Object.values(versions).map((version) => version.replace(/ version /, " "));
+      const place = `${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, Node.js ${machine.node}`;
+      return [`Measured on ${startedAt.slice(0, 10)}: ${place}`, ...programs].join("; ");
+    }),
+  );
+  return [...lines].map((line) => `${line}.`).join("\n\n");
+}
+
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
