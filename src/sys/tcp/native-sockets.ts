@@ -5,7 +5,7 @@ import { connectSocket, startServer } from "../../core/tcp-node.ts";
 import { bindSocket, createSocket, SyscallError } from "../libc.ts";
 import { AF_INET, AF_INET6, domainOf, encodeSocketAddress } from "./addresses.ts";
 import { removeTcpKey, setTcpKey } from "./keys.ts";
-import { setConnectionOptions, setListenerOptions } from "./options.ts";
+import { setConnectionOptions, setDialOptions, setListenerOptions } from "./options.ts";
 import { refusalOf } from "./refusal.ts";
 
 const SOCK_STREAM = 1;
@@ -21,7 +21,7 @@ export const nativeSockets: TcpSockets = {
     const { address, options } = request;
     const domain = domainOf(address);
     const socket = withDescriptor(domain, (fd) => {
-      setConnectionOptions(fd, domain === AF_INET ? 4 : 6, options);
+      setDialOptions(fd, domain === AF_INET ? 4 : 6, options);
       if (options.key !== undefined) setTcpKey(fd, domain, { address }, options.key);
       return new Socket({ fd });
     });

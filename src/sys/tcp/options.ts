@@ -28,10 +28,15 @@ const SYSTEM_TTL = -1;
 /** Which packets a socket exchanges with a peer: an IPv6 socket can have IPv4 ones. */
 type PacketFamily = 4 | 6;
 
-/** Everything but the key for one connection, also one that was accepted. Throws SyscallError. */
+/** What all packets of a socket that dials must be like. Throws SyscallError. */
+export function setDialOptions(fd: number, packets: PacketFamily, options: TcpOptions): void {
+  setTrafficClass(fd, packets);
+  setConnectionOptions(fd, packets, options);
+}
+
+/** Everything but the key, and what an accepted socket has from its listener. Throws SyscallError. */
 export function setConnectionOptions(fd: number, packets: PacketFamily, options: TcpOptions): void {
   const { device, ttl, minimumTtl, userTimeoutMs } = options;
-  setTrafficClass(fd, packets);
   setTtl(fd, packets, minimumTtl === undefined ? (ttl ?? SYSTEM_TTL) : MAX_TTL);
   if (minimumTtl !== undefined) {
     if (packets === 4) setInteger(fd, IPPROTO_IP, IP_MINTTL, minimumTtl);
