@@ -60,15 +60,15 @@ export function natTables(state: NatState): NatTable[] {
   return ([4, 6] as const).map((family) => natTable(state, family));
 }
 
-function natTable(state: NatState, family: AddressFamily): NatTable {
+function natTable(all: NatState, family: AddressFamily): NatTable {
+  const state = { ...all, tunnelDevices: all.tunnelDevices.filter((device) => device.family === family) };
   const pools = state.pools.filter(({ cidr }) => cidr.family === family);
   const masqueraded = pools.filter((pool) => pool.natOutgoing);
   const hosts = state.nodeAddresses.filter((address) => address.family === family);
-  const tunnels = state.tunnelDevices.filter((device) => device.family === family);
   const { protectEncapsulation } = state.options;
   return {
     family: family === 4 ? "ip" : "ip6",
-    needed: masqueraded.length > 0 || tunnels.length > 0 || (protectEncapsulation && hosts.length > 0),
+    needed: masqueraded.length > 0 || state.tunnelDevices.length > 0 || (protectEncapsulation && hosts.length > 0),
     sets: [
       addressSet(
         masqueradedPools,
@@ -83,7 +83,7 @@ function natTable(state: NatState, family: AddressFamily): NatTable {
         hosts.map((address) => Prefix.host(address)),
       ),
     ],
-    chains: [postroutingChain(state, family, tunnels), ...(protectEncapsulation ? [inputChain(state, family)] : [])],
+    chains: [postroutingChain(state, family), ...(protectEncapsulation ? [inputChain(state, family)] : [])],
   };
 }
 
@@ -91,13 +91,13 @@ function addressSet(name: string, prefixes: readonly Prefix[]): NatSet {
   return { name, elements: mergeIntervals(prefixes.map(prefixInterval)) };
 }
 
-function postroutingChain(state: NatState, family: AddressFamily, tunnels: readonly TunnelDevice[]): NatChain {
+function postroutingChain(state: NatState, family: AddressFamily): NatChain {
   return {
     name: "nat-postrouting",
     type: "nat",
     hook: "postrouting",
     priority: postroutingPriority,
-    rules: [...outgoingRules(state, family), ...tunnels.map(tunnelRule)],
+    rules: [...outgoingRules(state, family), ...state.tunnelDevices.map(tunnelRule)],
   };
 }
 

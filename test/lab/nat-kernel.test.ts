@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -10,6 +11,9 @@ import { createNftRunner } from "../../src/nat/program.ts";
 import { type NatOptions, type NatState, natTables } from "../../src/nat/ruleset.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
+import { withNamespaceSync } from "../../src/netlink/namespace.ts";
+import { openRawIpSocket } from "../../src/sys/ip-sockets.ts";
+import { PacketBuffers } from "../../src/sys/packet-buffers.ts";
 import { natState } from "../support/nat-states.ts";
 import { TestNamespace } from "../support/network-namespace.ts";
 import { ManualClock } from "../support/scripted-speaker.ts";
@@ -27,6 +31,7 @@ class Bench {
   readonly nft = createNftRunner(["ip", "netns", "exec", this.node.name]);
   readonly manager = new NatManager({ run: this.nft, clock: this.clock, random: Math.random, logger: silentLogger });
   readonly #programs: ChildProcess[] = [];
+  readonly #endings: (() => void)[] = [];
 
   async start(): Promise<void> {
     await this.node.ip(`link add pod0 type veth peer name eth0 netns ${this.pod.name}`);
@@ -73,7 +78,12 @@ class Bench {
     return (await from.exec(program, ...args)).trim();
   }
 
+  whenEnded(step: () => void): void {
+    this.#endings.push(step);
+  }
+
   async end(): Promise<void> {
+    for (const step of this.#endings) step();
     await this.manager.stop();
     for (const program of this.#programs) program.kill("SIGKILL");
     for (const namespace of [this.pod, this.node, this.world]) namespace.remove();
@@ -219,14 +229,93 @@ describe("a packet", () => {
     await bench.apply(state({ ...tunnel, nodeAddresses: [] }));
     expect(await reachesThrough()).toBe(true);
   });
+
+  it("in VXLAN over IPv6 is dropped by the same rule, which goes by the nodes' IPv6 addresses", async () => {
+    for (const [namespace, own, other] of tunnelEnds())
+      await namespace.ipBatch([
+        `addr add 2001:db8::${own}/64 dev eth0 nodad`,
+        `link add vxlan-v6.calico type vxlan id 4096 dstport 4789 local 2001:db8::${own} remote 2001:db8::${other} dev eth0`,
+        `addr add fd00:99::${own}/64 dev vxlan-v6.calico nodad`,
+        "link set vxlan-v6.calico up",
+      ]);
+    const tunnelDevices = [{ name: "vxlan-v6.calico", family: 6, encapsulation: "vxlan" } as const];
+    const reachesThrough = () =>
+      bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "fd00:99::1").then(
+        () => true,
+        () => false,
+      );
+    const nodes = (...addresses: string[]) => ({ tunnelDevices, nodeAddresses: addresses.map(IpAddress.parse) });
+    await bench.apply(state(nodes("2001:db8::1")));
+    expect(await reachesThrough()).toBe(true);
+    await bench.apply(state(nodes("2001:db8::1", "192.0.2.2"), { protectEncapsulation: true }));
+    expect(await reachesThrough()).toBe(false);
+    await bench.apply(state(nodes("2001:db8::1", "2001:db8::2"), { protectEncapsulation: true }));
+    expect(await reachesThrough()).toBe(true);
+  });
+
+  it("of protocol 4 is dropped if it comes from no node and protection is asked for", async () => {
+    const [sender, receiver] = [rawSocket(bench.world), rawSocket(bench.node)];
+    const buffers = new PacketBuffers(8, 256);
+    const send = (mark: number) => {
+      buffers.bytes.fill(0);
+      // An IPv4 header without options, of protocol 4, from the world to the node; the kernel does the rest.
+      buffers.view.setUint8(0, 0x45);
+      buffers.view.setUint16(8, 0x4004);
+      buffers.view.setUint32(16, IpAddress.parse("192.0.2.1").w0);
+      buffers.view.setUint8(20, mark);
+      buffers.prepare(0, 0, 21, IpAddress.parse("192.0.2.1").w0);
+      expect(buffers.send(sender, 0, 1)).toBe(1);
+    };
+    const arrived: number[] = [];
+    const receive = () => {
+      const count = buffers.receive(receiver);
+      for (let slot = 0; slot < count; slot++) arrived.push(buffers.view.getUint8(slot * buffers.slotBytes + 20));
+      return arrived;
+    };
+    const onlyNode = [IpAddress.parse("192.0.2.1")];
+    await bench.apply(state({ nodeAddresses: onlyNode }));
+    send(1);
+    await expect.poll(receive, patience).toEqual([1]);
+    await bench.apply(state({ nodeAddresses: onlyNode }, { protectEncapsulation: true }));
+    send(2);
+    await bench.apply(state({}, { protectEncapsulation: true }));
+    send(3);
+    // Packets do not overtake each other here, so the second one will not come any more.
+    await expect.poll(receive, patience).toEqual([1, 3]);
+  });
+
+  it("that a firewall of the host drops stays dropped, whatever our tables say", async () => {
+    await tunnelToWorld();
+    await bench.apply(state({ tunnelDevices: [vxlan] }, { protectEncapsulation: true }));
+    for (const command of [
+      "add table inet firewall",
+      "add chain inet firewall input { type filter hook input priority 10 ; }",
+      "add rule inet firewall input udp dport 4789 drop",
+    ])
+      await bench.node.exec("nft", command);
+    await expect(bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "10.99.0.1")).rejects.toThrow();
+    await bench.node.exec("nft", "insert rule inet firewall input ip saddr 192.0.2.2 udp dport 4789 accept");
+    await bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "10.99.0.1");
+  });
 });
+
+/** A socket for packets of protocol 4, closed at the end of the test. */
+function rawSocket({ path }: TestNamespace): number {
+  const fd = withNamespaceSync(path, () => openRawIpSocket(4, 65_536));
+  bench.whenEnded(() => closeSync(fd));
+  return fd;
+}
+
+/** The two ends of a tunnel: namespace, last part of its own address and of the other's. */
+const tunnelEnds = () =>
+  [
+    [bench.node, 1, 2],
+    [bench.world, 2, 1],
+  ] as const;
 
 /** A VXLAN tunnel between the node (10.99.0.1) and the world (10.99.0.2). */
 async function tunnelToWorld(): Promise<void> {
-  for (const [namespace, own, other] of [
-    [bench.node, 1, 2],
-    [bench.world, 2, 1],
-  ] as const)
+  for (const [namespace, own, other] of tunnelEnds())
     await namespace.ipBatch([
       `link add vxlan.calico type vxlan id 4096 dstport 4789 local 192.0.2.${own} remote 192.0.2.${other} dev eth0`,
       `addr add 10.99.0.${own}/24 dev vxlan.calico`,

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { errorMessage } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
 import { isTooDeep, tooDeep } from "../../core/yaml-depth.ts";
-import { type AgentConfig, ConfigError, type Setting, settings } from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { type AgentConfig, ConfigError, settings } from "./settings.ts";
 
 export const defaultConfigFile = "/etc/calibird/calibird.yaml";
 

@@ -3,10 +3,8 @@ import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
-import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
 import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
 import { parseDecision } from "./bgp-settings.ts";
-import { parseIpipBackend } from "./ipip-settings.ts";
 import {
   parseBoolean,
   parseExclusions,
@@ -15,8 +13,9 @@ import {
   parseSourceAddress,
 } from "./nat-settings.ts";
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
+import { type Setting, settingOf } from "./setting.ts";
+import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
 import { parseAsNumber, parseInteger, parsePath } from "./values.ts";
-import { parseDeviceName } from "./vxlan-settings.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
 
@@ -24,7 +23,7 @@ type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFI
 export class ConfigError extends CalibirdError<ConfigErrorCode> {}
 
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
-export interface AgentConfig {
+export interface AgentConfig extends TunnelConfig {
   readonly datastore: "embedded";
   /** Folder of the embedded datastore. */
   readonly embeddedPath: string;
@@ -57,46 +56,17 @@ export interface AgentConfig {
   readonly routeProtocol: number;
   /** RTPROT_* of routes that are replaced where they stand in the way. */
   readonly takeoverProtocols: readonly number[] | undefined;
-  /** How long a tunnel's device and address stay when no pool uses it any more, in seconds. */
-  readonly tunnelGraceSec: number;
   readonly natOutgoingExclusions: NatOptions["natOutgoingExclusions"];
   readonly natPortRange: PortRange | undefined;
   readonly natOutgoingAddress: IpAddress | undefined;
   readonly natOutgoingInterfaceFilter: string | undefined;
   readonly protectEncapsulation: boolean;
-  readonly ipipBackend: IpipBackendChoice;
-  readonly vxlanDevice: string;
-  readonly vxlanDeviceV6: string;
-  readonly vxlanVni: number;
-  readonly vxlanPort: number;
-  readonly udpEncapDevice: string;
-  readonly udpEncapPort: number;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** One setting: how it is called in each place and how its text becomes a value. */
-export interface Setting<Value = unknown> {
-  /** Key in the YAML file and in `AgentConfig`. */
-  readonly key: string;
-  /** Flag without the dashes. */
-  readonly flag: string;
-  /** Name of the flag's value in `--help`. */
-  readonly placeholder: string;
-  /** Environment variables, the first that is set and not empty wins. Calico's names are among them. */
-  readonly environment: readonly string[];
-  readonly help: string;
-  readonly defaultValue: Value;
-  /** Throws a plain Error whose message says what would be right; the caller adds where the value came from. */
-  readonly parse: (text: string) => Value;
-}
-
-function setting<Key extends keyof AgentConfig>(
-  description: Setting<AgentConfig[Key]> & { readonly key: Key },
-): Setting<AgentConfig[Key]> & { readonly key: Key } {
-  return description;
-}
+const setting = settingOf<AgentConfig>();
 
 /** The one table behind flags, environment, file, `--help` and docs/configuration.md. */
 export const settings = [
@@ -263,15 +233,6 @@ export const settings = [
     parse: parseTakeover,
   }),
   setting({
-    key: "tunnelGraceSec",
-    flag: "tunnel-grace",
-    placeholder: "SECONDS",
-    environment: ["CALIBIRD_TUNNEL_GRACE_SEC"],
-    help: "how long a tunnel stays when no pool uses it any more: nodes that follow late still send through it",
-    defaultValue: 60,
-    parse: (text: string) => parseInteger(text, 1, 86_400, "a number of seconds"),
-  }),
-  setting({
     key: "natOutgoingExclusions",
     flag: "nat-outgoing-exclusions",
     placeholder: "WHAT",
@@ -316,69 +277,7 @@ export const settings = [
     defaultValue: false,
     parse: parseBoolean,
   }),
-  setting({
-    key: "ipipBackend",
-    flag: "ipip-backend",
-    placeholder: "WHO",
-    environment: ["CALIBIRD_IPIP_BACKEND"],
-    help: "who carries IPIP packets: kernel, userspace (the agent), or auto: the kernel if it has ipip, else the agent",
-    defaultValue: "auto",
-    parse: parseIpipBackend,
-  }),
-  setting({
-    key: "vxlanDevice",
-    flag: "vxlan-device",
-    placeholder: "NAME",
-    environment: ["CALIBIRD_VXLAN_DEVICE"],
-    help: "name of the VXLAN device; flannel.1 with flannel",
-    defaultValue: "vxlan.calico",
-    parse: parseDeviceName,
-  }),
-  setting({
-    key: "vxlanDeviceV6",
-    flag: "vxlan-device-v6",
-    placeholder: "NAME",
-    environment: ["CALIBIRD_VXLAN_DEVICE_V6"],
-    help: "name of the VXLAN device of IPv6 pools; flannel-v6.1 with flannel",
-    defaultValue: "vxlan-v6.calico",
-    parse: parseDeviceName,
-  }),
-  setting({
-    key: "vxlanVni",
-    flag: "vxlan-vni",
-    placeholder: "NUMBER",
-    environment: ["CALIBIRD_VXLAN_VNI", "FELIX_VXLANVNI"],
-    help: "network identifier of VXLAN, the same on all nodes; 1 with flannel",
-    defaultValue: 4096,
-    parse: (text: string) => parseInteger(text, 1, 2 ** 24 - 1, "a VXLAN network identifier"),
-  }),
-  setting({
-    key: "vxlanPort",
-    flag: "vxlan-port",
-    placeholder: "PORT",
-    environment: ["CALIBIRD_VXLAN_PORT", "FELIX_VXLANPORT"],
-    help: "UDP port of VXLAN, the same on all nodes; 8472 with flannel",
-    defaultValue: 4789,
-    parse: (text: string) => parseInteger(text, 1, 65535, "a UDP port"),
-  }),
-  setting({
-    key: "udpEncapDevice",
-    flag: "udp-encap-device",
-    placeholder: "NAME",
-    environment: ["CALIBIRD_UDP_ENCAP_DEVICE"],
-    help: "name of the device of UDP tunnels; flannel0 with flannel",
-    defaultValue: "udp.calibird",
-    parse: parseDeviceName,
-  }),
-  setting({
-    key: "udpEncapPort",
-    flag: "udp-encap-port",
-    placeholder: "PORT",
-    environment: ["CALIBIRD_UDP_ENCAP_PORT"],
-    help: "UDP port of UDP tunnels, the same on all nodes; flannel's, too",
-    defaultValue: 8285,
-    parse: (text: string) => parseInteger(text, 1, 65535, "a UDP port"),
-  }),
+  ...tunnelSettings,
 ] as const satisfies readonly Setting[];
 
 function parseDatastore(text: string): "embedded" {

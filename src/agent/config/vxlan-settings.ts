@@ -11,3 +11,13 @@ export function parseDeviceName(text: string): string {
   if (text === "lo" || text === "tunl0") throw new Error("is another device's name; use one such as vxlan.calico");
   return text;
 }
+
+export type ChecksumOffload = "auto" | "on" | "off";
+
+const choices: readonly ChecksumOffload[] = ["auto", "on", "off"];
+
+export function parseChecksumOffload(text: string): ChecksumOffload {
+  const choice = choices.find((each) => each === text.toLowerCase());
+  if (choice === undefined) throw new Error(`must be one of ${choices.join(", ")}`);
+  return choice;
+}

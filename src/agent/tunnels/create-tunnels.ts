@@ -1,3 +1,4 @@
+import { release } from "node:os";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
@@ -8,6 +9,7 @@ import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { DeviceControl } from "../../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../../netlink/types.ts";
 import { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
+import { hasBrokenChecksumOffload } from "../../vxlan/checksum-offload.ts";
 import { VxlanDevice } from "../../vxlan/vxlan-device.ts";
 import type { NodeView, UdpTunnelView } from "../api/views.ts";
 import type { Cleanups } from "../cleanups.ts";
@@ -31,8 +33,11 @@ export function createTunnels(
     readonly nodeName: string;
     readonly ownAddresses: OwnAddresses;
     readonly ipipBackend: IpipBackendChoice;
-    /** Names of the devices, network identifier and UDP port. */
-    readonly vxlan: Pick<AgentConfig, "vxlanDevice" | "vxlanDeviceV6" | "vxlanVni" | "vxlanPort">;
+    /** Names of the devices, network identifier, UDP port, and who computes checksums. */
+    readonly vxlan: Pick<
+      AgentConfig,
+      "vxlanDevice" | "vxlanDeviceV6" | "vxlanVni" | "vxlanPort" | "vxlanChecksumOffload"
+    >;
     readonly udp: Pick<AgentConfig, "udpEncapDevice" | "udpEncapPort">;
     /** They tell user-space tunnels where packets go, beginning with `knownRoutes`. */
     readonly ipipRoutes: TunnelRouteFeed;
@@ -85,12 +90,24 @@ export function createTunnels(
     onChange: deviceChanged,
   });
   options.udpRoutes.follow(udp, options.knownRoutes());
+  const { vxlanChecksumOffload: offload } = options.vxlan;
+  const isOffloadOff = offload === "off" || (offload === "auto" && hasBrokenChecksumOffload(release()));
+  const checksum = isOffloadOff ? { checksumControl: control } : {};
   const underlays = new Map<AddressFamily, Underlay>();
   for (const { address } of Object.values(options.ownAddresses)) {
     const { vxlanDevice, vxlanDeviceV6, vxlanVni: vni, vxlanPort: port } = options.vxlan;
     const { family } = address;
     const name = family === 4 ? vxlanDevice : vxlanDeviceV6;
-    const vxlan = new VxlanDevice({ ...device, nodeName, name, family, vni, port, onChange: deviceChanged });
+    const vxlan = new VxlanDevice({
+      ...device,
+      ...checksum,
+      nodeName,
+      name,
+      family,
+      vni,
+      port,
+      onChange: deviceChanged,
+    });
     const mtu = new MtuWatcher({ netlink, clock, logger, localAddress: address, onChange: wake });
     const tunnel = { nodeName, nodeAddress: address, device: vxlan, ipam: options.ipam, clock, logger, graceMs };
     underlays.set(family, { mtu, vxlan: new VxlanTunnel(tunnel) });

@@ -62,7 +62,8 @@ function readPackets(output: string): WirePacket[] {
   for (const line of output.split("\n")) {
     const [, source, destination, text] = /^IP6? (\S+) > (\S+): (.*)$/.exec(line) ?? [];
     if (source === undefined || destination === undefined || text === undefined) continue;
-    const [, vni] = /^VXLAN, flags \[I\] \(0x08\), vni (\d+)$/.exec(text) ?? [];
+    // By its port, 8472 passes for OTV, which has the same header.
+    const [, vni] = /^(?:VXLAN|OTV), flags \[I\] \(0x08\), (?:vni|overlay 0, instance) (\d+)$/.exec(text) ?? [];
     if (vni !== undefined) {
       const at = destination.lastIndexOf(".");
       const host = source.slice(0, source.lastIndexOf("."));

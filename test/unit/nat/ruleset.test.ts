@@ -219,6 +219,20 @@ describe("the tables of address translation", () => {
       ],
     ]);
   });
+
+  it("have nothing about VXLAN in the family that has none", () => {
+    const ipv6 = { name: "vxlan-v6.calico", family: 6, encapsulation: "vxlan" } as const;
+    const nodes = ["10.0.0.1", "fd00::1"];
+    const comments = (...tunnels: NatState["tunnelDevices"]) =>
+      natTables(state({ nodes, tunnels, pools: { "10.244.0.0/16": true }, protectEncapsulation: true })).map(
+        ({ chains }) => chains.flatMap(({ rules }) => rules.map(({ comment }) => comment)),
+      );
+    expect(comments(ipv6)).toEqual([
+      ["natOutgoing", "IPIP from others than nodes"],
+      ["natOutgoing of udp", "natOutgoing", "source of what enters vxlan-v6.calico", "VXLAN from others than nodes"],
+    ]);
+    expect(comments(vxlan)[1]).toEqual(["natOutgoing"]);
+  });
 });
 
 describe("a change", () => {

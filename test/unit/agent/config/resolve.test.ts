@@ -53,6 +53,17 @@ describe("resolveConfig", () => {
     });
   });
 
+  it("honours Calico's names of IPv6's settings", async () => {
+    const environment = { IP6: "autodetect", IP6_AUTODETECTION_METHOD: "cidr=2001:db8::/32" };
+    expect(await resolveConfig({ flags: {}, environment })).toMatchObject({
+      ip6: "autodetect",
+      ip6AutodetectionMethod: "cidr=2001:db8::/32",
+    });
+    const explicit = await resolveConfig({ flags: { ip6: "2001:db8::1/64" }, environment });
+    expect(explicit.ip6).toBe("2001:db8::1/64");
+    expect((await resolveConfig({ flags: {}, environment: {} })).ip6).toBeUndefined();
+  });
+
   it.each([
     [{ ip: "10.0.0.300" }, 'flag --ip: "10.0.0.300" must be an IPv4 address such as 10.0.0.1/24'],
     [{ ip: "fd00::1" }, "must be an IPv4 address"],
@@ -62,6 +73,9 @@ describe("resolveConfig", () => {
     [{ vxlanPort: "0" }, "must be a UDP port from 1 to 65535"],
     [{ vxlanVni: "16777216" }, "must be a VXLAN network identifier from 1 to 16777215"],
     [{ vxlanDevice: "a-name-too-long-for-linux" }, "is no device name"],
+    [{ vxlanDeviceV6: "tunl0" }, "is another device's name"],
+    [{ vxlanChecksumOffload: "never" }, "must be one of auto, on, off"],
+    [{ ip6: "10.0.0.1" }, 'flag --ip6: "10.0.0.1" must be an IPv6 address such as 2001:db8::1/64'],
     [{ vxlanDevice: "tunl0" }, "is another device's name"],
     [{ nodeName: "Worker_0" }, "must be lower-case letters"],
     [{ logLevel: "loud" }, "must be one of trace, debug"],
