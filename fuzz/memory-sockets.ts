@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import type { TcpListen, TcpSockets } from "../src/core/tcp.ts";
 
 /** One end of a connection that never leaves the process. What the other end wrote is read with `takeSent`. */
-export class MemorySocket extends Duplex {
+class MemorySocket extends Duplex {
   readonly localAddress: string;
   readonly remoteAddress: string;
   #written: Buffer[] = [];

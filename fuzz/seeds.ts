@@ -12,7 +12,7 @@ export function readSeeds(root: string): Uint8Array[] {
   return [...known.filter(({ length }) => length >= 19), ...examples(), ...readCorpus(root)];
 }
 
-export function corpusFolder(root: string): string {
+function corpusFolder(root: string): string {
   return join(root, "fuzz", "corpus");
 }
 
