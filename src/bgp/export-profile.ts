@@ -15,7 +15,6 @@ export interface ExportOrigin {
 export function exportProfileOf(config: PeerConfig, session: NegotiatedSession, origin: ExportOrigin): ExportProfile {
   const { exportPolicy, localAs, routeReflectorClient, nextHopMode, clusterId } = config;
   const role = roleOf(config);
-  const ownFamily: Family = session.localAddress.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
   return {
     policy: exportPolicy,
     addPathLimits: addPathLimits(config),
@@ -24,13 +23,14 @@ export function exportProfileOf(config: PeerConfig, session: NegotiatedSession, 
     clusterId: clusterId ?? origin.routerId,
     nextHopMode,
     ...(role === undefined ? {} : { role: role.local }),
-    selfAddresses: { [ownFamily]: session.localAddress, ...origin.ownNextHops },
+    selfAddresses: selfAddresses(session, origin),
     context: {
       peerType: session.peerType,
       fourOctetAs: session.fourOctetAs,
       maxMessageLength: session.maxMessageLength,
       families: session.families,
       addPathSend: session.addPathSend,
+      ...(session.ipv4OverIpv6 === true ? { ipv4OverIpv6: true } : {}),
       // What the peer sends has no influence on what it is sent, and must not split groups.
       addPathReceive: [],
     },
@@ -42,4 +42,14 @@ function addPathLimits({ addPath = {} }: PeerConfig): ExportProfile["addPathLimi
   for (const [family, settings] of Object.entries(addPath))
     if (typeof settings?.send === "number") limits[family as Family] = settings.send;
   return limits;
+}
+
+/** RFC 8950: a session over IPv6 that may have such next hops for IPv4 routes needs no IPv4 address. */
+function selfAddresses(
+  { localAddress, ipv4OverIpv6 }: NegotiatedSession,
+  { ownNextHops }: ExportOrigin,
+): ExportProfile["selfAddresses"] {
+  if (localAddress.family === 4) return { "ipv4-unicast": localAddress, ...ownNextHops };
+  const own = { "ipv6-unicast": localAddress, ...ownNextHops };
+  return ipv4OverIpv6 === true ? { ...own, "ipv4-unicast": localAddress } : own;
 }

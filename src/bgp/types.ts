@@ -32,6 +32,11 @@ export interface PeerConfig {
   /** Wish for the keepalive interval; a third of the negotiated hold time if absent. */
   readonly keepaliveTimeSec?: number;
   readonly families: readonly Family[];
+  /**
+   * Offer IPv6 next hops for IPv4 routes (RFC 8950), where IPv4 is among `families`; absent: exactly if `address` is an IPv6
+   * address. On such a session next hop self is our IPv6 address.
+   */
+  readonly ipv4OverIpv6?: boolean;
   /** Offer messages of more than 4096 octets (RFC 8654), and send them to a peer that offers the same; true if absent. */
   readonly extendedMessages?: boolean;
   /** ADD-PATH (RFC 7911) for these of `families`; not offered for others. */

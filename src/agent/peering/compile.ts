@@ -1,5 +1,5 @@
 import type { Family } from "../../bgp/packet/family.ts";
-import { isLinkLocal } from "../../bgp/session/endpoint.ts";
+import { isLinkLocal } from "../../bgp/packet/next-hop.ts";
 import type { PeerConfig } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";

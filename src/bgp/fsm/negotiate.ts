@@ -1,7 +1,7 @@
 import { IpAddress } from "../../net/address.ts";
 import { type AddPathFamily, bgpRoles, type Capability } from "../packet/capability.ts";
 import { extendedMaxMessageLength, standardMaxMessageLength } from "../packet/constants.ts";
-import { afiSafiOf, type Family, familyOf } from "../packet/family.ts";
+import { Afi, afiSafiOf, type Family, familyOf } from "../packet/family.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
 import { roleOf, rolesMatch } from "../roles.ts";
 import type { NegotiatedSession, PeerConfig } from "../types.ts";
@@ -48,6 +48,7 @@ export function negotiate(
       addPathReceive: addPathFamilies(families, theirs, ours),
       addPathSend: addPathFamilies(families, ours, theirs),
       enhancedRouteRefresh: both("enhanced-route-refresh"),
+      ipv4OverIpv6: families.includes("ipv4-unicast") && takesIpv6NextHops(ours) && takesIpv6NextHops(theirs),
       remoteIdentifier: bgpIdentifier,
       remoteAddress: config.address,
       localAddress,
@@ -73,6 +74,15 @@ function addPathFamilies(families: readonly Family[], sender: OpenMessage, recei
 function addPathModes({ capabilities }: OpenMessage): ReadonlyMap<Family | undefined, AddPathFamily["mode"]> {
   const offered = capabilities.flatMap((capability) => (capability.kind === "add-path" ? capability.families : []));
   return new Map(offered.map((entry) => [familyOf(entry), entry.mode]));
+}
+
+/** RFC 8950 §4, for IPv4 unicast. */
+function takesIpv6NextHops({ capabilities }: OpenMessage): boolean {
+  return capabilities.some(
+    (capability) =>
+      capability.kind === "extended-next-hop" &&
+      capability.families.some((entry) => familyOf(entry) === "ipv4-unicast" && entry.nextHopAfi === Afi.ipv6),
+  );
 }
 
 function has(open: OpenMessage, kind: Capability["kind"]): boolean {

@@ -1,7 +1,7 @@
 import { type AddPathFamily, bgpRoles, type Capability } from "../packet/capability.ts";
 import { capabilityCode } from "../packet/capability-codec.ts";
 import { asTrans } from "../packet/constants.ts";
-import { afiSafiOf, type Family } from "../packet/family.ts";
+import { Afi, afiSafiOf, type Family } from "../packet/family.ts";
 import type { NotificationMessage, OpenMessage } from "../packet/message.ts";
 import { Reader } from "../packet/reader.ts";
 import { roleOf } from "../roles.ts";
@@ -46,6 +46,11 @@ function capabilitiesOf(config: PeerConfig, restart: GracefulRestartState): Capa
   if (config.extendedMessages !== false) capabilities.push({ kind: "extended-message" });
   const paths = addPathFamilies(config);
   if (paths.length > 0) capabilities.push({ kind: "add-path", families: paths });
+  if (config.families.includes("ipv4-unicast") && (config.ipv4OverIpv6 ?? config.address.family === 6))
+    capabilities.push({
+      kind: "extended-next-hop",
+      families: [{ ...afiSafiOf("ipv4-unicast"), nextHopAfi: Afi.ipv6 }],
+    });
   if (config.gracefulRestart !== undefined)
     capabilities.push({
       kind: "graceful-restart",

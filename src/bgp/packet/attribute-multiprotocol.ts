@@ -22,11 +22,9 @@ export const mpReachRule: AttributeRule = {
       draft.reach = skipRoutes(value);
       return undefined;
     }
-    const isIpv4 = family === "ipv4-unicast";
-    // An IPv6 next hop for IPv4 routes would need the capability of RFC 8950, which we do not offer.
-    if (isIpv4 ? nextHopLength !== 4 : nextHopLength !== 16 && nextHopLength !== 32)
+    if (!nextHopLengths(family, context).includes(nextHopLength))
       return optionalFault(`a next hop of ${nextHopLength} octets does not fit ${family}`);
-    const nextHop = isIpv4 ? { address: nextHopField.ipv4() } : readIpv6NextHop(nextHopField);
+    const nextHop = nextHopLength === 4 ? { address: nextHopField.ipv4() } : readIpv6NextHop(nextHopField);
     const routes = readRoutes(value, family, context);
     if ("subcode" in routes) return routes;
     draft.reach = { ...routes, nextHop };
@@ -39,6 +37,12 @@ export const mpReachRule: AttributeRule = {
     return undefined;
   },
 };
+
+/** In octets: an IPv4 address, an IPv6 address, or that and a link-local one (RFC 2545 §3, RFC 8950 §3). */
+function nextHopLengths(family: Family, { ipv4OverIpv6 }: CodecContext): readonly number[] {
+  if (family === "ipv6-unicast") return [16, 32];
+  return ipv4OverIpv6 === true ? [4, 16, 32] : [4];
+}
 
 /** RFC 4760 §4. */
 export const mpUnreachRule: AttributeRule = {

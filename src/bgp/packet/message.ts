@@ -24,7 +24,10 @@ export interface Nlri {
   readonly pathId: number;
 }
 
-/** The next hop of an UPDATE: `linkLocal` is the second address of a 32-octet IPv6 next hop (RFC 2545 §3). */
+/**
+ * The next hop of an UPDATE, of the routes' own family or, where agreed on, an IPv6 address for IPv4 routes (RFC 8950).
+ * `linkLocal` is the second address of a 32-octet IPv6 next hop (RFC 2545 §3).
+ */
 export interface NextHop {
   readonly address: IpAddress;
   readonly linkLocal?: IpAddress;
@@ -116,6 +119,8 @@ export interface CodecContext {
   readonly addPathReceive: readonly Family[];
   /** Families in which we send path identifiers. */
   readonly addPathSend: readonly Family[];
+  /** Both sides sent capability 5 for IPv4 unicast: its routes may have IPv6 next hops (RFC 8950). */
+  readonly ipv4OverIpv6?: boolean;
   /** Both sides sent capability 70 (RFC 7313); decides only how a ROUTE-REFRESH of the wrong length is answered. */
   readonly enhancedRouteRefresh?: boolean;
 }

@@ -16,7 +16,8 @@ export function isUsableNextHop(address: IpAddress): boolean {
   return address.w0 >>> 24 !== 0xff;
 }
 
-function isLinkLocal(address: IpAddress): boolean {
+/** fe80::/10: such an address means something only together with a link. */
+export function isLinkLocal(address: IpAddress): boolean {
   return address.family === 6 && address.w0 >>> 22 === 0xfe80 >>> 6;
 }
 

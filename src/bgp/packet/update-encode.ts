@@ -28,7 +28,7 @@ const attributeOverhead = 4;
 
 /**
  * As few UPDATEs as can say it, withdrawals first, each within the session's maximum length. IPv4 routes go into the classic
- * fields, IPv6 routes into MP_REACH_NLRI and MP_UNREACH_NLRI, which stand first in the attribute list (RFC 7606 §5.1).
+ * fields, IPv6 routes and IPv4 routes with an IPv6 next hop (RFC 8950) into MP_REACH_NLRI and MP_UNREACH_NLRI, which stand first in the attribute list (RFC 7606 §5.1).
  * What has no place on the session is left out: LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST and confederation segments towards
  * eBGP. Throws `BgpPacketError` for what no valid message can carry; nothing is returned in part.
  */
@@ -71,10 +71,10 @@ function encodeAnnouncement(
   requireFamily(family, context);
   if (attributes === undefined)
     throw new BgpPacketError("ATTRIBUTES_MISSING", `${nlri.length} ${family} routes are announced without attributes`);
-  requireNextHopFamily(family, nextHop);
+  requireNextHopFamily(family, nextHop, context);
   const withPathId = context.addPathSend.includes(family);
   const maximum = context.maxMessageLength;
-  if (family === "ipv4-unicast") {
+  if (family === "ipv4-unicast" && nextHop.address.family === 4) {
     const octets = encodeAttributes({ attributes, nextHop: nextHop.address }, context);
     for (const field of packNlri(nlri, family, withPathId, maximum - updateOverhead - octets.length))
       messages.push(buildUpdate(noOctets, [octets], field, maximum));
@@ -182,15 +182,14 @@ function requireFamily(family: Family, context: CodecContext): void {
     });
 }
 
-function requireNextHopFamily(family: Family, nextHop: NextHop): void {
-  const wanted = family === "ipv4-unicast" ? 4 : 6;
-  if (
-    nextHop.address.family === wanted &&
-    (nextHop.linkLocal === undefined || (wanted === 6 && nextHop.linkLocal.family === 6))
-  )
-    return;
-  throw new BgpPacketError("NEXT_HOP_FAMILY_MISMATCH", `next hop ${nextHop.address} does not fit ${family}`, {
+function requireNextHopFamily(family: Family, { address, linkLocal }: NextHop, context: CodecContext): void {
+  const isFit =
+    address.family === 6
+      ? family === "ipv6-unicast" || context.ipv4OverIpv6 === true
+      : family === "ipv4-unicast" && linkLocal === undefined;
+  if (isFit && linkLocal?.family !== 4) return;
+  throw new BgpPacketError("NEXT_HOP_FAMILY_MISMATCH", `next hop ${address} does not fit ${family}`, {
     field: "nextHop",
-    value: nextHop.address,
+    value: address,
   });
 }

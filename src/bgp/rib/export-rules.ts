@@ -4,6 +4,7 @@ import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
+import { isLinkLocal } from "../packet/next-hop.ts";
 import { PolicyRunner } from "../policy/apply.ts";
 import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
@@ -115,10 +116,13 @@ export class ExportRules {
   #nextHop(path: Path): NextHop | undefined {
     const { context, nextHopMode } = this.profile;
     const self = nextHopMode === "self" || (nextHopMode === "auto" && context.peerType === "ebgp");
-    const { nextHop } = path;
-    if (self || nextHop === undefined) return this.#self[familyOfPrefix(path.prefix)];
-    if (nextHop.address.family !== path.prefix.family) return undefined;
-    // RFC 2545 §2: the link-local address is only good on the link that it came from.
+    const { nextHop, prefix } = path;
+    // RFC 2545 §2: a link-local address is only good on the link that it came from.
+    const isTellable =
+      nextHop !== undefined &&
+      !isLinkLocal(nextHop.address) &&
+      (nextHop.address.family === prefix.family || (prefix.family === 4 && context.ipv4OverIpv6 === true));
+    if (self || !isTellable) return this.#self[familyOfPrefix(prefix)];
     return nextHop.linkLocal === undefined ? nextHop : { address: nextHop.address };
   }
 

@@ -1,11 +1,7 @@
 import type { TcpDial, TcpOptions, TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
+import { isLinkLocal } from "../packet/next-hop.ts";
 import type { PeerConfig } from "../types.ts";
-
-/** fe80::/10: such an address means something only together with a link. */
-export function isLinkLocal({ family, w0 }: IpAddress): boolean {
-  return family === 6 && w0 >>> 22 === 0x3fa;
-}
 
 /** What tells peers apart: the address, and for a link-local one the device that its link is on. */
 export function endpointKey(address: IpAddress, device: string | undefined): string {

@@ -4,6 +4,7 @@ import { buildOpen } from "../../../../src/bgp/fsm/offer.ts";
 import type { Capability } from "../../../../src/bgp/packet/capability.ts";
 import type { OpenMessage } from "../../../../src/bgp/packet/message.ts";
 import type { NegotiatedSession, PeerConfig } from "../../../../src/bgp/types.ts";
+import { IpAddress } from "../../../../src/net/address.ts";
 import { localAddress, notRestarting, peerConfig, remoteOpen } from "./support.ts";
 
 const ownId = 0x0a000001;
@@ -183,6 +184,25 @@ describe("what both sides agree on", () => {
     expect(agree(remoteOpen(), { extendedMessages: false })).toMatchObject({ ...both, maxMessageLength: 4096 });
     const ours = { ...buildOpen(peerConfig(), ownId, notRestarting), capabilities };
     expect(negotiate(peerConfig(), localAddress, ours, remoteOpen())).toMatchObject({ ok: true, session: neither });
+  });
+
+  test("lets IPv4 routes have IPv6 next hops if both OPENs say so, which ours does over IPv6 unless told otherwise", () => {
+    const ipv6Peer = { address: IpAddress.parse("fd00::2") };
+    const theirs = remoteOpen(ipv6Peer);
+    expect(agree(theirs, ipv6Peer).ipv4OverIpv6).toBe(true);
+    expect(agree(remoteOpen(), ipv6Peer).ipv4OverIpv6).toBe(false);
+    expect(agree(theirs).ipv4OverIpv6).toBe(false);
+    expect(agree(theirs, { ipv4OverIpv6: true }).ipv4OverIpv6).toBe(true);
+    expect(agree(theirs, { ...ipv6Peer, ipv4OverIpv6: false }).ipv4OverIpv6).toBe(false);
+    const both = ["ipv4-unicast", "ipv6-unicast"] as const;
+    const onlyIpv6 = remoteOpen({ ...ipv6Peer, families: ["ipv6-unicast"] });
+    expect(agree(onlyIpv6, { ...ipv6Peer, families: both }).ipv4OverIpv6).toBe(false);
+    const otherWay = { kind: "extended-next-hop", families: [{ afi: 2, safi: 1, nextHopAfi: 1 }] } as const;
+    const odd = {
+      ...theirs,
+      capabilities: theirs.capabilities.map((one) => (one.kind === otherWay.kind ? otherWay : one)),
+    };
+    expect(agree(odd, ipv6Peer).ipv4OverIpv6).toBe(false);
   });
 
   test("keeps what the peer offers besides, and ADD-PATH is not offered", () => {

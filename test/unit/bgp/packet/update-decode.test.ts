@@ -240,6 +240,33 @@ describe("two-octet AS numbers (RFC 6793)", () => {
   });
 });
 
+describe("IPv4 routes over IPv6 (RFC 8950)", () => {
+  const context = session({ ipv4OverIpv6: true });
+  const read = (hex: string) => {
+    const result = decodeMessage(updateOf({ attributes: hex }), context);
+    if (!result.ok) return `${result.error.code}/${result.error.subcode}`;
+    if (result.message.type !== "update") throw new Error("no UPDATE");
+    const [announced] = result.message.announcements;
+    const { address, linkLocal } = announced?.nextHop ?? {};
+    return [announced?.family, announced?.nlri[0]?.prefix, address, linkLocal].filter(Boolean).join(" ");
+  };
+  const globalAddress = `fd${"00".repeat(14)}09`;
+  const linkLocal = `fe80${"00".repeat(13)}09`;
+  const withHop = (hop: string) =>
+    attribute("800e", `000101 ${(hop.length / 2).toString(16).padStart(2, "0")} ${hop} 00 100a01`) + mandatory;
+
+  test.each([
+    ["an IPv4 address", "0a000009", "ipv4-unicast 10.1.0.0/16 10.0.0.9"],
+    ["an IPv6 address", globalAddress, "ipv4-unicast 10.1.0.0/16 fd00::9"],
+    ["a link-local address", linkLocal, "ipv4-unicast 10.1.0.0/16 fe80::9"],
+    ["both", globalAddress + linkLocal, "ipv4-unicast 10.1.0.0/16 fd00::9 fe80::9"],
+    ["24 octets", `${"00".repeat(8)}${globalAddress}`, "3/9"],
+    ["an IPv4-mapped address, which is none to forward to", `${"00".repeat(10)}ffff0a000009`, ""],
+  ])("have as next hop %s", (_, hop, wanted) => {
+    expect(read(withHop(hop))).toBe(wanted);
+  });
+});
+
 describe("a NOTIFICATION after an UPDATE that cannot be saved", () => {
   test.each([
     ["withdrawn routes past the end are 3/1", messageOf(2, "ffff 0000"), "3/1"],

@@ -75,6 +75,27 @@ describe("the octets of an UPDATE", () => {
     expect(bodyOf(encodeUpdates({ withdrawals, announcements: [] }, session()))).toBe("00000009800f0600020110fd00");
   });
 
+  test("IPv4 routes with an IPv6 next hop stand in MP_REACH_NLRI where RFC 8950 is agreed on, and nowhere else", () => {
+    const context = session({ ipv4OverIpv6: true });
+    const route = { ...ipv4("10.65.0.0/26"), nextHop: { address: IpAddress.parse("fd00::1") } };
+    const messages = announce(route, {}, context);
+    expect(bodyOf(messages)).toBe(
+      `0000 002a 800e1a 000101 10fd${"00".repeat(14)}01 001a0a410000 40010100 4002060201 0000fc00`.replace(/ /g, ""),
+    );
+    expect(decodeAll(messages, context)[0]?.announcements).toEqual([route]);
+    const both = { address: IpAddress.parse("fd00::1"), linkLocal: IpAddress.parse("fe80::1") };
+    expect(
+      decodeAll(announce({ ...route, nextHop: both }, {}, context), context)[0]?.announcements[0]?.nextHop,
+    ).toEqual(both);
+    expect(bodyOf(announce(ipv4("10.65.0.0/26"), {}, context))).toContain("4003040a000001");
+    expect(() => announce(route, {}, session())).toThrowError(
+      expect.objectContaining({ code: "NEXT_HOP_FAMILY_MISMATCH" }),
+    );
+    expect(() => announce({ ...ipv6("fd00::/16"), nextHop: { address: IpAddress.v4(1) } }, {}, context)).toThrowError(
+      expect.objectContaining({ code: "NEXT_HOP_FAMILY_MISMATCH" }),
+    );
+  });
+
   test("a link-local next hop makes 32 octets of it", () => {
     const nextHop = { address: IpAddress.parse("fd00::1"), linkLocal: IpAddress.parse("fe80::1") };
     const messages = announce({ ...ipv6("fd00::/16"), nextHop }, {}, session());

@@ -166,6 +166,21 @@ describe("attributes towards iBGP", () => {
 });
 
 describe("the next hop", () => {
+  it("of an IPv4 route may be an IPv6 address where that is agreed on (RFC 8950), else we put ourselves there", () => {
+    const route = pathOf(peerSource(1), attributesOf([], { localPref: 100 }), { nextHop: via("fd00::7") });
+    const over = { context: contextOf("ibgp", { ipv4OverIpv6: true }), routeReflectorClient: true };
+    expect(announced(route, profileOf("ibgp", over)).nextHop).toEqual(via("fd00::7"));
+    expect(announced(route, client).nextHop).toEqual(via("10.0.0.100"));
+    const selfOverIpv6 = { ...over, selfAddresses: { "ipv4-unicast": addressOf("fd00::100") } };
+    expect(announced(local(), profileOf("ibgp", selfOverIpv6)).nextHop).toEqual(via("fd00::100"));
+  });
+
+  it("is never a link-local address of another link", () => {
+    const route = pathOf(peerSource(1), attributesOf([], { localPref: 100 }), { nextHop: via("fe80::7") });
+    const over = { context: contextOf("ibgp", { ipv4OverIpv6: true }), routeReflectorClient: true };
+    expect(announced(route, profileOf("ibgp", over)).nextHop).toEqual(via("10.0.0.100"));
+  });
+
   const own = local(attributesOf(), { nextHop: via("10.7.7.7") });
   const learned = pathOf(peerSource(1, { type: "ebgp" }), attributesOf([1]), {
     nextHop: { address: addressOf("10.8.8.8"), linkLocal: addressOf("fe80::1") },
