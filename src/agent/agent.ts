@@ -282,6 +282,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       routerId: identifier,
       startedAtMs,
       datastorePath: config.embeddedPath,
+      datastoreReachable: datastore.reachable,
       converged,
       problems: [
         ...cluster.problems,

@@ -18,7 +18,7 @@ import type {
 } from "./api/views.ts";
 import { explainTarget } from "./explain/explain.ts";
 import { addressText, type OwnAddresses } from "./own-addresses.ts";
-import { summarizeRoutes } from "./route-summary.ts";
+import { routeProblems } from "./route-summary.ts";
 import type { RouteComposer } from "./routing/composer.ts";
 
 /** Facts of the node that only the agent as a whole knows. */
@@ -30,6 +30,7 @@ export interface NodeFacts {
   readonly routerId: number;
   readonly startedAtMs: number;
   readonly datastorePath: string;
+  readonly datastoreReachable: boolean;
   readonly converged: boolean;
   readonly problems: readonly string[];
   readonly pods: number;
@@ -73,7 +74,9 @@ export class StatusSource {
   }
 
   peer(name: string): PeerView | undefined {
-    return this.peers().find((peer) => peer.name === name);
+    const { speaker, bfdOf } = this.#options;
+    const status = speaker.peer(name);
+    return status && peerView(status, bfdOf(name));
   }
 
   blocks(): BlockView[] {
@@ -88,7 +91,7 @@ export class StatusSource {
   node(): NodeView {
     const facts = this.#options.facts();
     const { 4: ipv4, 6: ipv6 } = facts.addresses;
-    const routes = summarizeRoutes(this.#options.fib.statuses());
+    const routes = this.#options.fib.tally();
     return {
       name: facts.name,
       version: facts.version,
@@ -97,9 +100,9 @@ export class StatusSource {
       asNumber: facts.asNumber,
       routerId: IpAddress.v4(facts.routerId).toString(),
       startedAt: new Date(facts.startedAtMs).toISOString(),
-      datastore: { kind: "embedded", path: facts.datastorePath, reachable: true },
+      datastore: { kind: "embedded", path: facts.datastorePath, reachable: facts.datastoreReachable },
       converged: facts.converged,
-      problems: [...facts.problems, ...routes.problems],
+      problems: [...facts.problems, ...routeProblems(routes)],
       blocks: this.blocks(),
       pods: facts.pods,
       ipip: facts.ipip,

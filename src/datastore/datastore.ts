@@ -87,6 +87,8 @@ export interface Watch {
 }
 
 export interface Datastore {
+  /** The store could be read when it was looked at last; if not, what is known of it is old. */
+  readonly reachable: boolean;
   /** One key. */
   get(key: string): Promise<GetResult>;
   /** All keys that start with `prefix`. */

@@ -11,15 +11,16 @@ import {
   type NetlinkEvent,
   RouteProtocol,
 } from "../netlink/types.ts";
+import type { Entry } from "./entry-table.ts";
 import { type ChangeCause, KernelTable } from "./kernel-table.ts";
 import { LinkTable } from "./link-table.ts";
 import { NextHops } from "./next-hops.ts";
 import { isOwn, type Ownership } from "./ownership.ts";
-import { type Entry, Reconciler } from "./reconciler.ts";
+import { Reconciler } from "./reconciler.ts";
 import { describeFight, isContested } from "./repairs.ts";
 import { Resync } from "./resync.ts";
 import { adoptedRoute } from "./status.ts";
-import type { FibUpdate, RouteStatus, StatusChange } from "./types.ts";
+import type { FibUpdate, RouteStatus, RouteTally, StatusChange } from "./types.ts";
 import { Writer } from "./writer.ts";
 
 /** How a `Fib` is made; see there. */
@@ -130,6 +131,16 @@ export class Fib {
   /** All desired and kept routes, IPv4 first, ascending. */
   *statuses(): IterableIterator<RouteStatus> {
     for (const [prefix, entry] of this.#reconciler.entries()) yield this.#statusOf(prefix, entry);
+  }
+
+  /** How many routes are in each state, and those that other programs fight over or stand in the way of. */
+  tally(): RouteTally {
+    const { counts, conflicts, repaired } = this.#reconciler.tally;
+    const statusesOf = (prefixes: Iterable<Prefix>) => [...prefixes].flatMap((prefix) => this.status(prefix) ?? []);
+    const contested = statusesOf(repaired).filter((status) => status.contested !== undefined);
+    const [firstConflict] = conflicts;
+    const conflict = firstConflict && this.status(firstConflict);
+    return { counts: { ...counts }, contested, ...(conflict !== undefined && { firstConflict: conflict }) };
   }
 
   status(prefix: Prefix): RouteStatus | undefined {

@@ -5,36 +5,21 @@ import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { PrefixSet } from "../net/prefix-map.ts";
-import { PrefixTrie } from "../net/prefix-trie.ts";
 import type { KernelRoute } from "../netlink/types.ts";
 import { RouteAlarms } from "./alarm.ts";
 import { DelayQueue, RetryQueue } from "./delay-queue.ts";
 import { kernelRouteOf, sameDemand, sameRoute } from "./diff.ts";
+import { type Entry, EntryTable } from "./entry-table.ts";
 import type { ChangeCause, KernelTable } from "./kernel-table.ts";
 import type { NextHops } from "./next-hops.ts";
 import type { Ownership } from "./ownership.ts";
 import { planPrefix, type Wanted } from "./plan.ts";
 import { PrefixQueue } from "./prefix-queue.ts";
-import { describeFight, describePause, noteRepair, type RepairRecord } from "./repairs.ts";
+import { describeFight, describePause, noteRepair } from "./repairs.ts";
 import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
 import type { DesiredRoute, FibUpdate, RouteState } from "./types.ts";
 import type { Outcome, Step, Writer } from "./writer.ts";
-
-/** What is known of one prefix that is desired, kept from before a restart, or being removed. */
-export interface Entry {
-  /** Undefined for a route from before the restart and for one that is being removed. */
-  desired: DesiredRoute | undefined;
-  state: RouteState;
-  reason: string;
-  /** Unix milliseconds. */
-  sinceMs: number;
-  /** Refusals of the kernel in a row. */
-  failures: number;
-  /** The wanted route as the kernel was last seen to have it; a write of the same again is a repair. */
-  present?: KernelRoute;
-  repairs?: RepairRecord;
-}
 
 /** Prefixes planned between two turns of the event loop, and so the size of a netlink batch. */
 const batchSize = 512;
@@ -70,7 +55,7 @@ export class Reconciler {
   readonly #onChange: (prefixes: Iterable<Prefix>) => void;
   readonly #requestDump: () => void;
 
-  readonly #entries = new PrefixTrie<Entry>();
+  readonly #entries: EntryTable;
   /** Own routes from before the restart that nobody desired yet. */
   readonly #adopted = new PrefixSet();
   #adopting = true;
@@ -98,6 +83,7 @@ export class Reconciler {
     this.#writer = options.writer;
     this.#onChange = options.onChange;
     this.#requestDump = options.requestDump;
+    this.#entries = new EntryTable(options.clock);
     const markAll = (prefixes: readonly Prefix[]): void => {
       for (const prefix of prefixes) this.#marked.add(prefix);
       this.#kick();
@@ -149,6 +135,11 @@ export class Reconciler {
     return this.#entries.entries();
   }
 
+  /** How many entries there are of each state, and which need an eye. */
+  get tally(): Pick<EntryTable, "counts" | "conflicts" | "repaired"> {
+    return this.#entries;
+  }
+
   /** The most specific desired route that contains the address. */
   lookup(address: IpAddress): [Prefix, Entry] | undefined {
     return this.#entries.longestMatch(address);
@@ -169,7 +160,7 @@ export class Reconciler {
     const entry = this.#entries.get(prefix);
     if (entry === undefined) {
       if (!holdsOwn) return;
-      this.#entries.set(prefix, this.#newEntry(undefined));
+      this.#entries.add(prefix, undefined);
       if (this.#adopting) {
         this.#adopted.add(prefix);
         // Known as stale at once: who asks right after the start must learn that there are routes from before.
@@ -199,7 +190,7 @@ export class Reconciler {
     const { prefix } = route;
     const entry = this.#entries.get(prefix);
     if (entry === undefined) {
-      this.#entries.set(prefix, this.#newEntry(route));
+      this.#entries.add(prefix, route);
     } else {
       const before = entry.desired;
       if (before !== undefined) this.#nextHops.detach(prefix, before.forwarding);
@@ -225,15 +216,10 @@ export class Reconciler {
   /** Another demand than before: past refusals and fights say nothing about it. */
   #renew(prefix: Prefix, entry: Entry, reason: string): void {
     entry.failures = 0;
-    delete entry.repairs;
+    this.#entries.setRepairs(prefix, undefined);
     this.#refused.delete(prefix);
     this.#retries.cancel(prefix);
     this.#setState(prefix, entry, "pending", reason);
-  }
-
-  #newEntry(desired: DesiredRoute | undefined): Entry {
-    const sinceMs = this.#clock.wallMs();
-    return { desired, state: "pending", reason: "waiting to be written", sinceMs, failures: 0 };
   }
 
   #isQuiet(): boolean {
@@ -338,11 +324,12 @@ export class Reconciler {
     const isRepair = entry.present !== undefined && sameRoute(entry.present, route);
     delete entry.present;
     if (isRepair) {
-      entry.repairs = noteRepair(entry.repairs, nowMs);
-      if (entry.repairs.holdUntilMs > nowMs) {
-        if (entry.repairs.step === 1) this.#alarms.fight(prefix, describeFight(entry.repairs));
-        this.#setState(prefix, entry, "pending", describePause(entry.repairs, nowMs));
-        this.#retries.add(prefix, entry.repairs.step - 1);
+      const repairs = noteRepair(entry.repairs, nowMs);
+      this.#entries.setRepairs(prefix, repairs);
+      if (repairs.holdUntilMs > nowMs) {
+        if (repairs.step === 1) this.#alarms.fight(prefix, describeFight(repairs));
+        this.#setState(prefix, entry, "pending", describePause(repairs, nowMs));
+        this.#retries.add(prefix, repairs.step - 1);
       }
     }
     return (entry.repairs?.holdUntilMs ?? nowMs) <= nowMs;
@@ -386,11 +373,7 @@ export class Reconciler {
   }
 
   #setState(prefix: Prefix, entry: Entry, state: RouteState, reason: string): void {
-    if (entry.state === state && entry.reason === reason) return;
-    if (entry.state !== state) entry.sinceMs = this.#clock.wallMs();
     if (state === "conflict" && entry.state !== "conflict") this.#alarms.conflict(prefix, reason);
-    entry.state = state;
-    entry.reason = reason;
-    this.#changed.add(prefix);
+    if (this.#entries.setState(prefix, state, reason)) this.#changed.add(prefix);
   }
 }

@@ -74,6 +74,15 @@ export interface RouteStatus {
   readonly protocol: number;
 }
 
+/** The routes in numbers. */
+export interface RouteTally {
+  readonly counts: Readonly<Record<RouteState, number>>;
+  /** Those that other programs keep undoing. */
+  readonly contested: readonly RouteStatus[];
+  /** One of those that other programs' routes are in the way of. */
+  readonly firstConflict?: RouteStatus;
+}
+
 /** What `Fib.update` changes: the whole new route of every prefix in `set`, and prefixes that nobody wants any more. */
 export interface FibUpdate {
   readonly set: readonly DesiredRoute[];

@@ -51,6 +51,18 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.constantFrom(5, 30, 2000).map((ms): Action => ({ kind: "time", ms })),
 );
 
+/** The numbers that are kept are those that counting would give. */
+function expectCountsOf(fib: Fib): void {
+  const statuses = [...fib.statuses()];
+  const { counts, contested, firstConflict } = fib.tally();
+  for (const [state, count] of Object.entries(counts))
+    expect(count, state).toBe(statuses.filter((status) => status.state === state).length);
+  const fought = statuses.filter((status) => status.contested !== undefined);
+  expect(contested).toHaveLength(fought.length);
+  expect(contested).toEqual(expect.arrayContaining(fought));
+  expect(firstConflict?.state).toBe(counts.conflict > 0 ? "conflict" : undefined);
+}
+
 async function settle(clock: FakeClock, ms: number): Promise<void> {
   for (let turn = 0; turn < 5; turn++) {
     clock.advance(ms / 5);
@@ -116,6 +128,7 @@ test("whatever happens, the kernel ends up with what is desired, and others' rou
             break;
           case "time":
             await settle(clock, step.ms);
+            expectCountsOf(fib);
             break;
         }
       }
@@ -125,6 +138,7 @@ test("whatever happens, the kernel ends up with what is desired, and others' rou
       for (let minute = 0; minute < 5; minute++) await settle(clock, 60_000);
       await settle(clock, 100);
 
+      expectCountsOf(fib);
       const own = kernel.routesHeld.filter(({ protocol }) => protocol === 202);
       const others = kernel.routesHeld.filter((route) => route.protocol !== 202 && route !== subnet);
       expect(new Set(others)).toEqual(new Set(foreign.values()));

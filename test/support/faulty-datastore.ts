@@ -39,6 +39,9 @@ export function faultyDatastore(
     return result;
   };
   return {
+    get reachable() {
+      return store.reachable;
+    },
     get: (key) => reach(() => store.get(key)),
     list: (prefix) => reach(() => store.list(prefix)),
     transact: (transaction) => reach(() => transact(transaction)),

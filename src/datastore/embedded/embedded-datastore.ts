@@ -63,6 +63,8 @@ export class EmbeddedDatastore implements Datastore {
   #queue: CommitJob[] = [];
   #rounds: Promise<void> | undefined;
   #closed = false;
+  /** The journal could be read the last time, if need be with the lock held. */
+  #readable = true;
   /** Damage that was seen with the lock held; nothing works any more. */
   #failure: DatastoreError | undefined;
 
@@ -71,6 +73,10 @@ export class EmbeddedDatastore implements Datastore {
     this.#hub = new WatchHub(() => parts.journal.state, parts.logger);
     this.#fileEvents = this.#watchDirectory();
     this.#poll = parts.clock.setTimer(POLL_MS, () => this.#onPoll());
+  }
+
+  get reachable(): boolean {
+    return !this.#closed && this.#failure === undefined && this.#readable;
   }
 
   async get(key: string): Promise<GetResult> {
@@ -157,7 +163,9 @@ export class EmbeddedDatastore implements Datastore {
       const jobs = this.#queue.splice(0, MAX_BATCH);
       try {
         await this.#runRound(jobs);
+        this.#readable = true;
       } catch (error) {
+        this.#readable = this.#catchUp();
         const reason = this.#asDatastoreError(error);
         for (const job of jobs) job.reject(reason);
       }
@@ -210,6 +218,7 @@ export class EmbeddedDatastore implements Datastore {
   #catchUp(): boolean {
     try {
       if (this.#parts.journal.catchUp()) this.#hub.notify();
+      this.#readable = true;
       return true;
     } catch (error) {
       this.#parts.logger.debug({ error: errorMessage(error) }, "reading the journal without its lock failed");

@@ -79,6 +79,7 @@ const summary = (cache: ResourceCache<"BGPPeer">) =>
 /** The same store with some of its methods replaced. */
 function variant(store: Datastore, replaced: Partial<Datastore>): Datastore {
   return {
+    reachable: store.reachable,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     transact: (transaction) => store.transact(transaction),

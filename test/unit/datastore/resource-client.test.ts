@@ -53,6 +53,7 @@ const put = (key: string, value: string) =>
 /** The same store, but something happens just before every transaction. */
 function interposed(store: Datastore, intervene: (transaction: Transaction) => Promise<void>): Datastore {
   return {
+    reachable: store.reachable,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     watch: (prefix, fromRevision, handler) => store.watch(prefix, fromRevision, handler),

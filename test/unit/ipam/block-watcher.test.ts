@@ -69,6 +69,7 @@ describe("the watcher of blocks", () => {
     await write(store, put(key("a", "10.0.0.0/26"), state("confirmed")), put(key("b", "10.0.0.64/26"), ""));
     let handler: WatchHandler | undefined;
     const deaf: Datastore = {
+      reachable: true,
       get: (name) => store.get(name),
       list: (prefix) => store.list(prefix),
       transact: (transaction) => store.transact(transaction),
