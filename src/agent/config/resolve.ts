@@ -19,7 +19,24 @@ export interface ConfigSources {
 export async function resolveConfig(sources: ConfigSources): Promise<AgentConfig> {
   const file = await readConfigFile(sources.configFile);
   const resolved = settings.map((setting) => [setting.key, resolveSetting(setting, sources, file)] as const);
-  return Object.fromEntries(resolved) as unknown as AgentConfig;
+  const config = Object.fromEntries(resolved) as unknown as AgentConfig;
+  checkDeviceNames(config);
+  return config;
+}
+
+/** Two tunnels of one device would take it from each other for ever. */
+function checkDeviceNames(config: AgentConfig): void {
+  const names = new Map<string, string>();
+  for (const key of ["vxlanDevice", "vxlanDeviceV6", "udpEncapDevice"] as const) {
+    const name = config[key];
+    const other = names.get(name);
+    if (other !== undefined)
+      throw new ConfigError("INVALID_SETTING", `${key}: "${name}" is ${other} already; give each device its own name`, {
+        setting: key,
+        value: name,
+      });
+    names.set(name, key);
+  }
 }
 
 function resolveSetting(setting: Setting, sources: ConfigSources, file: ConfigFile): unknown {

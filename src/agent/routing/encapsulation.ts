@@ -25,7 +25,7 @@ export interface TunnelPeer {
 /** What decides how a next hop is reached. */
 export interface EncapsulationContext {
   readonly ipip: TunnelState;
-  /** For the nodes' addresses of a family. */
+  /** For the pools of a family. */
   readonly vxlan: Readonly<Record<AddressFamily, TunnelState>>;
   readonly udp: TunnelState;
   /** The UDP port that this node sends to and takes packets on. */
@@ -102,7 +102,7 @@ function chooseNextHop(
   const tunnel = tunnelModes.find((each) => modes[each] !== "Never");
   if (tunnel === undefined) return direct(nextHop);
   if (modes[tunnel] === "CrossSubnet" && context.isOnLink(nextHop)) return direct(nextHop);
-  return chooseBy[tunnel](nextHop, context);
+  return chooseBy[tunnel](nextHop, context, pool.cidr.family);
 }
 
 const tunnelModes = ["ipip", "vxlan", "udp"] as const;
@@ -123,9 +123,11 @@ function overIpip(gateway: IpAddress, { ipip, peerAt }: EncapsulationContext): N
   return { mode: "ipip", hop: { gateway, device: ipip.device, onlink: true }, mtu: ipip.mtu };
 }
 
-/** The gateway stands for the other node's VXLAN device; forwarding entries turn it into MAC and node address. */
-function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext): NextHopChoice {
-  const { family } = nextHop;
+/**
+ * The gateway stands for the other node's VXLAN device; forwarding entries turn it into MAC and node address. The device is
+ * that of the pool's family, by whatever address of the node BGP says where to go (RFC 8950).
+ */
+function overVxlan(nextHop: IpAddress, { vxlan, peerAt }: EncapsulationContext, family: AddressFamily): NextHopChoice {
   const tunnel = vxlan[family];
   if (!tunnel.ready) return { mode: "waiting", wanted: "vxlan", reason: tunnel.reason };
   const peer = peerAt(nextHop);

@@ -73,6 +73,8 @@ describe("resolveConfig", () => {
     [{ vxlanPort: "0" }, "must be a UDP port from 1 to 65535"],
     [{ vxlanVni: "16777216" }, "must be a VXLAN network identifier from 1 to 16777215"],
     [{ vxlanDevice: "a-name-too-long-for-linux" }, "is no device name"],
+    [{ vxlanDevice: "vx", vxlanDeviceV6: "vx" }, 'vxlanDeviceV6: "vx" is vxlanDevice already'],
+    [{ udpEncapDevice: "vxlan.calico" }, "give each device its own name"],
     [{ vxlanDeviceV6: "tunl0" }, "is another device's name"],
     [{ vxlanChecksumOffload: "never" }, "must be one of auto, on, off"],
     [{ ip6: "10.0.0.1" }, 'flag --ip6: "10.0.0.1" must be an IPv6 address such as 2001:db8::1/64'],

@@ -328,6 +328,16 @@ describe("RouteComposer", () => {
       expect(waits({ ipipReady: true, udpPort: 9 })).toContain("on UDP port 9, and this node sends to 8285");
     });
 
+    it("takes for an IPv4 pool the IPv4 tunnel also to a node that BGP names by its IPv6 address", () => {
+      const vtep = IpAddress.parse("10.244.2.0");
+      const peerAt = peers({ ipipReady: false, vtep });
+      const composer = newComposer(() => ({ ...noTunnels, vxlan: withVxlan(1450), peerAt }));
+      composer.setPools([{ ...pods, vxlanMode: "Always" }]);
+      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "fd00::2")]))).toEqual([
+        "vxlan, 10.244.2.0 vxlan.calico onlink, 1450",
+      ]);
+    });
+
     it("shows what an unready tunnel waits for if there never was another way", () => {
       const composer = newComposer();
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
