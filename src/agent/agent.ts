@@ -25,7 +25,7 @@ import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
 import { ClusterCache, type ClusterChanges } from "./cluster-cache.ts";
 import { clusterBgp, ipamPools, peeringNodes } from "./cluster-view.ts";
-import { decisionOptions } from "./config/bgp-settings.ts";
+import { decisionOptions, peerDefaults } from "./config/bgp-settings.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
@@ -207,7 +207,14 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   const secrets = new SecretFiles({ directory: config.secretsDir, clock, logger });
   cleanups.add("secrets", () => secrets.stop());
-  const peering = new PeeringReconciler({ cluster, engine, speaker, nodeName, secrets });
+  const peering = new PeeringReconciler({
+    cluster,
+    engine,
+    speaker,
+    nodeName,
+    secrets,
+    peerDefaults: peerDefaults(config),
+  });
   const ipam = new Ipam({
     datastore,
     clock,

@@ -12,6 +12,8 @@ export interface PeerConfigChange {
   readonly password: boolean;
   /** What we make of received routes: run them through the rules again. */
   readonly import: boolean;
+  /** How many routes are taken. */
+  readonly limits: boolean;
   /** What the peer is told: export again and send the difference. */
   readonly export: boolean;
 }
@@ -19,14 +21,16 @@ export interface PeerConfigChange {
 /** Compares two configurations of one peer. */
 export function comparePeerConfigs(old: PeerConfig, wanted: PeerConfig): PeerConfigChange {
   const keyChange = compareKeys(old.transport, wanted.transport);
-  const reflection = old.routeReflectorClient !== wanted.routeReflectorClient || old.clusterId !== wanted.clusterId;
+  const both =
+    old.routeReflectorClient !== wanted.routeReflectorClient ||
+    old.clusterId !== wanted.clusterId ||
+    JSON.stringify(old.treatment) !== JSON.stringify(wanted.treatment);
   return {
     session: sessionPart(old) !== sessionPart(wanted) || keyChange === "other",
     password: keyChange === "password",
-    import:
-      reflection || old.allowLocalAs !== wanted.allowLocalAs || !policiesEqual(old.importPolicy, wanted.importPolicy),
-    export:
-      reflection || old.nextHopMode !== wanted.nextHopMode || !policiesEqual(old.exportPolicy, wanted.exportPolicy),
+    limits: JSON.stringify(old.maxPrefix) !== JSON.stringify(wanted.maxPrefix),
+    import: both || old.allowLocalAs !== wanted.allowLocalAs || !policiesEqual(old.importPolicy, wanted.importPolicy),
+    export: both || old.nextHopMode !== wanted.nextHopMode || !policiesEqual(old.exportPolicy, wanted.exportPolicy),
   };
 }
 
@@ -41,6 +45,8 @@ function sessionPart(config: PeerConfig): string {
     allowLocalAs: _allow,
     importPolicy: _import,
     exportPolicy: _export,
+    maxPrefix: _limits,
+    treatment: _treatment,
     port: _port,
     bfd: _bfd,
     shutdown: _shutdown,

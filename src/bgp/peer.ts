@@ -2,24 +2,21 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
-import { type ExportOrigin, exportProfileOf } from "./export-profile.ts";
 import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
-import type { PathAttributes } from "./packet/attributes.ts";
+import { LimitKeeper } from "./limit-keeper.ts";
 import { ErrorCode, RefreshSubtype } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
 import type { RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
-import { PolicyRunner } from "./policy/apply.ts";
+import { exportProfileOf, importRulesOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
 import { RefreshWindow } from "./refresh-window.ts";
 import { AdjRibIn, type ImportRules, isOf } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupTable } from "./rib/group-table.ts";
-import { createImportRules } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import type { Rib } from "./rib/rib.ts";
-import { roleOf } from "./roles.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type {
   BgpSpeakerListener,
@@ -48,17 +45,18 @@ export interface Session {
   unreachable(text: string): void;
   /** Queues octets of whole messages; false asks to stop until `onWritable`. */
   send(bytes: Uint8Array): boolean;
+  /** Asks for all routes of a family again; false if that is not possible. */
+  sendRouteRefresh(family: Family): boolean;
   status(): SessionStatus;
 }
 
 /** What all peers of a speaker share. */
-export interface PeerEnvironment extends ExportOrigin {
+export interface PeerEnvironment extends SpeakerRules {
   readonly rib: Rib;
   readonly groups: GroupTable;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly retention: RetentionLimits;
-  readonly intern: (attributes: PathAttributes) => PathAttributes;
   readonly isOwnAddress: (address: IpAddress) => boolean;
   /** R and F bits after a restart of the whole speaker; read for every OPEN. */
   readonly restart: () => { readonly restarting: boolean; readonly forwardingPreserved: boolean };
@@ -85,6 +83,7 @@ export class Peer implements SessionListener, GroupMember {
   readonly #keeper: StaleRouteKeeper;
   readonly #refreshWindow: RefreshWindow;
   readonly #endOfRib = new Set<Family>();
+  readonly #limitKeeper: LimitKeeper;
   #config: PeerConfig;
   #negotiated: NegotiatedSession | undefined;
   /** Our end of the last session; also judges routes that are kept after its loss. */
@@ -120,6 +119,18 @@ export class Peer implements SessionListener, GroupMember {
         environment.wake();
       },
     });
+    this.#limitKeeper = new LimitKeeper(
+      config.maxPrefix,
+      { count: (family) => table.countOf(family), has: (prefix, pathId) => rib.has(table, prefix, pathId) },
+      {
+        peer: config.name,
+        clock: environment.clock,
+        logger: environment.logger,
+        start: () => this.session.start(),
+        end: (reason) => this.#end(reason),
+        askAgain: (family) => this.session.sendRouteRefresh(family),
+      },
+    );
     this.session = environment.createSession(config, this, () => this.#restartState());
   }
 
@@ -147,6 +158,7 @@ export class Peer implements SessionListener, GroupMember {
     this.session.reconfigure(config);
     if (config.shutdown === undefined && wasShutDown) this.session.start();
     else if (config.shutdown !== undefined && !wasShutDown) this.#shutDown(config.shutdown.message);
+    if (change.limits) this.#limitKeeper.configure(config.maxPrefix);
     if (!change.import) return;
     this.#table.rules = this.#rules(config);
     this.#table.source = this.#renewedSource();
@@ -162,7 +174,8 @@ export class Peer implements SessionListener, GroupMember {
   /** How the peer's routes have to be exported now; undefined without a session. */
   get exportProfile(): ExportProfile | undefined {
     const session = this.#negotiated;
-    return session === undefined ? undefined : exportProfileOf(this.#config, session, this.#environment);
+    if (session === undefined) return undefined;
+    return exportProfileOf(this.#config, session, this.#environment);
   }
 
   send(bytes: Uint8Array): boolean {
@@ -179,8 +192,7 @@ export class Peer implements SessionListener, GroupMember {
   /** Ends the session and forgets what the peer told us. */
   async remove(notification: Notification): Promise<void> {
     this.#closed = true;
-    this.#keeper.stop();
-    this.#refreshWindow.stop();
+    this.#stopTimers();
     this.#environment.groups.leave(this);
     this.#environment.rib.removeWhere(this.#table, () => true);
     this.#environment.wake();
@@ -190,20 +202,22 @@ export class Peer implements SessionListener, GroupMember {
   /** Ends the session because the speaker stops; after `restart` the peer keeps our routes (RFC 4724). */
   async close(mode: StopMode): Promise<void> {
     this.#closed = true;
-    this.#keeper.stop();
-    this.#refreshWindow.stop();
+    this.#stopTimers();
     await this.session.stop(mode === "restart" ? mode : this.#forGood(mode));
   }
 
   status(): PeerStatus {
     const { shutdown } = this.#config;
+    const { limits, restReason } = this.#limitKeeper;
+    const whyNot = shutdown === undefined ? restReason : shutdownText(shutdown.message);
     return {
       ...this.session.status(),
-      ...(shutdown === undefined ? {} : { lastReason: shutdownReason(shutdown.message) }),
+      ...(whyNot !== undefined && { lastReason: { kind: "administrative", text: whyNot } }),
       config: this.#config,
       received: this.#table.paths.size,
       accepted: this.#table.accepted,
       stale: this.#table.stale,
+      discarded: limits?.discarded ?? 0,
       advertised: this.#environment.groups.countFor(this),
       endOfRibReceived: [...this.#endOfRib],
     };
@@ -222,6 +236,7 @@ export class Peer implements SessionListener, GroupMember {
     this.#negotiated = session;
     this.#localAddress = session.localAddress;
     this.#endOfRib.clear();
+    this.#limitKeeper.onEstablished();
     this.#keeper.onEstablished(session);
     this.#table.source = this.#renewedSource();
     this.#table.rules = this.#rules(this.#config);
@@ -240,9 +255,13 @@ export class Peer implements SessionListener, GroupMember {
       for (const { prefix, pathId } of nlri) rib.withdraw(this.#table, prefix, pathId);
     if (update.attributes !== undefined) {
       const attributes = intern(update.attributes);
-      for (const { nextHop, nlri } of update.announcements)
-        for (const { prefix, pathId } of nlri) rib.update(this.#table, prefix, pathId, attributes, nextHop);
+      const { limits } = this.#limitKeeper;
+      for (const { family, nextHop, nlri } of update.announcements)
+        for (const { prefix, pathId } of nlri)
+          if (limits === undefined || limits.admits(family, prefix, pathId))
+            rib.update(this.#table, prefix, pathId, attributes, nextHop);
     }
+    this.#limitKeeper.afterUpdate(update);
     if (update.endOfRib !== undefined) {
       this.#endOfRib.add(update.endOfRib);
       this.#keeper.onEndOfRib(update.endOfRib);
@@ -290,13 +309,24 @@ export class Peer implements SessionListener, GroupMember {
 
   /** Ends the session for good, also what is kept of an earlier one. The configuration says why. */
   #shutDown(message: string): void {
-    const { logger, rib, wake } = this.#environment;
+    const { rib, wake } = this.#environment;
     this.#keeper.stop();
     rib.removeWhere(this.#table, () => true);
     wake();
-    this.session.stop(this.#forGood(administrativeShutdown(message))).catch((error: unknown) => {
-      logger.error({ peer: this.name, error }, "could not close a session that is shut down");
+    this.#end(this.#forGood(administrativeShutdown(message)));
+  }
+
+  /** Closes the session; whatever begins it again is the caller's business. */
+  #end(reason: Notification): void {
+    this.session.stop(reason).catch((error: unknown) => {
+      this.#environment.logger.error({ peer: this.name, error }, "could not close a session");
     });
+  }
+
+  #stopTimers(): void {
+    this.#keeper.stop();
+    this.#refreshWindow.stop();
+    this.#limitKeeper.stop();
   }
 
   /** The F bit also holds after a mere loss of the session: our kernel routes were there all the time. */
@@ -315,18 +345,11 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   #rules(config: PeerConfig): ImportRules {
-    const { intern, routerId, isOwnAddress } = this.#environment;
-    const role = roleOf(config);
-    return createImportRules({
-      peerType: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
-      localAs: config.localAs,
-      ...(role === undefined ? {} : { leakPrevention: { role: role.local, remoteAs: config.remoteAs, intern } }),
-      allowLocalAs: config.allowLocalAs,
-      routerId,
-      clusterId: config.clusterId ?? routerId,
-      isOwnAddress: (address) => this.#localAddress?.equals(address) === true || isOwnAddress(address),
-      policy: new PolicyRunner(config.importPolicy, intern),
-    });
+    return importRulesOf(
+      config,
+      this.#environment,
+      (address) => this.#localAddress?.equals(address) === true || this.#environment.isOwnAddress(address),
+    );
   }
 
   /** RFC 8538 §3.1: a peer that keeps routes over NOTIFICATIONs must hear that this one is meant to end everything. */
@@ -337,18 +360,6 @@ export class Peer implements SessionListener, GroupMember {
   }
 }
 
-function shutdownReason(message: string): SessionDownReason {
-  return { kind: "administrative", text: `administratively shut down${message === "" ? "" : ` "${message}"`}` };
-}
-
-function sourceOf(config: PeerConfig, identifier: number): PathSource {
-  return {
-    kind: "peer",
-    peer: config.name,
-    address: config.address,
-    type: config.localAs === config.remoteAs ? "ibgp" : "ebgp",
-    remoteAs: config.remoteAs,
-    identifier,
-    routeReflectorClient: config.routeReflectorClient,
-  };
+function shutdownText(message: string): string {
+  return `administratively shut down${message === "" ? "" : ` "${message}"`}`;
 }

@@ -36,6 +36,8 @@ import type {
 
 /** What can be adjusted; everything has a default. */
 export interface SpeakerOptions {
+  /** RFC 8212: an eBGP peer without import policy gives, and one without export policy gets, no routes; false if absent. */
+  readonly requirePolicy?: boolean;
   /** How the best path is chosen, where it differs from `defaultDecisionOptions`. */
   readonly decision?: Partial<DecisionOptions>;
   /** This process takes over from an earlier one whose routes peers may still hold (RFC 4724 §4.1). */
@@ -149,6 +151,7 @@ export class SpeakerCore implements BgpSpeaker {
       isOwnAddress: (address) =>
         Object.values(ownNextHops).some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
       ownNextHops,
+      requirePolicy: options.requirePolicy ?? false,
       restart: () => ({
         restarting: this.#restarts,
         forwardingPreserved: options.restarting?.forwardingPreserved ?? false,

@@ -6,6 +6,8 @@ import type { BgpRole, Capability } from "./packet/capability.ts";
 import type { Family } from "./packet/family.ts";
 import type { CodecContext, NextHop, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import type { Policy } from "./policy/types.ts";
+import type { PrefixLimitSettings } from "./rib/prefix-limit.ts";
+import type { RouteTreatment } from "./route-treatment.ts";
 
 /** The states of RFC 4271 §8.2.2. */
 export type SessionState = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
@@ -60,8 +62,12 @@ export interface PeerConfig {
   readonly nextHopMode: "auto" | "self" | "keep";
   /** How often our own AS may stand in a received AS_PATH. */
   readonly allowLocalAs: number;
-  readonly importPolicy: Policy;
-  readonly exportPolicy: Policy;
+  /** Accepts everything if absent, but see `SpeakerOptions.requirePolicy`. */
+  readonly importPolicy?: Policy;
+  readonly exportPolicy?: Policy;
+  /** How many routes to take, per family; no limit if absent. */
+  readonly maxPrefix?: Readonly<Partial<Record<Family, PrefixLimitSettings>>>;
+  readonly treatment?: RouteTreatment;
   /** Watch the peer with BFD. The speaker does not do it by itself: who does tells it by `peerUnreachable`. */
   readonly bfd?: BfdWish;
 }
@@ -199,6 +205,8 @@ export type PathSource =
       readonly remoteAs: number;
       readonly identifier: number;
       readonly routeReflectorClient: boolean;
+      /** The peer may have packets dropped (`isBlackhole`). */
+      readonly mayBlackhole?: boolean;
     };
 
 /**
@@ -216,6 +224,8 @@ export interface PeerStatus extends SessionStatus {
   readonly received: number;
   readonly accepted: number;
   readonly stale: number;
+  /** Announcements that a `maxPrefix` of action `discard` has kept out since there was room last. */
+  readonly discarded: number;
   /** Paths in the Adj-RIB-Out. */
   readonly advertised: number;
   /** End-of-RIB seen on this session, per family. */

@@ -45,7 +45,7 @@ function canonicalLegs(legs: readonly RouteNextHop[]): readonly RouteNextHop[] {
     const last = merged.at(-1);
     if (last !== undefined && compareLegs(last, leg) === 0)
       merged[merged.length - 1] = { ...last, weight: Math.min(last.weight + leg.weight, maximumWeight) };
-    else merged.push(leg);
+    else merged.push(leg.weight > maximumWeight ? { ...leg, weight: maximumWeight } : leg);
   }
   const [only] = merged;
   return merged.length === 1 && only !== undefined ? [{ ...only, weight: 1 }] : merged;

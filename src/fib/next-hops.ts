@@ -58,9 +58,10 @@ export class NextHops {
   resolve(forwarding: DesiredForwarding): Resolution {
     const legs: RouteNextHop[] = [];
     const missing: string[] = [];
-    for (const target of this.#targetsOf(forwarding)) {
-      if (target.resolution.ok) legs.push(...target.resolution.legs);
-      else missing.push(target.resolution.reason);
+    for (const [target, weight] of this.#weightedTargetsOf(forwarding)) {
+      if (!target.resolution.ok) missing.push(target.resolution.reason);
+      else if (weight === undefined) legs.push(...target.resolution.legs);
+      else for (const leg of target.resolution.legs) legs.push({ ...leg, weight: leg.weight * weight });
     }
     if (missing.length === 0) return { ok: true, legs };
     const reason = missing.join("; ");
@@ -93,10 +94,14 @@ export class NextHops {
     return found;
   }
 
-  /** Finds or makes the targets of a forwarding. */
   *#targetsOf(forwarding: DesiredForwarding): IterableIterator<Target> {
-    if (forwarding.mode === "device") yield this.#deviceTarget(forwarding.device);
-    if ("nextHops" in forwarding) for (const hop of forwarding.nextHops) yield this.#gatewayTarget(hop);
+    for (const [target] of this.#weightedTargetsOf(forwarding)) yield target;
+  }
+
+  /** Finds or makes the targets of a forwarding. */
+  *#weightedTargetsOf(forwarding: DesiredForwarding): IterableIterator<[Target, number | undefined]> {
+    if (forwarding.mode === "device") yield [this.#deviceTarget(forwarding.device), undefined];
+    if ("nextHops" in forwarding) for (const hop of forwarding.nextHops) yield [this.#gatewayTarget(hop), hop.weight];
   }
 
   #deviceTarget(device: string): Target {

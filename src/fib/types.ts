@@ -23,6 +23,8 @@ export interface DesiredNextHop {
   /** The gateway is on the device's link whatever its addresses say. Needs `device`. */
   readonly onlink?: boolean;
   readonly device?: string;
+  /** Share of the packets among several next hops, 1 … 256; 1 if absent. */
+  readonly weight?: number;
 }
 
 export type DesiredForwarding =

@@ -10,7 +10,7 @@ import { type Candidate, defaultDecisionOptions } from "../../src/bgp/rib/decisi
 import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
 import { createImportRules } from "../../src/bgp/rib/import-rules.ts";
 import type { Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
-import { addressOf, attributesOf, contextOf, pathOf, peerConfigOf, prefixOf } from "../support/bgp.ts";
+import { acceptPolicy, addressOf, attributesOf, contextOf, pathOf, peerConfigOf, prefixOf } from "../support/bgp.ts";
 import { ScriptedSpeaker } from "../support/scripted-speaker.ts";
 
 const self = addressOf("10.0.0.100");
@@ -153,7 +153,9 @@ class Model {
           routerId,
           clusterId: routerId,
           isOwnAddress: (address) => address.equals(self),
-          policy: new PolicyRunner(config.importPolicy, (attributes) => attributes),
+          policy: new PolicyRunner(config.importPolicy ?? acceptPolicy, (attributes) => attributes),
+          treatment: {},
+          intern: (attributes) => attributes,
         })(prefixOf(text), route.attributes, nextHop);
         if (!verdict.accepted) continue;
         const { stale, pathId } = route;
@@ -170,7 +172,7 @@ class Model {
     const peerType = config.remoteAs === config.localAs ? "ibgp" : "ebgp";
     const rules = new ExportRules(
       {
-        policy: config.exportPolicy,
+        policy: config.exportPolicy ?? acceptPolicy,
         context: contextOf(peerType),
         addPathLimits: {},
         localAs: config.localAs,

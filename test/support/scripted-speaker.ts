@@ -1,6 +1,7 @@
 import type { GracefulRestartState } from "../../src/bgp/fsm/offer.ts";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
+import type { Family } from "../../src/bgp/packet/family.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
 import type { NextHop, Nlri, NotificationMessage, UpdateMessage } from "../../src/bgp/packet/message.ts";
 import type { Session } from "../../src/bgp/peer.ts";
@@ -62,6 +63,8 @@ export class ScriptedSession implements Session {
   /** What the peer knows of us: prefix, with its path identifier if it has one, to attributes and next hop. */
   readonly table = new Map<string, { readonly attributes: PathAttributes; readonly nextHop: NextHop }>();
   readonly log: string[] = [];
+  /** Families that we have asked for again. */
+  readonly asked: Family[] = [];
   /** Octets beyond which the socket asks to stop. */
   capacity = Number.POSITIVE_INFINITY;
   sentOctets = 0;
@@ -115,6 +118,11 @@ export class ScriptedSession implements Session {
     return this.sentOctets <= this.capacity;
   }
 
+  sendRouteRefresh(family: Family): boolean {
+    this.asked.push(family);
+    return true;
+  }
+
   status(): SessionStatus {
     return {
       state: this.#negotiated === undefined ? "Idle" : "Established",
@@ -160,9 +168,10 @@ export class ScriptedSession implements Session {
     attributes: PathAttributes,
     nextHop: NextHop = { address: this.config.address },
     pathId = 0,
+    family: Family = "ipv4-unicast",
   ): void {
     const nlri = [{ prefix: prefixOf(prefix), pathId }];
-    const announcements = [{ family: "ipv4-unicast", nextHop, nlri }] as const;
+    const announcements = [{ family, nextHop, nlri }] as const;
     this.listener.onUpdate({ type: "update", withdrawals: [], announcements, attributes, problems: [] });
   }
 

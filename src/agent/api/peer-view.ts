@@ -34,6 +34,7 @@ export function peerView(status: PeerStatus, bfd: BfdStatus | undefined): PeerVi
       accepted: status.accepted,
       advertised: status.advertised,
       stale: status.stale,
+      discarded: status.discarded,
     },
     messages: {
       received: counters.messagesReceived,

@@ -73,7 +73,7 @@ export interface PeerView {
   gracefulRestart: boolean;
   /** What the peer's OPEN offered, also capabilities that we do not know; empty unless Established. */
   capabilities: string[];
-  routes: { received: number; accepted: number; advertised: number; stale: number };
+  routes: { received: number; accepted: number; advertised: number; stale: number; discarded: number };
   messages: { received: number; sent: number; updatesReceived: number; updatesSent: number };
   timesEstablished: number;
   /** How the path to the peer is watched; null if it is not. */

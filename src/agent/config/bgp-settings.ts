@@ -1,4 +1,8 @@
 import { type DecisionOptions, defaultDecisionOptions } from "../../bgp/rib/decision-steps.ts";
+import type { PrefixLimitSettings } from "../../bgp/rib/prefix-limit.ts";
+
+import type { PeerConfig } from "../../bgp/types.ts";
+import type { AgentConfig } from "./settings.ts";
 
 const switches = {
   "multipath-relaxed": { multipathRelaxed: true },
@@ -15,6 +19,30 @@ const limits = {
 } as const satisfies Record<string, readonly (keyof DecisionOptions)[]>;
 
 const mostPaths = 64;
+
+const limitActions = ["warn", "discard", "restart", "shutdown"] as const;
+
+/** `10000`, `10000:discard` or `10000:restart:300`: the limit of routes, what happens with more, and the rest in seconds. */
+export function parseMaxPrefix(text: string): PrefixLimitSettings {
+  const [, limit = "", action = "restart", idle] = /^(\d{1,9})(?::([a-z]+)(?::(\d{1,5}))?)?$/.exec(text) ?? [];
+  const known = limitActions.find((name) => name === action);
+  if (Number(limit) < 1 || known === undefined || (idle !== undefined && (known !== "restart" || Number(idle) < 1)))
+    throw new Error(
+      "must be a number of routes and what to do with more: 10000:warn, 10000:discard, 10000:shutdown, or 10000:restart:60",
+    );
+  return { limit: Number(limit), action: known, ...(idle !== undefined && { idleSec: Number(idle) }) };
+}
+
+/** What the settings say of all sessions of BGPPeers. */
+export function peerDefaults({
+  bgpMaxPrefix: limit,
+  bgpBlackhole,
+}: Pick<AgentConfig, "bgpMaxPrefix" | "bgpBlackhole">): Pick<PeerConfig, "maxPrefix" | "treatment"> {
+  return {
+    ...(limit !== undefined && { maxPrefix: { "ipv4-unicast": limit, "ipv6-unicast": limit } }),
+    ...(bgpBlackhole && { treatment: { honourBlackhole: true } }),
+  };
+}
 
 /** What `bgpDecision` says: options of the decision process, separated by commas. Throws an Error that says what is wrong. */
 export function decisionOptions(text: string): DecisionOptions {

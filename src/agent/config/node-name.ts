@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "../../core/errors.ts";
-import { ConfigError, parseNodeName } from "./settings.ts";
+import { ConfigError } from "./settings.ts";
+import { parseNodeName } from "./values.ts";
 
 const fileName = "nodename";
 

@@ -1,10 +1,11 @@
+import type { PrefixLimitSettings } from "../../bgp/rib/prefix-limit.ts";
 import { CalibirdError } from "../../core/errors.ts";
 import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
-import { parseDecision } from "./bgp-settings.ts";
+import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
 import {
   parseBoolean,
   parseExclusions,
@@ -15,7 +16,7 @@ import {
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
 import { type Setting, settingOf } from "./setting.ts";
 import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
-import { parseAsNumber, parseInteger, parsePath } from "./values.ts";
+import { parseAsNumber, parseInteger, parseNodeName, parsePath } from "./values.ts";
 
 type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
 
@@ -41,6 +42,10 @@ export interface AgentConfig extends TunnelConfig {
   readonly asNumber: number | undefined;
   /** Undefined: the cluster's BGPConfiguration, else 179. */
   readonly listenPort: number | undefined;
+  /** How many routes of a family a BGPPeer's session may bring; undefined: any number. */
+  readonly bgpMaxPrefix: PrefixLimitSettings | undefined;
+  /** Peers of BGPPeers may have packets dropped by the community BLACKHOLE (RFC 7999). */
+  readonly bgpBlackhole: boolean;
   /** Options of the decision process, as `decisionOptions` reads them. */
   readonly bgpDecision: string;
   readonly runDir: string;
@@ -159,6 +164,24 @@ export const settings = [
     help: "how the best path is chosen: multipath=N, multipath-relaxed, as-path-ignore, … (docs/bgp.md)",
     defaultValue: "multipath-relaxed",
     parse: parseDecision,
+  }),
+  setting({
+    key: "bgpMaxPrefix",
+    flag: "bgp-max-prefix",
+    placeholder: "LIMIT",
+    environment: ["CALIBIRD_BGP_MAX_PREFIX"],
+    help: "most routes from a BGPPeer, and what happens with more: N:warn, N:discard, N:restart:SECONDS or N:shutdown",
+    defaultValue: undefined,
+    parse: parseMaxPrefix,
+  }),
+  setting({
+    key: "bgpBlackhole",
+    flag: "bgp-blackhole",
+    placeholder: "BOOLEAN",
+    environment: ["CALIBIRD_BGP_BLACKHOLE"],
+    help: "true: drop packets to routes that a BGPPeer sends with the community BLACKHOLE (RFC 7999)",
+    defaultValue: false,
+    parse: parseBoolean,
   }),
   setting({
     key: "runDir",
@@ -285,13 +308,6 @@ function parseDatastore(text: string): "embedded" {
   if (["etcd", "etcdv3", "kubernetes"].includes(text))
     throw new ConfigError("UNSUPPORTED_SETTING", `is not built into this version; it has: embedded`);
   throw new Error("must be embedded");
-}
-
-/** A DNS-1123 subdomain, as Calico wants node names. */
-export function parseNodeName(text: string): string {
-  if (text.length > 253 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text))
-    throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
-  return text;
 }
 
 function parseLogLevel(text: string): LogLevel {

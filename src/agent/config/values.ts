@@ -24,3 +24,10 @@ export function parseInteger(text: string, lowest: number, highest: number, what
   if (!(value >= lowest && value <= highest)) throw new Error(`must be ${what} from ${lowest} to ${highest}`);
   return value;
 }
+
+/** A DNS-1123 subdomain, as Calico wants node names. */
+export function parseNodeName(text: string): string {
+  if (text.length > 253 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text))
+    throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
+  return text;
+}

@@ -216,7 +216,7 @@ function explicitFields(explicit: ExplicitPeer) {
     ...(explicit.keepaliveTimeSec === undefined ? {} : { keepaliveTimeSec: explicit.keepaliveTimeSec }),
     restartTimeSec: explicit.restartTimeSec ?? defaultRestartTimeSec,
     filters: explicit.filters,
-    severalPaths: true,
+    isExplicit: true,
   };
 }
 
@@ -227,11 +227,11 @@ interface SessionFields
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
   readonly filters?: readonly string[];
-  readonly severalPaths?: boolean;
+  readonly isExplicit?: boolean;
 }
 
 function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): PeerConfig {
-  const { restartTimeSec, remoteClusterId, filters, severalPaths = false, ...given } = fields;
+  const { restartTimeSec, remoteClusterId, filters, isExplicit = false, ...given } = fields;
   const family: Family = given.address.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
   const localAs = given.localAs ?? own.asNumber ?? input.cluster.asNumber;
   return {
@@ -242,7 +242,8 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
     localAs,
     families: [family],
     // As Calico's BIRD, for the sake of routes with several next hops behind a reflector. In the mesh everybody has just own ones.
-    ...(severalPaths && { addPath: { [family]: { receive: true, send: "all" as const } } }),
+    ...(isExplicit && input.peerDefaults),
+    ...(isExplicit && { addPath: { [family]: { receive: true, send: "all" as const } } }),
     gracefulRestart: { restartTimeSec },
     // RFC 4456 by Calico's rule: a client is an iBGP peer that has no cluster ID or another one than we have.
     routeReflectorClient:

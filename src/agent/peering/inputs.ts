@@ -64,6 +64,8 @@ export interface PeeringInput {
   readonly cluster: ClusterBgp;
   /** In the order of their names. */
   readonly explicit: readonly ExplicitPeer[];
+  /** What holds for all sessions of BGPPeers. */
+  readonly peerDefaults: Pick<PeerConfig, "maxPrefix" | "treatment">;
   /** The policies of a session with these filters; sessions of the mesh have none. */
   readonly policiesFor: (filters: readonly string[]) => PeerPolicies;
   readonly secretOf: (reference: SecretKeySelector) => SecretAnswer;

@@ -48,6 +48,7 @@ export class PeeringReconciler {
   readonly #speaker: PeeringSpeaker;
   readonly #nodeName: string;
   readonly #secrets: Pick<SecretFiles, "get">;
+  readonly #peerDefaults: PeeringInput["peerDefaults"];
   #compiled: Compiled | undefined;
 
   constructor(options: {
@@ -56,12 +57,14 @@ export class PeeringReconciler {
     speaker: PeeringSpeaker;
     nodeName: string;
     secrets: Pick<SecretFiles, "get">;
+    peerDefaults: PeeringInput["peerDefaults"];
   }) {
     this.#cluster = options.cluster;
     this.#engine = options.engine;
     this.#speaker = options.speaker;
     this.#nodeName = options.nodeName;
     this.#secrets = options.secrets;
+    this.#peerDefaults = options.peerDefaults;
   }
 
   /** What of the resources could not be honoured, one sentence each. */
@@ -96,6 +99,7 @@ export class PeeringReconciler {
       ownName: this.#nodeName,
       cluster: clusterBgp(resources),
       explicit: explicit.peers,
+      peerDefaults: this.#peerDefaults,
       policiesFor: (filters) => policies.policiesFor(filters),
       secretOf: (reference) => this.#secrets.get(reference),
       refusal: (peer) => this.#speaker.refusal(peer),

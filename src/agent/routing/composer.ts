@@ -1,3 +1,5 @@
+import { multipathWeights } from "../../bgp/rib/link-bandwidth.ts";
+import { isBlackhole } from "../../bgp/route-treatment.ts";
 import type { LocRibChange, Path } from "../../bgp/types.ts";
 import type { DesiredRoute } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
@@ -6,7 +8,7 @@ import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
 import { PrefixTrie } from "../../net/prefix-trie.ts";
 import { BlockClaims } from "./block-claims.ts";
 import { pathsToUse, type UsedPaths } from "./block-paths.ts";
-import type { EncapsulationContext } from "./encapsulation.ts";
+import type { EncapsulationContext, Way } from "./encapsulation.ts";
 import { LearnedRoutes } from "./learned-routes.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
@@ -267,8 +269,11 @@ export class RouteComposer {
     const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
-    const nextHops = paths.flatMap((path) => (path.nextHop === undefined ? [] : [path.nextHop.address]));
-    const way = this.#ways.choose(prefix, nextHops, pool, this.#options.encapsulation());
+    const reached = paths.filter(({ nextHop }) => nextHop !== undefined);
+    const nextHops = reached.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
+    const way: Way = isBlackhole(best)
+      ? { forwarding: { mode: "blackhole" }, note: "community BLACKHOLE: packets are dropped" }
+      : this.#ways.choose(prefix, nextHops, pool, this.#options.encapsulation(), multipathWeights(reached));
     const learned = `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`;
     const { metric } = this.#options;
     return {

@@ -50,25 +50,27 @@ export interface Way {
   readonly note?: string;
 }
 
-/** The way to all next hops of a route: of several those that can be reached as the pool wants it. */
+/** The way to all next hops of a route, with their `weights` if any: of several those that can be reached as the pool wants it. */
 export function chooseWay(
   nextHops: readonly IpAddress[],
   pool: RoutingPool | undefined,
   context: EncapsulationContext,
+  weights?: readonly number[],
 ): Way {
   const hops: DesiredNextHop[] = [];
   const modes: ("direct" | TunnelMode)[] = [];
   const reasons: string[] = [];
   let mtu = Number.POSITIVE_INFINITY;
   let wanted: "direct" | TunnelMode = "direct";
-  for (const nextHop of nextHops) {
+  for (const [index, nextHop] of nextHops.entries()) {
     const choice = chooseNextHop(nextHop, pool, context);
     if (choice.mode === "waiting") {
       reasons.push(choice.reason);
       wanted = choice.wanted;
       continue;
     }
-    hops.push(choice.hop);
+    const weight = weights?.[index];
+    hops.push(weight === undefined ? choice.hop : { ...choice.hop, weight });
     modes.push(choice.mode);
     mtu = Math.min(mtu, choice.mtu ?? mtu);
   }

@@ -28,7 +28,7 @@ export class PeerRoutes {
     if (this.#routes.size === 0 || !("nextHops" in forwarding)) return forwarding;
     const nextHops = forwarding.nextHops.map((hop) => {
       const gateway = hop.device === undefined ? this.#gatewayOf(hop.gateway) : undefined;
-      return gateway === undefined ? hop : { gateway };
+      return gateway === undefined ? hop : { ...hop, gateway };
     });
     return { ...forwarding, nextHops };
   }

@@ -22,8 +22,9 @@ export class Ways {
     nextHops: readonly IpAddress[],
     pool: RoutingPool | undefined,
     context: EncapsulationContext,
+    weights?: readonly number[],
   ): Way {
-    const way = chooseWay(nextHops, pool, context);
+    const way = chooseWay(nextHops, pool, context, weights);
     if (pool === undefined) {
       this.#last.delete(prefix);
       return way;

@@ -70,7 +70,7 @@ export class PolicyRunner {
 }
 
 /** Two policies are equal if they read the same. */
-export function policiesEqual(left: Policy, right: Policy): boolean {
+export function policiesEqual(left: Policy | undefined, right: Policy | undefined): boolean {
   return left === right || JSON.stringify(left) === JSON.stringify(right);
 }
 

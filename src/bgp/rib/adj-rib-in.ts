@@ -103,6 +103,7 @@ export class AdjRibIn {
   source: PathSource;
   rules: ImportRules;
   readonly #paths = new Set<ReceivedPath>();
+  #ipv4 = 0;
   #accepted = 0;
   #stale = 0;
 
@@ -115,6 +116,11 @@ export class AdjRibIn {
     return this.#paths;
   }
 
+  /** How many paths of a family there are, refused ones included. */
+  countOf(family: Family): number {
+    return family === "ipv4-unicast" ? this.#ipv4 : this.#paths.size - this.#ipv4;
+  }
+
   get accepted(): number {
     return this.#accepted;
   }
@@ -125,12 +131,14 @@ export class AdjRibIn {
 
   add(path: ReceivedPath): void {
     this.#paths.add(path);
+    if (path.prefix.family === 4) this.#ipv4++;
     if (path.refused === undefined) this.#accepted++;
     if (path.stale) this.#stale++;
   }
 
   remove(path: ReceivedPath): void {
     this.#paths.delete(path);
+    if (path.prefix.family === 4) this.#ipv4--;
     if (path.refused === undefined) this.#accepted--;
     if (path.stale) this.#stale--;
   }

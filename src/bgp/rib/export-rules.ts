@@ -1,5 +1,5 @@
 import type { IpAddress } from "../../net/address.ts";
-import { prependAs, withoutConfederation } from "../as-path.ts";
+import { WellKnownCommunity } from "../communities.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { Family } from "../packet/family.ts";
@@ -10,11 +10,9 @@ import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
 import type { Path, PathSource } from "../types.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
+import { type AsPathExport, exportAsPath } from "./as-path-export.ts";
 import { defaultLocalPref } from "./decision-steps.ts";
 import { LastResult } from "./last-result.ts";
-
-/** RFC 1997, and RFC 5065 for the last: without confederations it means the same as NO_EXPORT. */
-const WellKnownCommunity = { noExport: 0xffffff01, noAdvertise: 0xffffff02, noExportSubconfed: 0xffffff03 } as const;
 
 /** Everything that can alter what a peer is told. Peers of one profile are told the same, in the same octets. */
 export interface ExportProfile {
@@ -23,6 +21,10 @@ export interface ExportProfile {
   /** How many paths of a prefix the peers are told, for families in `context.addPathSend`; all if absent. */
   readonly addPathLimits: Readonly<Partial<Record<Family, number>>>;
   readonly localAs: number;
+  /** What happens to AS_PATHs towards eBGP besides; nothing but `localAs` in front if absent. */
+  readonly asPath?: AsPathExport;
+  /** Everything goes out with the wish to be avoided (RFC 8326). */
+  readonly gracefulShutdown?: true;
   readonly routeReflectorClient: boolean;
   readonly clusterId: number;
   readonly nextHopMode: "auto" | "self" | "keep";
@@ -127,13 +129,14 @@ export class ExportRules {
   }
 
   #rewrite(attributes: PathAttributes, source: PathSource): PathAttributes {
-    const { context, localAs, clusterId, role } = this.profile;
+    const { context, clusterId } = this.profile;
     const reflected = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
     const originator = reflected ? (attributes.originatorId ?? source.identifier) : -1;
     return this.#rewritten.get(attributes, originator, () => {
-      if (context.peerType === "ebgp") return this.#identity.intern(towardsEbgp(attributes, localAs, role));
       const reflection = reflected ? { originator, clusterId } : undefined;
-      return this.#identity.intern(towardsIbgp(attributes, reflection));
+      const rewritten =
+        context.peerType === "ebgp" ? towardsEbgp(attributes, this.profile) : towardsIbgp(attributes, reflection);
+      return this.#identity.intern(this.profile.gracefulShutdown === true ? aboutToGo(rewritten) : rewritten);
     });
   }
 }
@@ -142,15 +145,25 @@ export class ExportRules {
 const nonTransitive = 1n << 62n;
 
 /** RFC 4271 §5.1.2 and §5.1.5, RFC 4360 §6, RFC 4456 §8: our AS in front, nothing that belongs inside an AS. */
-function towardsEbgp(attributes: PathAttributes, localAs: number, role: BgpRole | undefined): PathAttributes {
+function towardsEbgp(attributes: PathAttributes, { localAs, asPath, role }: ExportProfile): PathAttributes {
   const { localPref: _, originatorId: __, ...others } = attributes;
   const isMarked = role !== undefined && marksOnExport(role);
   return {
     ...others,
     clusterList: [],
     extendedCommunities: attributes.extendedCommunities.filter((community) => (community & nonTransitive) === 0n),
-    asPath: prependAs(withoutConfederation(attributes.asPath), [localAs]),
+    asPath: exportAsPath(attributes.asPath, asPath ?? { prepend: [localAs] }),
     ...(isMarked ? { onlyToCustomer: attributes.onlyToCustomer ?? localAs } : {}),
+  };
+}
+
+/** RFC 8326 §4.1: the community for those who compute LOCAL_PREF themselves, and its result for iBGP. */
+function aboutToGo(attributes: PathAttributes): PathAttributes {
+  const { communities, localPref } = attributes;
+  return {
+    ...attributes,
+    ...(localPref !== undefined && { localPref: 0 }),
+    communities: [...new Set([...communities, WellKnownCommunity.gracefulShutdown])],
   };
 }
 

@@ -1,10 +1,12 @@
 import { IpAddress } from "../../net/address.ts";
-import { countAs } from "../as-path.ts";
+import { countAs, prependAs } from "../as-path.ts";
+import { WellKnownCommunity } from "../communities.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { PolicyRunner } from "../policy/apply.ts";
 import { leakOf, marksOnImport } from "../roles.ts";
+import type { RouteTreatment } from "../route-treatment.ts";
 import type { ImportRules } from "./adj-rib-in.ts";
 import { LastResult } from "./last-result.ts";
 
@@ -26,6 +28,8 @@ export interface ImportContext {
   readonly leakPrevention?: LeakPrevention;
   readonly isOwnAddress: (address: IpAddress) => boolean;
   readonly policy: PolicyRunner;
+  readonly treatment: RouteTreatment;
+  readonly intern: (attributes: PathAttributes) => PathAttributes;
 }
 
 /**
@@ -33,16 +37,21 @@ export interface ImportContext {
  * `acceptAll`.
  */
 export function createImportRules(context: ImportContext): ImportRules {
-  const { policy, leakPrevention } = context;
-  const marked = new LastResult();
+  const { policy, leakPrevention, peerType, treatment, intern } = context;
+  const prepend = peerType === "ebgp" && treatment.localAs?.prependReceived === true;
+  const amends = prepend || leakPrevention !== undefined;
+  const amended = new LastResult();
+  const amend = (received: PathAttributes): PathAttributes => {
+    const marked = leakPrevention === undefined ? received : mark(leakPrevention, received);
+    return prepend ? intern({ ...marked, asPath: prependAs(marked.asPath, [context.localAs]) }) : marked;
+  };
   return (prefix, received, nextHop) => {
     const hindrance =
       findLoop(context, received) ?? findBadNextHop(context, nextHop) ?? findLeak(leakPrevention, received);
     if (hindrance !== undefined) return { accepted: false, reason: hindrance };
-    const attributes =
-      leakPrevention === undefined ? received : marked.get(received, 0, () => mark(leakPrevention, received));
-    const result = policy.apply({ prefix, attributes, source: "peer", peerType: context.peerType });
-    if (result.action === "accept") return { accepted: true, attributes: result.attributes };
+    const attributes = amends ? amended.get(received, 0, () => amend(received)) : received;
+    const result = policy.apply({ prefix, attributes, source: "peer", peerType });
+    if (result.action === "accept") return { accepted: true, attributes: heed(context, result.attributes) };
     return { accepted: false, reason: `policy ${policy.policy.name} rule ${result.rule} rejected` };
   };
 }
@@ -60,10 +69,31 @@ function mark({ role, remoteAs, intern }: LeakPrevention, attributes: PathAttrib
   return intern({ ...attributes, onlyToCustomer: remoteAs });
 }
 
+/** Does what communities ask for. After the policy, which must not take back what the peer wants of its own routes. */
+function heed({ peerType, treatment, intern }: ImportContext, attributes: PathAttributes): PathAttributes {
+  const { communities, localPref } = attributes;
+  if (communities.length === 0) return attributes;
+  const isLeaving =
+    peerType === "ebgp" &&
+    treatment.honourGracefulShutdown !== false &&
+    communities.includes(WellKnownCommunity.gracefulShutdown);
+  const isToDrop = treatment.honourBlackhole === true && communities.includes(WellKnownCommunity.blackhole);
+  let heeded = attributes;
+  if (isLeaving && localPref !== 0) heeded = { ...heeded, localPref: 0 };
+  // RFC 7999 §3.2: the wish to have packets dropped must not spread further than it was meant.
+  if (isToDrop && !communities.includes(WellKnownCommunity.noExport))
+    heeded = { ...heeded, communities: [...communities, WellKnownCommunity.noExport] };
+  return heeded === attributes ? attributes : intern(heeded);
+}
+
 function findLoop(context: ImportContext, attributes: PathAttributes): string | undefined {
   const occurrences = countAs(attributes.asPath, context.localAs);
   if (occurrences > context.allowLocalAs)
     return `AS_PATH loop: own AS ${context.localAs} stands in it ${occurrences} times, ${context.allowLocalAs} allowed`;
+  const realAs = context.treatment.localAs?.realAs;
+  const real = realAs === undefined ? 0 : countAs(attributes.asPath, realAs);
+  if (real > context.allowLocalAs)
+    return `AS_PATH loop: own AS ${realAs} stands in it ${real} times, ${context.allowLocalAs} allowed`;
   // On every iBGP session, not only on those with clients: a loop may close anywhere.
   if (context.peerType === "ebgp") return undefined;
   if (attributes.originatorId === context.routerId)

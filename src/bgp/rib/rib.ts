@@ -87,6 +87,12 @@ export class Rib {
     this.#replace(destination, known, path);
   }
 
+  /** True if the source has this route. */
+  has(table: AdjRibIn, prefix: Prefix, pathId: number): boolean {
+    const destination = this.#destinations.get(prefix);
+    return destination !== undefined && findPath(destination, table, pathId) !== undefined;
+  }
+
   /** The source no longer has the route. Unknown ones are ignored. */
   withdraw(table: AdjRibIn, prefix: Prefix, pathId: number): void {
     const destination = this.#destinations.get(prefix);

@@ -72,7 +72,7 @@ const peer: PeerView = {
   minimumTtl: null,
   gracefulRestart: false,
   capabilities: ["route-refresh", "fqdn 0x026e3100"],
-  routes: { received: 0, accepted: 0, advertised: 0, stale: 0 },
+  routes: { received: 0, accepted: 0, advertised: 0, stale: 0, discarded: 0 },
   messages: { received: 0, sent: 0, updatesReceived: 0, updatesSent: 0 },
   timesEstablished: 0,
   bfd: null,

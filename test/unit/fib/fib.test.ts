@@ -485,6 +485,15 @@ describe("links and next hops", () => {
     expect(heldAt("10.65.1.0/26")[0]?.nextHops[0]?.gateway).toEqual(address("10.1.0.2"));
   });
 
+  test("next hops of a multipath route get the shares that they are given", async () => {
+    const hop = (gateway: string, weight: number) => ({ gateway: address(gateway), weight });
+    await set(desired("10.65.1.0/26", { mode: "direct", nextHops: [hop("10.1.0.6", 100), hop("10.1.0.7", 25)] }));
+    expect(heldAt("10.65.1.0/26")[0]?.nextHops.map(({ gateway, weight }) => `${gateway} ${weight}`)).toEqual([
+      "10.1.0.6 100",
+      "10.1.0.7 25",
+    ]);
+  });
+
   test("a next hop that moves often is no fight", async () => {
     await set(desired("10.65.1.0/26", via("172.18.0.7")));
     for (let round = 1; round < 10; round++) {

@@ -22,6 +22,7 @@ function input(more: Partial<PeeringInput> = {}): PeeringInput {
     explicit: [],
     secretOf: () => ({ problem: "no secret" }),
     refusal: () => undefined,
+    peerDefaults: {},
     policiesFor: (filters) => ({ importPolicy: named(filters), exportPolicy: named(filters) }),
     ...more,
   };
@@ -64,12 +65,24 @@ describe("compilePeering", () => {
     const { peers } = compilePeering(
       input({ explicit: [explicit({ filters: ["b", "a"] }), explicit({ name: "all", target: all, filters: ["c"] })] }),
     );
-    expect(peers.map(({ name, importPolicy, exportPolicy }) => [name, importPolicy.name, exportPolicy.name])).toEqual([
-      ["Global_10_0_0_254", "b a", "b a"],
-      ["Node_10_0_0_1", "c", "c"],
-      ["Node_10_0_0_3", "c", "c"],
+    expect(peers.map(({ name, importPolicy, exportPolicy }) => [name, importPolicy?.name, exportPolicy?.name])).toEqual(
+      [
+        ["Global_10_0_0_254", "b a", "b a"],
+        ["Node_10_0_0_1", "c", "c"],
+        ["Node_10_0_0_3", "c", "c"],
+      ],
+    );
+    expect(compilePeering(input()).peers.map(({ importPolicy }) => importPolicy?.name)).toEqual(["", ""]);
+  });
+
+  it("limits what the sessions of BGPPeers bring, and not the mesh", () => {
+    const limits = { maxPrefix: { "ipv4-unicast": { limit: 10, action: "discard" } } } as const;
+    const { peers } = compilePeering(input({ explicit: [explicit()], peerDefaults: limits }));
+    expect(peers.map(({ name, maxPrefix, addPath }) => [name, maxPrefix, addPath])).toEqual([
+      ["Global_10_0_0_254", limits.maxPrefix, { "ipv4-unicast": { receive: true, send: "all" } }],
+      ["Mesh_10_0_0_1", undefined, undefined],
+      ["Mesh_10_0_0_3", undefined, undefined],
     ]);
-    expect(compilePeering(input()).peers.map(({ importPolicy }) => importPolicy.name)).toEqual(["", ""]);
   });
 
   it("lets the node dial whose address is the greater text, as Calico does", () => {

@@ -43,7 +43,7 @@ class Told {
         this.routes = routes;
       },
     };
-    this.reconciler = new PeeringReconciler({ cluster, engine, speaker, nodeName: ownName, secrets });
+    this.reconciler = new PeeringReconciler({ cluster, engine, speaker, peerDefaults: {}, nodeName: ownName, secrets });
   }
 
   /** In an order of its own, with texts for addresses. */

@@ -607,4 +607,33 @@ describe("RouteComposer", () => {
       expect(summary(composer.setServices({ all: [], outside: [], announced: [] })).set).toHaveLength(2);
     });
   });
+
+  describe("what communities ask for", () => {
+    const source = { ...path("10.244.5.0/26", "10.0.0.3").source, mayBlackhole: true };
+    const withCommunities = (nextHop: string, others: object): Path => {
+      const plain = path("10.244.5.0/26", nextHop);
+      return { ...plain, attributes: { ...plain.attributes, ...others } };
+    };
+    const learn = (...paths: Path[]) =>
+      newComposer().updateLearned([{ prefix: Prefix.parse("10.244.5.0/26"), paths }]).fib.set[0];
+
+    it("BLACKHOLE drops the packets if the peer may have that", () => {
+      const wanted = withCommunities("10.0.0.3", { communities: [0xffff029a] });
+      expect(learn({ ...wanted, source })).toMatchObject({
+        forwarding: { mode: "blackhole" },
+        reason: expect.stringContaining("BLACKHOLE"),
+      });
+      expect(learn(wanted)).toMatchObject({ forwarding: { mode: "direct" } });
+    });
+
+    it("link bandwidth weighs the next hops", () => {
+      const wide = withCommunities("10.0.0.3", { extendedCommunities: [0x4004_fc00_4e95_02f9n] });
+      const narrow = withCommunities("10.0.0.4", { extendedCommunities: [0x4004_fc00_4e15_02f9n] });
+      const hop = (gateway: string, weight: number) => ({ gateway: IpAddress.parse(gateway), weight });
+      expect(learn(wide, narrow)?.forwarding).toEqual({
+        mode: "direct",
+        nextHops: [hop("10.0.0.3", 100), hop("10.0.0.4", 50)],
+      });
+    });
+  });
 });

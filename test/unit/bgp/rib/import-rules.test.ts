@@ -13,6 +13,8 @@ function imported(attributes: PathAttributes, context: Partial<ImportContext> = 
     clusterId: 0x02020202,
     isOwnAddress: (address) => address.equals(addressOf("10.0.0.100")),
     policy: new PolicyRunner(acceptPolicy, (unchanged) => unchanged),
+    treatment: {},
+    intern: (unchanged) => unchanged,
     ...context,
   });
   const verdict = rules(prefixOf("10.1.0.0/26"), attributes, nextHop);

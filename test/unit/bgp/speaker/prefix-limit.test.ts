@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { PrefixLimitSettings } from "../../../../src/bgp/rib/prefix-limit.ts";
+import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
+import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
+
+const block = (number: number) => `10.1.${number}.0/26`;
+
+async function limited(settings: PrefixLimitSettings) {
+  const speaker = new ScriptedSpeaker();
+  const config = peerConfigOf(
+    { name: "peer", address: "10.0.0.1", port: 179 },
+    { remoteAs: 65001, maxPrefix: { "ipv4-unicast": settings } },
+  );
+  speaker.core.setPeers([config]);
+  await speaker.core.start();
+  const session = speaker.session("peer");
+  session.up();
+  const announce = (...numbers: number[]) => {
+    for (const number of numbers) session.announce(block(number), attributesOf([65001]));
+    speaker.settle();
+  };
+  const status = () => {
+    const [peer] = speaker.core.peers();
+    if (peer === undefined) throw new Error("the peer is gone");
+    return peer;
+  };
+  return { speaker, session, config, announce, status };
+}
+
+describe("a peer with more routes than it may have", () => {
+  it("keeps them all if it shall only be warned of", async () => {
+    const { announce, status, session } = await limited({ limit: 2, action: "warn" });
+    announce(1, 2, 3);
+    expect(status()).toMatchObject({ received: 3, discarded: 0 });
+    expect(session.stopped).toBeUndefined();
+  });
+
+  it("has further ones discarded, may change those it has, and is asked again when there is room", async () => {
+    const { announce, status, session, speaker } = await limited({ limit: 4, action: "discard" });
+    announce(1, 2, 3, 4, 5, 6);
+    expect(status()).toMatchObject({ received: 4, discarded: 2 });
+    session.announce(block(1), attributesOf([65001, 65002]));
+    expect(status()).toMatchObject({ received: 4, discarded: 2 });
+    for (const number of [1, 2]) session.withdraw(block(number));
+    speaker.settle();
+    expect(session.asked).toEqual(["ipv4-unicast"]);
+    announce(5, 6);
+    expect(status()).toMatchObject({ received: 4, discarded: 0 });
+  });
+
+  it("is hung up on with the limit in the NOTIFICATION, rests, and is tried again", async () => {
+    const { announce, status, session, speaker } = await limited({ limit: 2, action: "restart", idleSec: 30 });
+    announce(1, 2, 3, 4);
+    expect(session.stopped).toBe("6/1");
+    expect(Buffer.from(session.farewell?.data ?? []).toString("hex")).toBe("00010100000002");
+    expect(status().lastReason?.text).toBe("more than 2 ipv4-unicast routes; tried again after 30 s");
+    session.down("administrative");
+    speaker.settle();
+    expect(status().received).toBe(0);
+    speaker.clock.advance(29_000);
+    expect(session.starts).toBe(1);
+    speaker.clock.advance(1_000);
+    expect(session.starts).toBe(2);
+    expect(status().lastReason).toBeUndefined();
+    session.up();
+    announce(1, 2);
+    expect(status().received).toBe(2);
+  });
+
+  it("stays down until its limit changes if that is wanted", async () => {
+    const { announce, session, speaker, config, status } = await limited({ limit: 2, action: "shutdown" });
+    announce(1, 2, 3);
+    session.down("administrative");
+    speaker.clock.advance(3600_000);
+    expect(session.starts).toBe(1);
+    expect(status().lastReason?.text).toBe("more than 2 ipv4-unicast routes; down until its configuration changes");
+    speaker.core.setPeers([{ ...config, maxPrefix: { "ipv4-unicast": { limit: 9, action: "shutdown" } } }]);
+    expect(session.starts).toBe(2);
+    expect(speaker.session("peer")).toBe(session);
+  });
+
+  it("may have as many of the other family as it likes", async () => {
+    const { speaker, session, status } = await limited({ limit: 1, action: "discard" });
+    const attributes = attributesOf([65001]);
+    const nextHop = { address: session.config.address };
+    for (const number of [1, 2, 3]) session.announce(`fd00:${number}::/64`, attributes, nextHop, 0, "ipv6-unicast");
+    speaker.settle();
+    expect(status()).toMatchObject({ received: 3, discarded: 0 });
+  });
+});
