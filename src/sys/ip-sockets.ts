@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { hostIsLittleEndian } from "./byte-order.ts";
-import { bindSocket, createSocket, SyscallError, setSocketOption } from "./libc.ts";
+import { bindSocket, connectSocket, createSocket, getSocketOption, SyscallError, setSocketOption } from "./libc.ts";
 
 // linux/socket.h, linux/in.h
 const AF_INET = 2;
@@ -15,10 +15,15 @@ const IPPROTO_IP = 0;
 const IPPROTO_UDP = 17;
 const IP_HDRINCL = 3;
 const IP_MTU_DISCOVER = 10;
+const IP_MTU = 14;
 const IP_FREEBIND = 15;
 const IP_PMTUDISC_DONT = 0;
 const IP_PMTUDISC_DO = 2;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
 const EPERM = 1;
+/** Nothing is sent to it. */
+const DISCARD_PORT = 9;
 
 /**
  * A non-blocking socket that receives every IPv4 packet of a protocol for this namespace, with its header, and sends packets
@@ -50,6 +55,43 @@ export function openUdpSocket(address: number, port: number, bufferBytes: number
  */
 export function setPathMtuDiscovery(fd: number, enabled: boolean): void {
   setSocketOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, encodeInt(enabled ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT));
+}
+
+/**
+ * Lets the kernel hand over datagrams of one sender put together, where it can (Linux 5.0), and returns whether it can cut
+ * what is sent (4.18).
+ */
+export function allowUdpBatches(fd: number): boolean {
+  const isKnown = (option: number, value: number): boolean => {
+    try {
+      setSocketOption(fd, IPPROTO_UDP, option, encodeInt(value));
+      return true;
+    } catch (error) {
+      if (error instanceof SyscallError) return false;
+      throw error;
+    }
+  };
+  isKnown(UDP_GRO, 1);
+  return isKnown(UDP_SEGMENT, 0);
+}
+
+/** A socket for `pathMtu`. The caller closes it. Throws SyscallError. */
+export function openPathProbe(): number {
+  return createSocket(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+}
+
+/**
+ * How large packets to an address, unsigned 32 bits, may be as far as the kernel knows: what routers have told it within the
+ * last minutes, else the route's. Undefined if there is no route.
+ */
+export function pathMtu(probeFd: number, address: number): number | undefined {
+  try {
+    connectSocket(probeFd, encodeAddress(address, DISCARD_PORT));
+    return getSocketOption(probeFd, IPPROTO_IP, IP_MTU);
+  } catch (error) {
+    if (error instanceof SyscallError) return undefined;
+    throw error;
+  }
 }
 
 function configured(fd: number, configure: (fd: number) => void): number {

@@ -20,6 +20,7 @@ const native = {
   inet_pton: libc.func("int inet_pton(int family, const char *text, uint8_t *octets)"),
   connect: libc.func("int connect(int fd, uint8_t *address, uint32_t length)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
+  getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)"),
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   ioctl: libc.func("int ioctl(int fd, unsigned long request, uint8_t *argument)"),
@@ -144,6 +145,14 @@ export function setSocketOption(fd: number, level: number, option: number, value
   check("setsockopt", subject, () => native.setsockopt(fd, level, option, value, value.length));
 }
 
+/** getsockopt(2) of an option that is an int. Throws SyscallError. */
+export function getSocketOption(fd: number, level: number, option: number): number {
+  const value = new Uint8Array(4);
+  const subject = `option ${level}/${option} of file descriptor ${fd}`;
+  check("getsockopt", subject, () => native.getsockopt(fd, level, option, value, [value.length]));
+  return new DataView(value.buffer).getInt32(0, hostIsLittleEndian);
+}
+
 /** send(2) without flags; returns how many octets were taken. Throws SyscallError (EAGAIN if it would block). */
 export function sendBytes(fd: number, bytes: Uint8Array): number {
   return check("send", `file descriptor ${fd}`, () => native.send(fd, bytes, bytes.length, 0));
@@ -182,13 +191,17 @@ export function interfaceIoctl(fd: number, request: number, device: string, data
 /** TUNSETIFF and TUNSETPERSIST (linux/if_tun.h), and what the device shall be like. */
 const SET_TUN = 0x400454ca;
 const SET_TUN_PERSISTENT = 0x400454cb;
+const SET_TUN_OFFLOAD = 0x400454d0;
+const OFFLOAD_CHECKSUM = 0x01;
+const OFFLOAD_TCP4_SEGMENTATION = 0x02;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 
 /**
  * Makes an open /dev/net/tun the other end of the TUN device of this name, which is made if there is none and outlives the
- * descriptor. Each packet has a struct virtio_net_hdr before it. Throws SyscallError: EBUSY if somebody else has the device
+ * descriptor. Each packet has a struct virtio_net_hdr before it, which may leave it to us to complete its checksum and to cut TCP
+ * of up to 64 KiB into segments. Throws SyscallError: EBUSY if somebody else has the device
  * open, EINVAL if the name belongs to a device of another kind.
  */
 export function attachTun(fd: number, device: string): void {
@@ -196,6 +209,8 @@ export function attachTun(fd: number, device: string): void {
   argument.set(Buffer.from(device).subarray(0, IFNAMSIZ - 1));
   new DataView(argument.buffer).setUint16(IFNAMSIZ, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, hostIsLittleEndian);
   check("ioctl", `TUNSETIFF of device ${device}`, () => native.ioctl(fd, SET_TUN, argument));
+  const offload = OFFLOAD_CHECKSUM | OFFLOAD_TCP4_SEGMENTATION;
+  check("ioctl", `TUNSETOFFLOAD of device ${device}`, () => native.ioctlValue(fd, SET_TUN_OFFLOAD, offload));
   check("ioctl", `TUNSETPERSIST of device ${device}`, () => native.ioctlValue(fd, SET_TUN_PERSISTENT, 1));
 }
 

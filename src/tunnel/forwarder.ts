@@ -4,7 +4,13 @@ import { Worker } from "node:worker_threads";
 import { errorMessage } from "../core/errors.ts";
 import { TunnelError } from "../fib/device/errors.ts";
 import { withNamespaceSync } from "../netlink/namespace.ts";
-import { openRawIpSocket, openUdpSocket, setPathMtuDiscovery } from "../sys/ip-sockets.ts";
+import {
+  allowUdpBatches,
+  openPathProbe,
+  openRawIpSocket,
+  openUdpSocket,
+  setPathMtuDiscovery,
+} from "../sys/ip-sockets.ts";
 import { attachTun, createEventFd, SyscallError } from "../sys/libc.ts";
 import {
   type Carrier,
@@ -20,6 +26,9 @@ import { type DropReason, dropReasons } from "./packet.ts";
 
 const TUN_FILE = "/dev/net/tun";
 const IPPROTO_IPIP = 4;
+/** A socket of this protocol receives nothing. */
+const IPPROTO_RAW = 255;
+const REPLY_BUFFER_BYTES = 65_536;
 /** What the kernel may hold of packets for us, and of ours, in octets: some milliseconds at 10 Gbit/s. */
 const SOCKET_BUFFER_BYTES = 8 * 2 ** 20;
 const ONE = new Uint8Array(BigUint64Array.of(1n).buffer);
@@ -58,7 +67,7 @@ export class Forwarder {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => {
-        for (const fd of [setup.wakeFd, setup.socketFd, ...this.#tunFds]) closeSync(fd);
+        for (const fd of [setup.wakeFd, setup.socketFd, setup.replyFd, setup.probeFd, ...this.#tunFds]) closeSync(fd);
         this.#tunFds.clear();
         this.#end = undefined;
         resolve();
@@ -185,12 +194,19 @@ function openTunFile(): number {
 
 function openDescriptors(carrier: Carrier): ForwarderSetup {
   const counters = new Float64Array(new SharedArrayBuffer((counterNames.length + dropReasons.length) * 8));
-  const socketFd = openSocket(carrier);
-  const wire = carrier.kind === "ipip" ? carrier : { kind: carrier.kind, port: carrier.port };
+  const opened: number[] = [];
+  const keep = (fd: number): number => {
+    opened.push(fd);
+    return fd;
+  };
   try {
-    return { wire, socketFd, wakeFd: createEventFd(), counters };
+    const socketFd = keep(openSocket(carrier));
+    const { kind } = carrier;
+    const wire = kind === "ipip" ? { kind } : { kind, port: carrier.port, segments: allowUdpBatches(socketFd) };
+    const replyFd = keep(openRawIpSocket(IPPROTO_RAW, REPLY_BUFFER_BYTES));
+    return { wire, socketFd, replyFd, probeFd: keep(openPathProbe()), wakeFd: keep(createEventFd()), counters };
   } catch (error) {
-    closeSync(socketFd);
+    for (const fd of opened) closeSync(fd);
     throw error;
   }
 }

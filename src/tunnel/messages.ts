@@ -10,7 +10,14 @@ export type Carrier =
   | { readonly kind: "udp"; readonly localAddress: IpAddress; readonly port: number };
 
 /** A carrier's part of what the forwarding thread has to know. */
-export type CarrierWire = { readonly kind: "ipip" } | { readonly kind: "udp"; readonly port: number };
+export type CarrierWire =
+  | { readonly kind: "ipip" }
+  | {
+      readonly kind: "udp";
+      readonly port: number;
+      /** The kernel can cut what is sent into datagrams. */
+      readonly segments: boolean;
+    };
 
 /** What the forwarding thread gets when it starts: descriptors that the main thread opened and will close. */
 export interface ForwarderSetup {
@@ -19,6 +26,10 @@ export interface ForwarderSetup {
   readonly wire: CarrierWire;
   /** Of IPIP: a raw socket of protocol 4 that takes packets with their header. Of UDP: the bound socket. */
   readonly socketFd: number;
+  /** A raw socket for packets with their header, to answer pods. */
+  readonly replyFd: number;
+  /** A socket for `pathMtu`. */
+  readonly probeFd: number;
   /** A number per counter, in the order of `counterNames` and then `dropReasons`; only the thread writes. */
   readonly counters: Float64Array<SharedArrayBuffer>;
 }

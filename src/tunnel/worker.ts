@@ -2,10 +2,14 @@
 // pod --route--> TUN device --read--> outer header or UDP --sendmmsg--> network, and back.
 import { readSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { pathMtu } from "../sys/ip-sockets.ts";
 import { pollReadable } from "../sys/libc.ts";
 import { CommandQueue } from "./command-queue.ts";
+import { PacketCounters } from "./counters.ts";
+import { Incoming } from "./incoming.ts";
 import type { ForwarderReport, ForwarderSetup, TunnelEnd } from "./messages.ts";
-import { PacketPump } from "./packet-pump.ts";
+import { Outgoing } from "./outgoing.ts";
+import { PathMtus } from "./path-mtus.ts";
 import { TunnelRouteTable } from "./route-table.ts";
 
 /** How long a process that exits without closing us has to wait for this thread. */
@@ -13,13 +17,17 @@ const POLL_TIMEOUT_MS = 500;
 /** A TUN device holds 500 packets unless somebody has changed that. */
 const LONGEST_QUEUE_BATCHES = 16;
 
-function run(port: MessagePort, { wakeFd, socketFd, wire, counters }: ForwarderSetup): void {
+function run(port: MessagePort, setup: ForwarderSetup): void {
+  const { wakeFd, socketFd } = setup;
   const report = (message: ForwarderReport): void => port.postMessage(message);
   const routes = new TunnelRouteTable();
   const commands = new CommandQueue(() => receiveMessageOnPort(port)?.message, routes);
   let peers: ReadonlySet<number> = new Set();
   const isPeer = (address: number): boolean => peers.has(address);
-  const pump = new PacketPump({ wire, socketFd, routes, isPeer, counters, onMiss: () => commands.learn() });
+  const counters = new PacketCounters(setup.counters);
+  const pathMtus = new PathMtus({ ask: (node) => pathMtu(setup.probeFd, node), nowMs: () => performance.now() });
+  const outgoing = new Outgoing({ ...setup, counters, routes, pathMtus, onMiss: () => commands.learn() });
+  const incoming = new Incoming({ ...setup, counters, routes, isPeer });
   const counter = new Uint8Array(8);
   let device: TunnelEnd | undefined;
 
@@ -36,7 +44,7 @@ function run(port: MessagePort, { wakeFd, socketFd, wire, counters }: ForwarderS
       }
     }
     if (hasOutgoing === true) sendWaiting();
-    if (hasIncoming === true && device !== undefined) pump.receive(device);
+    if (hasIncoming === true && device !== undefined) incoming.receive(device);
   }
 
   /** There is an end to it, because the device's queue is short. */
@@ -46,7 +54,7 @@ function run(port: MessagePort, { wakeFd, socketFd, wire, counters }: ForwarderS
 
   function sendWaiting(): "more" | "empty" {
     if (device === undefined) return "empty";
-    const end = pump.send(device);
+    const end = outgoing.send(device);
     if (end !== "gone") return end;
     report({ kind: "device-gone", tunFd: device.tunFd });
     device = undefined;

@@ -8,7 +8,8 @@ import { Prefix } from "../../src/net/prefix.ts";
 import { DeviceControl } from "../../src/netlink/device-control.ts";
 import { withNamespaceSync } from "../../src/netlink/namespace.ts";
 import { openRawIpSocket } from "../../src/sys/ip-sockets.ts";
-import { PacketBuffers } from "../../src/sys/packet-buffers.ts";
+import { MessageBatch } from "../../src/sys/message-batch.ts";
+import { PacketMemory } from "../../src/sys/packet-memory.ts";
 import { UserspaceTunnel } from "../../src/tunnel/userspace-tunnel.ts";
 import { Cleanup, packetsOn, soon, TunnelNode, withinOneSecond } from "./support/tunnel-nodes.ts";
 
@@ -70,20 +71,24 @@ test("garbage of protocol 4 is dropped and counted, and disturbs nobody", async 
   const { a, b, tunnelA } = await startPair();
   const rawFd = withNamespaceSync(b.namespace.path, () => openRawIpSocket(4, 65_536));
   cleanup.add(() => closeSync(rawFd));
-  const buffers = new PacketBuffers(1, 256);
+  const memory = new PacketMemory(256);
+  const { bytes, view } = memory;
+  const batch = new MessageBatch(memory, { messages: 1, vectors: 1 });
   const count = 300;
   for (let packet = 0; packet < count; packet++) {
     const length = 20 + (packet % 200);
-    buffers.bytes.set(randomBytes(256));
+    bytes.set(randomBytes(256));
     // Version and length, the protocol, and the addresses are right, or it would not get there; half say IPv4 inside.
-    buffers.view.setUint8(0, 0x45);
-    buffers.view.setUint16(6, 0);
-    buffers.view.setUint16(8, 0x4004);
-    buffers.view.setUint32(12, b.address.w0);
-    buffers.view.setUint32(16, a.address.w0);
-    if (packet % 2 === 0) buffers.view.setUint8(20, 0x45);
-    buffers.prepare(0, 0, length, a.address.w0);
-    expect(buffers.send(rawFd, 0, 1)).toBe(1);
+    view.setUint8(0, 0x45);
+    view.setUint16(6, 0);
+    view.setUint16(8, 0x4004);
+    view.setUint32(12, b.address.w0);
+    view.setUint32(16, a.address.w0);
+    if (packet % 2 === 0) view.setUint8(20, 0x45);
+    batch.clear();
+    batch.begin(a.address.w0, 0, 0);
+    batch.add(0, length);
+    expect(batch.send(rawFd, 0)).toBe(1);
   }
   const seen = () => {
     const { received = 0, dropped } = tunnelA.counters() ?? {};

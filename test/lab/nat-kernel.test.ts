@@ -13,7 +13,8 @@ import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { withNamespaceSync } from "../../src/netlink/namespace.ts";
 import { openRawIpSocket } from "../../src/sys/ip-sockets.ts";
-import { PacketBuffers } from "../../src/sys/packet-buffers.ts";
+import { MessageBatch } from "../../src/sys/message-batch.ts";
+import { PacketMemory } from "../../src/sys/packet-memory.ts";
 import { natState } from "../support/nat-states.ts";
 import { TestNamespace } from "../support/network-namespace.ts";
 import { ManualClock } from "../support/scripted-speaker.ts";
@@ -255,21 +256,26 @@ describe("a packet", () => {
 
   it("of protocol 4 is dropped if it comes from no node and protection is asked for", async () => {
     const [sender, receiver] = [rawSocket(bench.world), rawSocket(bench.node)];
-    const buffers = new PacketBuffers(8, 256);
+    const slotBytes = 256;
+    const memory = new PacketMemory(8 * slotBytes);
+    const { bytes, view } = memory;
+    const batch = new MessageBatch(memory, { messages: 8, vectors: 8 });
     const send = (mark: number) => {
-      buffers.bytes.fill(0);
+      bytes.fill(0);
       // An IPv4 header without options, of protocol 4, from the world to the node; the kernel does the rest.
-      buffers.view.setUint8(0, 0x45);
-      buffers.view.setUint16(8, 0x4004);
-      buffers.view.setUint32(16, IpAddress.parse("192.0.2.1").w0);
-      buffers.view.setUint8(20, mark);
-      buffers.prepare(0, 0, 21, IpAddress.parse("192.0.2.1").w0);
-      expect(buffers.send(sender, 0, 1)).toBe(1);
+      view.setUint8(0, 0x45);
+      view.setUint16(8, 0x4004);
+      view.setUint32(16, IpAddress.parse("192.0.2.1").w0);
+      view.setUint8(20, mark);
+      batch.clear();
+      batch.begin(IpAddress.parse("192.0.2.1").w0, 0, 0);
+      batch.add(0, 21);
+      expect(batch.send(sender, 0)).toBe(1);
     };
     const arrived: number[] = [];
     const receive = () => {
-      const count = buffers.receive(receiver);
-      for (let slot = 0; slot < count; slot++) arrived.push(buffers.view.getUint8(slot * buffers.slotBytes + 20));
+      const count = batch.receive(receiver, slotBytes);
+      for (let slot = 0; slot < count; slot++) arrived.push(view.getUint8(slot * slotBytes + 20));
       return arrived;
     };
     const onlyNode = [IpAddress.parse("192.0.2.1")];

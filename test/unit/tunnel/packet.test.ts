@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  checkInner,
-  decapsulate,
-  describeForDevice,
-  dropReasons,
-  encapsulate,
-  headerBytes,
-} from "../../../src/tunnel/packet.ts";
+import { describeForDevice } from "../../../src/tunnel/device-header.ts";
+import { checkInner, decapsulate, dropReasons, encapsulate, headerBytes } from "../../../src/tunnel/packet.ts";
 
 /** Where the inner packet begins in `memory`. */
 const AT = 40;
@@ -98,6 +92,16 @@ describe("decapsulate", () => {
     expect(decapsulate(tunnelled({ tos: inner }, outer), AT - headerBytes, total)).toBe(expected);
   });
 
+  it("carries ECT(1) over to ECT(0) inside, and to nothing else (RFC 6040 §4.2)", () => {
+    const markInside = (inner: number) => {
+      const view = tunnelled({ tos: 0xb8 | inner }, 1);
+      decapsulate(view, AT - headerBytes, total);
+      expect(sum(view, AT, headerBytes)).toBe(0xffff);
+      return view.getUint8(AT + 1);
+    };
+    expect([0, 1, 2, 3].map(markInside)).toEqual([0xb8, 0xb9, 0xb9, 0xbb]);
+  });
+
   it("carries a congestion mark inside with a right checksum", () => {
     fc.assert(
       fc.property(fc.nat(63), fc.constantFrom(1, 2), fc.nat(0x3fff), (dscp, ecn, fragment) => {
@@ -126,7 +130,7 @@ describe("decapsulate", () => {
         if (typeof result === "string") expect(dropReasons).toContain(result);
         else {
           expect(result + view.getUint16(result + 2)).toBeLessThanOrEqual(headerBytes + bytes.length);
-          describeForDevice(view, result, 1480);
+          describeForDevice(view, 0, result, 1480);
         }
       }),
       { numRuns: 2000 },
@@ -153,7 +157,7 @@ describe("checkInner", () => {
 describe("describeForDevice", () => {
   const nothing = "00".repeat(10);
   const described = (view: DataView, mtu: number) => {
-    describeForDevice(view, AT, mtu);
+    describeForDevice(view, AT - 10, AT, mtu);
     return hex(view, AT - 10, AT);
   };
   /** Flags, type, then lengths in the order of this machine, which the tests take for little-endian. */
