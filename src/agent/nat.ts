@@ -1,3 +1,4 @@
+import { ipipDeviceName } from "../ipip/tunnel-device.ts";
 import type { NatManager } from "../nat/manager.ts";
 import type { NatState, TunnelDevice } from "../nat/ruleset.ts";
 import { IpAddress } from "../net/address.ts";
@@ -8,7 +9,7 @@ import type { ClusterChanges } from "./cluster-cache.ts";
 import type { ClusterResources } from "./cluster-view.ts";
 import type { AgentConfig } from "./config/settings.ts";
 
-const ipipTunnel: TunnelDevice = { name: "tunl0", family: 4, encapsulation: "ipip" };
+const ipipTunnel: TunnelDevice = { name: ipipDeviceName, family: 4, encapsulation: "ipip" };
 
 type NatConfig = Pick<
   AgentConfig,

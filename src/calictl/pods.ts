@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { podLabel } from "../agent/api/pod-routes.ts";
 import type { PodView } from "../agent/api/views.ts";
 import { AgentClient } from "./agent-client.ts";
 import { type CommandContext, parseOutputFormat, UsageError, writeLine, writeStructured } from "./output.ts";
@@ -59,12 +60,10 @@ function podTable(pods: readonly PodView[]): string {
   );
 }
 
-const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
 function parsePodName(text: string): { namespace: string; name: string } {
   const parts = text.split("/");
   const [namespace, name] = parts.length === 1 ? ["default", parts[0] ?? ""] : [parts[0] ?? "", parts[1] ?? ""];
-  if (parts.length > 2 || !label.test(namespace) || !label.test(name))
+  if (parts.length > 2 || !podLabel.test(namespace) || !podLabel.test(name))
     throw new UsageError(
       `"${text}" is no pod: it must be NAME or NAMESPACE/NAME of lower-case letters, digits and '-'`,
     );

@@ -6,6 +6,9 @@ import { checkTunnelWish, type TunnelWish } from "../fib/device/wish.ts";
 import type { Netlink } from "../netlink/types.ts";
 import { type IpipControl, IpipKind, type SeenIpip } from "./ipip-kind.ts";
 
+/** What Linux calls the tunnel that its module makes by itself, and so everybody else. */
+export const ipipDeviceName = "tunl0";
+
 interface IpipDeviceOptions {
   readonly netlink: Netlink;
   readonly clock: Clock;
@@ -30,7 +33,7 @@ export class IpipDevice {
   readonly #keeper: DeviceKeeper<TunnelWish, SeenIpip>;
 
   constructor(options: IpipDeviceOptions) {
-    const { netlink, clock, logger, name = "tunl0", control, graceMs = 60_000 } = options;
+    const { netlink, clock, logger, name = ipipDeviceName, control, graceMs = 60_000 } = options;
     this.#keeper = new DeviceKeeper({
       netlink,
       clock,

@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import { errorMessage } from "../core/errors.ts";
 import { LabError } from "./errors.ts";
 import { enterNode, type MainState, mainProcess, mainState, startMain } from "./runtime/node.ts";
-import { nodePaths } from "./runtime/paths.ts";
+import { downCommand, nodePaths } from "./runtime/paths.ts";
 import { type LabPlan, planLab } from "./runtime/plan.ts";
 import { isAlive, signalProcess, waitUntil } from "./runtime/processes.ts";
 import { removeLab } from "./runtime/remove.ts";
@@ -192,7 +192,7 @@ function readPlan(options: LabUpOptions, report: (line: string) => void): LabPla
 }
 
 function alreadyUp(state: LabState): LabError {
-  const start = `calibird lab down ${state.file} --name ${state.name}`;
+  const start = downCommand(state);
   const message =
     state.phase === "up"
       ? `lab ${state.name} is up since ${state.startedAt}; remove it with "${start}", or use --reconfigure`

@@ -63,7 +63,7 @@ describe("calibird lab", () => {
     await lab("up", file);
     const again = await lab("up", file);
     expect(again.code).toBe(1);
-    expect(again.stderr).toContain(`calibird lab down ${file} --name ${name}`);
+    expect(again.stderr).toContain(`node dist/bin/calibird.js lab down ${file} --name ${name}`);
     expect((await lab("up", file, "--reconfigure")).code).toBe(0);
   });
 

@@ -214,7 +214,7 @@ ${twoNodesOnABridge.trimStart()}`;
   it("refuses to come up twice, and says how to remove it", async () => {
     await expect(Lab.up({ file: lab.file })).rejects.toMatchObject({
       code: "LAB_ALREADY_UP",
-      message: expect.stringContaining(`calibird lab down ${lab.file} --name ${name}`),
+      message: expect.stringContaining(`node dist/bin/calibird.js lab down ${lab.file} --name ${name}`),
     });
   });
 

@@ -4,15 +4,30 @@ import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { runInUml } from "./support/uml-machine.ts";
 
-/** Ids of the host's processes that have this word on their command line. */
-function processesWith(word: string): string[] {
-  return readdirSync("/proc").filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "utf8").includes(word);
-    } catch {
-      return false;
-    }
-  });
+/** Id of the kernel that has this word on its command line; it leads the process group of its machine. */
+function kernelWith(word: string): string | undefined {
+  return processes().find((id) => readProcess(id, "cmdline").includes(word) && groupOf(id) === id);
+}
+
+/** Ids of the processes of a machine; only the kernel's own have its command line. */
+function processesOf(kernel: string): string[] {
+  return processes().filter((id) => groupOf(id) === kernel);
+}
+
+function processes(): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+}
+
+function groupOf(id: string): string | undefined {
+  return /^\d+ \(.*\) \S+ \d+ (\d+) /s.exec(readProcess(id, "stat"))?.[1];
+}
+
+function readProcess(id: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${id}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 const unique = () => `uml-test-${process.pid}-${Math.random().toString(36).slice(2)}`;
@@ -43,7 +58,14 @@ it("switches a machine off when its time is over, and leaves no process of it", 
   const word = unique();
   const script = "echo so far; for i in 1 2 3; do sleep 1000 & done; wait";
   const running = runInUml(["sh", "-c", script], { timeoutMs: 5_000, kernelArguments: [`mark=${word}`] });
-  await vi.waitFor(() => expect(processesWith(word).length).toBeGreaterThan(4), { timeout: 4_500, interval: 100 });
+  const kernel = await vi.waitFor(
+    () => {
+      const found = kernelWith(word) ?? "";
+      expect(processesOf(found).length).toBeGreaterThan(4);
+      return found;
+    },
+    { timeout: 4_500, interval: 100 },
+  );
   await expect(running).rejects.toThrow(/switched off after 5000 ms[\s\S]*so far/);
-  await vi.waitFor(() => expect(processesWith(word)).toEqual([]));
+  await vi.waitFor(() => expect(processesOf(kernel)).toEqual([]));
 });

@@ -27,7 +27,8 @@ function podView(pod: PodRecord): PodView {
   };
 }
 
-const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** What a pod, and what a namespace, may be called. */
+export const podLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const fileName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
 function readRequest(body: unknown): { namespace: string; name: string; networkNamespace?: string } {
@@ -39,8 +40,8 @@ function readRequest(body: unknown): { namespace: string; name: string; networkN
   };
   const labelText = "1 to 63 lower-case letters, digits and '-'";
   return {
-    namespace: text("namespace", namespace, label, labelText),
-    name: text("name", name, label, labelText),
+    namespace: text("namespace", namespace, podLabel, labelText),
+    name: text("name", name, podLabel, labelText),
     ...(networkNamespace !== undefined && {
       networkNamespace: text("networkNamespace", networkNamespace, fileName, "a file name of letters, digits, '_.-'"),
     }),

@@ -126,6 +126,8 @@ export class UnixApiServer {
       const result = await route.handle({ method: route.method, params, query: url.searchParams, body });
       sendJson(response, 200, result ?? {});
     } catch (error) {
+      // Whoever has gone away in the middle of a request wants no answer.
+      if (!(error instanceof ApiError) && request.destroyed && !request.complete) return;
       const view = errorView(error);
       const status = error instanceof ApiError ? error.status : error instanceof CalibirdError ? 422 : 500;
       if (status === 500) this.#logger.error({ err: error, url: request.url }, "request failed");
@@ -229,7 +231,10 @@ function errorView(error: unknown): ErrorView {
   return { error: { code: "INTERNAL", message: `internal error: ${errorMessage(error)}; see the agent's log` } };
 }
 
-/** True if a program accepts connections on this Unix socket. */
+/** Somebody who listens accepts at once, unless it hangs; then it is there all the same. */
+const answerTimeoutMs = 2_000;
+
+/** True if a program listens on this Unix socket. */
 export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -237,6 +242,11 @@ export function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once("error", () => resolve(false));
+    const isBusy = (error: NodeJS.ErrnoException) => error.code === "EAGAIN";
+    socket.once("error", (error) => resolve(isBusy(error)));
+    socket.setTimeout(answerTimeoutMs, () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }

@@ -1,3 +1,4 @@
+import { ipipDeviceName } from "../../ipip/tunnel-device.ts";
 import type { TableFamily } from "../../nat/table.ts";
 import {
   type InterfaceAddress,
@@ -40,8 +41,6 @@ export interface CleanupPlan {
   /** What looks like ours but stays, a sentence each. */
   readonly kept: readonly string[];
 }
-
-const tunnelName = "tunl0";
 
 /**
  * What an agent left: routes of its protocol, the address of tunl0 (a TUN device goes altogether, the kernel's own cannot),
@@ -86,10 +85,10 @@ function linkLeftovers(link: Link, { addresses }: KernelState, settings: Cleanup
       return isOurs ? whole : [];
     }
     case "tun":
-      return link.name === tunnelName || link.name === settings.udpEncapDevice ? whole : [];
+      return link.name === ipipDeviceName || link.name === settings.udpEncapDevice ? whole : [];
     case "ipip":
       // One that leads to a single node is somebody else's.
-      return link.name === tunnelName && link.ipip?.remote === undefined ? addressLeftovers(link, addresses) : [];
+      return link.name === ipipDeviceName && link.ipip?.remote === undefined ? addressLeftovers(link, addresses) : [];
     case "veth":
       return pods && link.name.startsWith(settings.interfacePrefix) ? whole : [];
     default:

@@ -43,7 +43,8 @@ export function explainTarget(text: string, sources: ExplainSources): ExplainVie
   else steps.push(...bgpSteps(status?.route.prefix ?? block?.block ?? target, block, sources));
   steps.push(encapsulationStep(status, pool));
   steps.push(kernelStep(status));
-  const reachable = status !== undefined && forwards(status);
+  const isOwnBlock = status?.state === "installed" && status.route.kind === "local-block" && !target.isHost;
+  const reachable = status !== undefined && (forwards(status) || isOwnBlock);
   return {
     target: text,
     verdict: verdictOf(text, status, workload, reachable, steps),
@@ -228,7 +229,7 @@ function verdictOf(
 ): string {
   if (reachable && workload !== undefined && status?.route.kind === "workload")
     return `${text} is pod ${workload.pod} on this node.`;
-  if (reachable && status !== undefined) {
+  if (reachable && status !== undefined && status.route.forwarding.mode !== "blackhole") {
     const node = status.route.node === undefined ? "" : ` on node ${status.route.node}`;
     return `Packets to ${text}${node} leave by ${status.device ?? "the kernel's choice of device"}.`;
   }

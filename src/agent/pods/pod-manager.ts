@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { basename, dirname } from "node:path";
 import { CalibirdError, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
@@ -240,9 +240,10 @@ export class PodManager {
 
   async #unwire(pod: PodRecord): Promise<void> {
     await this.#options.wiring.unwire(pod.hostInterface);
-    if (pod.namespacePath === undefined) return;
+    const name = namespaceName(pod.namespacePath);
+    if (name === undefined) return;
     try {
-      deleteNamespace(namespaceName(pod.namespacePath));
+      deleteNamespace(name);
     } catch (error) {
       if (!(error instanceof CalibirdError && error.code === "NAMESPACE_NOT_FOUND")) throw error;
     }
@@ -297,8 +298,9 @@ function keyOf({ namespace, name }: { readonly namespace: string; readonly name:
   return `${namespace}/${name}`;
 }
 
-function namespaceName(path: string): string {
-  return path.slice(join(defaultNamespaceDirectory, "/").length);
+/** The name of a namespace that we may have made; a record can be written by anybody, and may name any path. */
+function namespaceName(path: string | undefined): string | undefined {
+  return path !== undefined && dirname(path) === defaultNamespaceDirectory ? basename(path) : undefined;
 }
 
 async function ignoreMissing(deletion: Promise<void>): Promise<void> {

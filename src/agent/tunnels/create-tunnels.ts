@@ -4,7 +4,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { MtuWatcher } from "../../fib/device/mtu-watcher.ts";
 import type { RouteStatus } from "../../fib/types.ts";
-import { IpipDevice } from "../../ipip/tunnel-device.ts";
+import { IpipDevice, ipipDeviceName } from "../../ipip/tunnel-device.ts";
 import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { DeviceControl } from "../../netlink/device-control.ts";
 import type { ForwardingDatabase, Netlink } from "../../netlink/types.ts";
@@ -67,7 +67,7 @@ export function createTunnels(
   const kernel = new IpipDevice({ ...device, onChange: () => ipip.kernelChanged() });
   const userspace = new UserspaceTunnel({
     ...device,
-    name: "tunl0",
+    name: ipipDeviceName,
     carrier: { kind: "ipip" },
     onChange: deviceChanged,
   });

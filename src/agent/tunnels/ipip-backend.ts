@@ -2,7 +2,7 @@ import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { DeviceState } from "../../fib/device/types.ts";
 import type { TunnelWish } from "../../fib/device/wish.ts";
-import type { IpipDevice } from "../../ipip/tunnel-device.ts";
+import { type IpipDevice, ipipDeviceName } from "../../ipip/tunnel-device.ts";
 import type { NetlinkAccess } from "../../netlink/types.ts";
 import type { UserspaceTunnel } from "../../tunnel/userspace-tunnel.ts";
 import type { IpipView } from "../api/views.ts";
@@ -88,7 +88,7 @@ export class IpipBackend {
     if (choice === "userspace") return { backend: "userspace", reason: "as configured" };
     if (choice === "kernel") return { backend: "kernel" };
     try {
-      const existing = (await netlink.links()).find(({ name }) => name === "tunl0");
+      const existing = (await netlink.links()).find(({ name }) => name === ipipDeviceName);
       if (existing?.kind === "tun")
         return {
           backend: "userspace",

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LabError } from "../errors.ts";
 
@@ -73,6 +73,12 @@ export function namespaceName(lab: string, node: string): string {
 /** The file of a named network namespace, where iproute2 looks for it. */
 export function namespacePath(name: string): string {
   return join("/run/netns", name);
+}
+
+/** What to type to remove a lab, also where `calibird` is on nobody's PATH. */
+export function downCommand({ file, name }: { readonly file: string; readonly name: string }): string {
+  const program = relative(process.cwd(), join(installationRoot(), "dist/bin/calibird.js"));
+  return `node ${program} lab down ${file} --name ${name}`;
 }
 
 /** The folder of this installation: the nearest one above this file with our package.json. */

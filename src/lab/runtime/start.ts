@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { LabError } from "../errors.ts";
 import { connectNodes } from "./links.ts";
 import { startMain, startNode } from "./node.ts";
-import { labPaths, labsRoot, namespaceName } from "./paths.ts";
+import { downCommand, labPaths, labsRoot, namespaceName } from "./paths.ts";
 import { type LabPlan, makeSources } from "./plan.ts";
 import { removeLab } from "./remove.ts";
 import { runOrFail } from "./run-program.ts";
@@ -19,7 +19,7 @@ export async function startLab(
   report: (line: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<LabState> {
-  claim(plan.name);
+  claim(plan);
   let state: LabState = {
     format: 1,
     name: plan.name,
@@ -80,7 +80,8 @@ export async function startLab(
 }
 
 /** Takes the lab's directory, which only one process can make. */
-function claim(name: string): void {
+function claim(plan: LabPlan): void {
+  const { name } = plan;
   mkdirSync(labsRoot(), { recursive: true, mode: 0o755 });
   try {
     mkdirSync(labPaths(name).root, { mode: 0o755 });
@@ -88,7 +89,7 @@ function claim(name: string): void {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
     throw new LabError(
       "LAB_ALREADY_UP",
-      `lab ${name} is being started by another process; if there is none, calibird lab down removes what it left`,
+      `lab ${name} is being started by another process; if there is none, remove what it left with "${downCommand(plan)}"`,
       { name },
     );
   }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { BirdNode } from "../guest/bird-node.ts";
 import { Capture, type OuterHeader, type Packet } from "../guest/capture.ts";
 import { eventually } from "../guest/eventually.ts";
+import { loadModule } from "../guest/kernel-modules.ts";
 import { PingStream } from "../guest/ping-stream.ts";
 import type { Scenario } from "../guest/scenario.ts";
 import { type EncapsulationModes, type NodeName, nodeAddresses, nodeNames, TwoSubnets } from "../guest/two-subnets.ts";
@@ -18,8 +19,8 @@ interface World {
 
 /** n3, behind the router, carries IPIP packets in user space; n1 and n2 and the BIRD node b1 leave that to the kernel. */
 async function start(): Promise<World> {
-  if (!existsSync("/dev/net/tun")) execFileSync("modprobe", ["tun"]);
-  execFileSync("modprobe", ["ipip"]);
+  if (!existsSync("/dev/net/tun")) loadModule("tun");
+  loadModule("ipip");
   // 1: no tunl0 in a network namespace unless somebody makes it. The module's own cannot be deleted, and n3 refuses to use it.
   writeFileSync("/proc/sys/net/core/fb_tunnels_only_for_init_net", "1");
   const flags = { n3: "--ipip-backend userspace" };

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { Capture } from "../guest/capture.ts";
 import { eventually } from "../guest/eventually.ts";
+import { loadModule } from "../guest/kernel-modules.ts";
 import type { Scenario } from "../guest/scenario.ts";
 import { type NodeName, nodeAddresses, TwoSubnets } from "../guest/two-subnets.ts";
 
 /** n1 carries IPIP packets in user space; n2 beside it and n3 behind the router leave that to the kernel. */
 async function start(): Promise<TwoSubnets> {
-  if (!existsSync("/dev/net/tun")) execFileSync("modprobe", ["tun"]);
-  execFileSync("modprobe", ["ipip"]);
+  if (!existsSync("/dev/net/tun")) loadModule("tun");
+  loadModule("ipip");
   // 1: no tunl0 in a network namespace unless somebody makes it, so that n1 can have one of another kind.
   writeFileSync("/proc/sys/net/core/fb_tunnels_only_for_init_net", "1");
   const cluster = await TwoSubnets.start({

@@ -7,6 +7,7 @@ import { openNamespace } from "../../../src/netlink/namespace.ts";
 import type { InterfaceAddress, KernelRoute, Link, RouteNextHop } from "../../../src/netlink/types.ts";
 import { codes, ip, ipJson, NetlinkFixture, type OpenedNetlink, succeed } from "../../lab/netlink-fixture.ts";
 import { Capture } from "../guest/capture.ts";
+import { loadModule } from "../guest/kernel-modules.ts";
 import type { Scenario } from "../guest/scenario.ts";
 
 /** A namespace and our way into it. */
@@ -57,7 +58,7 @@ function tunnelRoute(destination: string, nextHops: readonly RouteNextHop[]): Ke
 async function start(): Promise<World> {
   const [near, far] = await Promise.all([newEnd(), newEnd()]);
   // A kernel that has IPIP as a module makes tunl0 everywhere when that is loaded.
-  if (ipJson(near.name, "link", "show").length === 1) execFileSync("modprobe", ["ipip"]);
+  if (ipJson(near.name, "link", "show").length === 1) loadModule("ipip");
   const namespace = openNamespace(far.path);
   await succeed(near.netlink, {
     op: "link-add",

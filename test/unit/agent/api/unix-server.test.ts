@@ -36,12 +36,14 @@ let folder: string;
 let path: string;
 let server: UnixApiServer;
 let closedStreams = 0;
+let errors = 0;
 let sendEvent: (event: string, data: unknown) => void;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "calibird-api-"));
   path = join(folder, "run", "agent.sock");
   closedStreams = 0;
+  errors = 0;
   server = newServer();
   await server.start();
 });
@@ -64,7 +66,8 @@ function newServer(): UnixApiServer {
       },
     },
   ];
-  return new UnixApiServer({ path, mode: 0o600, routes, streams, logger: silentLogger });
+  const logger = { ...silentLogger, error: () => void errors++ };
+  return new UnixApiServer({ path, mode: 0o600, routes, streams, logger });
 }
 
 function call(method: string, url: string, body?: string): Promise<{ status: number; body: unknown }> {
@@ -159,6 +162,20 @@ describe("UnixApiServer", () => {
     await expect.poll(() => closedStreams).toBe(1);
     expect(await call("GET", "/v1/things")).toMatchObject({ status: 200 });
     reader.destroy();
+  });
+
+  it("takes it for no failure of its own if a client goes away in the middle of a request", async () => {
+    const client = connect(path, () =>
+      client.write("POST /v1/things HTTP/1.1\r\nHost: agent\r\nContent-Length: 100\r\n\r\n{"),
+    );
+    await new Promise((resolve) => client.once("ready", resolve));
+    // Served after the one before.
+    expect(await call("GET", "/v1/bug")).toMatchObject({ status: 500 });
+    expect(errors).toBe(1);
+    client.destroy();
+    await new Promise((resolve) => client.once("close", resolve));
+    expect(await call("GET", "/v1/things")).toMatchObject({ status: 200 });
+    expect(errors).toBe(1);
   });
 
   it("refuses a request line that no address can be made of", async () => {
