@@ -219,6 +219,19 @@ describe("a node's IPv6 VXLAN device", () => {
     }
   });
 
+  it("gives the host's own packets its address, also those that come with the node's", async () => {
+    await changeTo(subnets, "Always");
+    const vtep = (await subnets.nodeSpec("n1")).ipv6VXLANTunnelAddr;
+    const table = () => say("nft", "list", "table", "ip6", "calibird");
+    await vi.waitFor(async () => expect((await table()).join()).toContain("vxlan-v6.calico"), patience);
+    for (const source of [[], ["-I", nodesOf(6).n1.address]]) {
+      const capture = await WireCapture.start(subnets.routerNamespace, "n1", "udp port 4789");
+      await subnets.succeed("n1", "ping", "-n", "-c", "1", "-W", "2", ...source, subnets.addressOf("n3-a"));
+      const requests = (await capture.stop()).filter(({ text }) => text.startsWith("ICMP6, echo request"));
+      expect(requests).toMatchObject([{ source: vtep, destination: subnets.addressOf("n3-a") }]);
+    }
+  });
+
   it.for([
     ["a gateway's neighbour", "fe80"],
     ["a VTEP's neighbour", "fd00"],

@@ -14,10 +14,23 @@ import { Prefix } from "../../src/net/prefix.ts";
  * from it from scratch, one prefix after the other, by rules that are written down once more.
  */
 
+/** An IPv4 address or prefix and the one of IPv6 that has the same last four octets, so that what holds what is the same. */
+function inBoth(...texts: readonly string[]): string[] {
+  const ipv6 = texts.map((text) => {
+    const [address = "", length] = text.split("/");
+    const embedded = IpAddress.v6(0xfd000000, 0, 0, IpAddress.parse(address).w0);
+    return length === undefined ? `${embedded}` : `${embedded}/${Number(length) + 96}`;
+  });
+  return [...texts, ...ipv6];
+}
+
+const isIpv6 = (text: string): boolean => text.includes(":");
+const isHost = (prefix: string): boolean => /\/(32|128)$/.test(prefix);
+
 const ownName = "n1";
-const addresses = ["10.0.0.2", "10.0.0.3", "10.9.0.4", "10.0.0.254"] as const;
+const addresses = inBoth("10.0.0.2", "10.0.0.3", "10.9.0.4", "10.0.0.254");
 const nodeNames = ["n2", "n3", "n4"] as const;
-const prefixes = [
+const prefixes = inBoth(
   "10.244.1.0/26",
   "10.244.2.0/26",
   "10.244.2.64/26",
@@ -27,12 +40,13 @@ const prefixes = [
   "10.245.0.0/26",
   "172.31.0.0/24",
   "10.9.0.4/32",
-] as const;
-const blocks = ["10.244.1.0/26", "10.244.2.0/26", "10.244.9.9/32", "10.245.0.0/26"] as const;
-const podAddresses = ["10.244.1.7/32", "10.244.2.5/32", "10.244.9.9/32"] as const;
-const poolCidrs = ["10.244.0.0/16", "10.244.2.0/24", "10.245.0.0/16"] as const;
+);
+const blocks = inBoth("10.244.1.0/26", "10.244.2.0/26", "10.244.9.9/32", "10.245.0.0/26");
+const podAddresses = inBoth("10.244.1.7/32", "10.244.2.5/32", "10.244.9.9/32");
+const poolCidrs = inBoth("10.244.0.0/16", "10.244.2.0/24", "10.245.0.0/16");
 const modes = ["Never", "CrossSubnet", "Always"] as const;
-const onLink = Prefix.parse("10.0.0.0/24");
+const onLink = inBoth("10.0.0.0/24").map(Prefix.parse);
+const isOnLink = (address: IpAddress): boolean => onLink.some((subnet) => subnet.containsAddress(address));
 const defaultMetric = 1024;
 
 type Mode = (typeof modes)[number];
@@ -53,9 +67,9 @@ interface World {
   readonly pools: Map<string, PoolModes>;
   /** Node by address. */
   readonly nodes: Map<string, string>;
-  readonly tunnelReady: { ipip: boolean; vxlan: boolean; udp: boolean };
+  readonly tunnelReady: { ipip: boolean; vxlan: boolean; "vxlan-v6": boolean; udp: boolean };
   /** Nodes whose end of the tunnel is there. */
-  readonly remoteEnds: { readonly ipip: Set<string>; readonly vxlan: Set<string>; readonly udp: Set<string> };
+  readonly remoteEnds: Readonly<Record<keyof World["tunnelReady"], Set<string>>>;
   /** State by node, by block; the order of arrival counts as long as there is no owner. */
   readonly claims: Map<string, Map<string, RoutingBlock["state"]>>;
   readonly pods: Set<string>;
@@ -80,34 +94,42 @@ function poolOf(world: World, prefix: string): PoolModes | undefined {
   return containing.sort(([left], [right]) => Prefix.parse(right).length - Prefix.parse(left).length)[0]?.[1];
 }
 
-function wayTo(world: World, nextHop: string, pool: PoolModes | undefined): WayInWords | undefined {
+function wayTo(world: World, prefix: string, nextHop: string, pool: PoolModes | undefined): WayInWords | undefined {
   const direct = { mode: "direct", hops: [nextHop], mtu: undefined };
   const node = world.nodes.get(nextHop);
   if (pool === undefined) return direct;
-  const isNear = onLink.containsAddress(IpAddress.parse(nextHop));
+  const isNear = isOnLink(IpAddress.parse(nextHop));
   if (pool.udpMode !== "Never") {
     if (pool.udpMode === "CrossSubnet" && isNear) return direct;
     const otherEnd = node === undefined || world.remoteEnds.udp.has(node);
-    if (!world.tunnelReady.udp || !otherEnd) return undefined;
+    if (!world.tunnelReady.udp || !otherEnd || isIpv6(nextHop)) return undefined;
     return { mode: "udp", hops: [`${nextHop} onlink udp.calibird`], mtu: 1472 };
   }
   if (pool.ipipMode !== "Never") {
     if (pool.ipipMode === "CrossSubnet" && isNear) return direct;
     const otherEnd = node === undefined || world.remoteEnds.ipip.has(node);
-    if (!world.tunnelReady.ipip || !otherEnd) return undefined;
+    if (!world.tunnelReady.ipip || !otherEnd || isIpv6(nextHop)) return undefined;
     return { mode: "ipip", hops: [`${nextHop} onlink tunl0`], mtu: 1480 };
   }
   if (pool.vxlanMode === "Never" || (pool.vxlanMode === "CrossSubnet" && isNear)) return direct;
-  if (!world.tunnelReady.vxlan || node === undefined || !world.remoteEnds.vxlan.has(node)) return undefined;
-  return { mode: "vxlan", hops: [`${vtepOf(node)} onlink vxlan.calico`], mtu: 1450 };
+  const tunnel = isIpv6(prefix) ? "vxlan-v6" : "vxlan";
+  if (!world.tunnelReady[tunnel] || node === undefined || !world.remoteEnds[tunnel].has(node)) return undefined;
+  const hops = [`${vtepOf(node, isIpv6(prefix))} onlink ${tunnel}.calico`];
+  return { mode: "vxlan", hops, mtu: tunnel === "vxlan" ? 1450 : 1430 };
 }
 
-function vtepOf(node: string): string {
-  return `10.246.0.${node.slice(1)}`;
+function vtepOf(node: string, ofIpv6: boolean): string {
+  const [ipv4 = "", ipv6 = ""] = inBoth(`10.246.0.${node.slice(1)}`);
+  return ofIpv6 ? ipv6 : ipv4;
 }
 
-function wayToAll(world: World, nextHops: readonly string[], pool: PoolModes | undefined): WayInWords | undefined {
-  const ways = nextHops.flatMap((nextHop) => wayTo(world, nextHop, pool) ?? []);
+function wayToAll(
+  world: World,
+  prefix: string,
+  nextHops: readonly string[],
+  pool: PoolModes | undefined,
+): WayInWords | undefined {
+  const ways = nextHops.flatMap((nextHop) => wayTo(world, prefix, nextHop, pool) ?? []);
   if (ways.length === 0) return undefined;
   const mtus = ways.flatMap(({ mtu }) => mtu ?? []);
   return {
@@ -133,12 +155,12 @@ function learnedRoute(world: World, memory: Memory, prefix: string): string | un
   const paths = fromOwner.length > 0 ? fromOwner : announced;
   const nextHops = paths.map(({ nextHop }) => nextHop);
   const pool = poolOf(world, prefix);
-  let way = wayToAll(world, nextHops, pool);
+  let way = wayToAll(world, prefix, nextHops, pool);
   const key = nextHops.join();
   if (pool === undefined) memory.delete(prefix);
   else if (way !== undefined) memory.set(prefix, { way, nextHops: key });
   else if (memory.get(prefix)?.nextHops === key) way = memory.get(prefix)?.way;
-  const kind = pool === undefined ? "external" : prefix.endsWith("/32") ? "borrowed" : "remote-block";
+  const kind = pool === undefined ? "external" : isHost(prefix) ? "borrowed" : "remote-block";
   const claimant = owner ?? [...(world.claims.get(prefix)?.keys() ?? [])][0];
   const node = (kind === "remote-block" ? claimant : undefined) ?? world.nodes.get(nextHops[0] ?? "");
   const difference = 2147483647 - (paths[0]?.localPref ?? 0);
@@ -172,8 +194,8 @@ function expectedRoute(world: World, memory: Memory, prefix: string): string | u
   }
   const blackhole = { mode: "blackhole", hops: [], mtu: undefined };
   const own = world.claims.get(prefix)?.get(ownName) === "confirmed";
-  if (own && !prefix.endsWith("/32")) return inWords({ ...local, kind: "local-block", way: blackhole, metric: 0 });
-  const gateway = world.peerRoutes.get(prefix.replace("/32", ""));
+  if (own && !isHost(prefix)) return inWords({ ...local, kind: "local-block", way: blackhole, metric: 0 });
+  const gateway = world.peerRoutes.get(prefix.replace(/\/(32|128)$/, ""));
   if (gateway === undefined) return learned;
   const way = { mode: "direct", hops: [gateway], mtu: undefined };
   return inWords({ ...local, kind: "external", way, node: undefined });
@@ -230,7 +252,10 @@ function contextOf({ tunnelReady, nodes, remoteEnds }: World): EncapsulationCont
       node,
       ipipReady,
       ...udp,
-      vxlanGateways: remoteEnds.vxlan.has(node) ? { 4: IpAddress.parse(vtepOf(node)) } : {},
+      vxlanGateways: {
+        ...(remoteEnds.vxlan.has(node) && { 4: IpAddress.parse(vtepOf(node, false)) }),
+        ...(remoteEnds["vxlan-v6"].has(node) && { 6: IpAddress.parse(vtepOf(node, true)) }),
+      },
     };
   };
   return {
@@ -239,13 +264,15 @@ function contextOf({ tunnelReady, nodes, remoteEnds }: World): EncapsulationCont
       4: tunnelReady.vxlan
         ? { ready: true, device: "vxlan.calico", mtu: 1450 }
         : { ready: false, reason: "no vxlan.calico" },
-      6: { ready: false, reason: "no vxlan-v6.calico" },
+      6: tunnelReady["vxlan-v6"]
+        ? { ready: true, device: "vxlan-v6.calico", mtu: 1430 }
+        : { ready: false, reason: "no vxlan-v6.calico" },
     },
     udp: tunnelReady.udp
       ? { ready: true, device: "udp.calibird", mtu: 1472 }
       : { ready: false, reason: "no udp.calibird" },
     udpPort: 8285,
-    isOnLink: (address) => onLink.containsAddress(address),
+    isOnLink,
     peerAt,
   };
 }
@@ -296,9 +323,10 @@ const poolStep = fc
         if (tunnel === "gone") world.pools.delete(cidr);
         else
           world.pools.set(cidr, {
-            ipipMode: tunnel === "ipip" ? mode : "Never",
+            // These two are refused for IPv6 pools.
+            ipipMode: tunnel === "ipip" && !isIpv6(cidr) ? mode : "Never",
             vxlanMode: tunnel === "vxlan" ? mode : "Never",
-            udpMode: tunnel === "udp" ? mode : "Never",
+            udpMode: tunnel === "udp" && !isIpv6(cidr) ? mode : "Never",
           });
         subject.apply(told(world, subject));
       },
@@ -307,7 +335,10 @@ const poolStep = fc
 const nodeStep = fc.tuple(fc.constantFrom(...addresses), fc.option(fc.constantFrom(...nodeNames))).map(
   ([address, name]): Step =>
     (world, subject) => {
-      const left = [...world.nodes].filter(([, held]) => held === name).map(([other]) => other);
+      // A node has one address of each family.
+      const left = [...world.nodes].flatMap(([other, held]) =>
+        held === name && isIpv6(other) === isIpv6(address) ? [other] : [],
+      );
       for (const other of left) world.nodes.delete(other);
       if (name === null) world.nodes.delete(address);
       else world.nodes.set(address, name);
@@ -318,7 +349,10 @@ const nodeStep = fc.tuple(fc.constantFrom(...addresses), fc.option(fc.constantFr
 );
 
 const tunnelStep = fc
-  .tuple(fc.constantFrom("ipip" as const, "vxlan" as const, "udp" as const), fc.option(fc.constantFrom(...nodeNames)))
+  .tuple(
+    fc.constantFrom("ipip" as const, "vxlan" as const, "vxlan-v6" as const, "udp" as const),
+    fc.option(fc.constantFrom(...nodeNames)),
+  )
   .map(
     ([tunnel, node]): Step =>
       (world, subject) => {
@@ -366,7 +400,7 @@ const podStep = fc.constantFrom(...podAddresses).map(
     },
 );
 
-const tunnelAddressStep = fc.subarray(["10.244.1.0/32", "10.244.2.0/32"]).map(
+const tunnelAddressStep = fc.subarray(inBoth("10.244.1.0/32", "10.244.2.0/32")).map(
   (held): Step =>
     (world, subject) => {
       world.tunnelAddresses = held;
@@ -422,10 +456,12 @@ test("after any sequence of changes the routes and announcements are those that 
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 40, size: "max" }), (steps) => {
       const world: World = {
-        pools: new Map([["10.244.0.0/16", { ipipMode: "Never", vxlanMode: "Never", udpMode: "Never" }]]),
+        pools: new Map(
+          inBoth("10.244.0.0/16").map((cidr) => [cidr, { ipipMode: "Never", vxlanMode: "Never", udpMode: "Never" }]),
+        ),
         nodes: new Map([["10.0.0.2", "n2"]]),
-        tunnelReady: { ipip: false, vxlan: false, udp: false },
-        remoteEnds: { ipip: new Set(), vxlan: new Set(), udp: new Set() },
+        tunnelReady: { ipip: false, vxlan: false, "vxlan-v6": false, udp: false },
+        remoteEnds: { ipip: new Set(), vxlan: new Set(), "vxlan-v6": new Set(), udp: new Set() },
         claims: new Map(),
         pods: new Set(),
         tunnelAddresses: [],
