@@ -65,6 +65,7 @@ export function exportProfileOf(config: PeerConfig, session: NegotiatedSession, 
     routeReflectorClient,
     clusterId: clusterId ?? speaker.routerId,
     nextHopMode,
+    ...(session.longLivedGracefulRestart !== undefined && { longLivedStale: true }),
     ...(role !== undefined && { role: role.local }),
     selfAddresses: selfAddresses(session, speaker),
     context: {

@@ -12,12 +12,12 @@ import type { RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { exportProfileOf, importRulesOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
 import { RefreshWindow } from "./refresh-window.ts";
-import { AdjRibIn, type ImportRules, isOf } from "./rib/adj-rib-in.ts";
+import { AdjRibIn, type ImportRules } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupTable } from "./rib/group-table.ts";
 import type { GroupMember } from "./rib/lane.ts";
-import type { Rib } from "./rib/rib.ts";
 import type { StopMode } from "./session/peer-session.ts";
+import { type StaleRouteEnvironment, staleRoutesOf } from "./stale-routes.ts";
 import type {
   BgpSpeakerListener,
   ExplainedPath,
@@ -51,8 +51,7 @@ export interface Session {
 }
 
 /** What all peers of a speaker share. */
-export interface PeerEnvironment extends SpeakerRules {
-  readonly rib: Rib;
+export interface PeerEnvironment extends SpeakerRules, StaleRouteEnvironment {
   readonly groups: GroupTable;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -67,8 +66,6 @@ export interface PeerEnvironment extends SpeakerRules {
   ) => Session;
   /** The session came up or went down. */
   readonly onStateChange: BgpSpeakerListener["onPeerStateChange"];
-  /** Something in the RIB or the peer changed that has to be worked on. */
-  readonly wake: () => void;
 }
 
 type Notification = Exclude<StopMode, "restart">;
@@ -98,20 +95,7 @@ export class Peer implements SessionListener, GroupMember {
     const { rib } = environment;
     const table = new AdjRibIn(sourceOf(config, 0), this.#rules(config));
     this.#table = table;
-    this.#keeper = new StaleRouteKeeper(environment.clock, environment.retention, {
-      get count() {
-        return table.stale;
-      },
-      mark: (families) => rib.markStale(table, families),
-      sweep: (families) => {
-        rib.removeWhere(table, (path) => path.stale && (families === undefined || isOf(path, families)));
-        environment.wake();
-      },
-      keepOnly: (families) => {
-        rib.removeWhere(table, (path) => !isOf(path, families));
-        environment.wake();
-      },
-    });
+    this.#keeper = new StaleRouteKeeper(environment.clock, environment.retention, staleRoutesOf(table, environment));
     this.#refreshWindow = new RefreshWindow(environment.clock, environment.retention.stalePathSec, {
       begin: (family) => rib.beginRefresh(table, family),
       end: (family) => {

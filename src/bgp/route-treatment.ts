@@ -1,4 +1,4 @@
-import { WellKnownCommunity } from "./communities.ts";
+import { WellKnownCommunity } from "./packet/well-known-communities.ts";
 import type { Path } from "./types.ts";
 
 /** Departures from how a peer's routes are usually treated, by what other daemons call them. All may change on a live session. */

@@ -46,6 +46,8 @@ export interface SpeakerOptions {
   readonly convergenceSec?: number;
   /** Upper limit of a restarting peer's own Restart Time; 600 if absent. */
   readonly longestRestartSec?: number;
+  /** Upper limit of a peer's long-lived stale time (RFC 9494); 86400 if absent, and 0 keeps nothing beyond the Restart Time. */
+  readonly longestLongLivedSec?: number;
   /** How long a peer that is back may take to announce its routes again; 360 if absent. */
   readonly stalePathSec?: number;
   /** Deviations from the usual times of a session. */
@@ -147,7 +149,11 @@ export class SpeakerCore implements BgpSpeaker {
       routerId,
       intern,
       wake,
-      retention: { longestRestartSec: options.longestRestartSec ?? 600, stalePathSec: options.stalePathSec ?? 360 },
+      retention: {
+        longestRestartSec: options.longestRestartSec ?? 600,
+        longestLongLivedSec: options.longestLongLivedSec ?? 86_400,
+        stalePathSec: options.stalePathSec ?? 360,
+      },
       isOwnAddress: (address) =>
         Object.values(ownNextHops).some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
       ownNextHops,

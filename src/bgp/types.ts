@@ -55,6 +55,11 @@ export interface PeerConfig {
   readonly shutdown?: { readonly message: string };
   /** Absent: capability 64 is not offered. */
   readonly gracefulRestart?: { readonly restartTimeSec: number };
+  /**
+   * For how long, once our restart time is over, the peer shall keep our routes as routes of last resort (RFC 9494): up to
+   * 16777215 seconds. Absent: it need not. What the peer asks for is honoured all the same; both need `gracefulRestart`.
+   */
+  readonly longLivedGracefulRestart?: { readonly staleTimeSec: number };
   readonly routeReflectorClient: boolean;
   /** Our cluster ID (RFC 4456 §7), an unsigned 32-bit number; our router id if absent. */
   readonly clusterId?: number;
@@ -122,7 +127,16 @@ export interface NegotiatedSession extends CodecContext {
     /** RFC 8538: also after NOTIFICATION and hold timer expiry. */
     readonly notification: boolean;
   };
+  /** The peer's long-lived graceful restart capability (RFC 9494), if both sides have one; may name no family. */
+  readonly longLivedGracefulRestart?: ReadonlyMap<Family, LongLivedStaleness>;
   readonly remoteCapabilities: readonly Capability[];
+}
+
+/** What a peer wants for its routes of one family when it is away for longer than its restart time. */
+export interface LongLivedStaleness {
+  readonly staleTimeSec: number;
+  /** The F bit: it says that it kept forwarding. */
+  readonly preserved: boolean;
 }
 
 /** Why an Established (or younger) session ended. */
@@ -235,6 +249,7 @@ export interface PeerStatus extends SessionStatus {
 /** The steps of the decision process in their order (docs/bgp.md). */
 export type DecisionRule =
   | "next-hop"
+  | "llgr-stale"
   | "local-pref"
   | "own-route"
   | "as-path"

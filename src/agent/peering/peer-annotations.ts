@@ -3,7 +3,7 @@ import type { BfdWish, PeerConfig } from "../../bgp/types.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
 
 /** What of a session's configuration Calico's schema has no field for. */
-export type PeerOptions = Pick<PeerConfig, "bfd" | "shutdown" | "role"> &
+export type PeerOptions = Pick<PeerConfig, "bfd" | "shutdown" | "role" | "longLivedGracefulRestart"> &
   Partial<Pick<PeerConfig, "holdTimeSec" | "passive">>;
 
 /** What the annotations of one resource ask for, and what of them could not be understood. */
@@ -25,6 +25,13 @@ const readers: Readonly<Record<string, Reader>> = {
     const seconds = wholeNumber(value.replace(/s$/, ""));
     if (seconds === 0 || (seconds !== undefined && seconds >= 3 && seconds <= 65_535)) return { holdTimeSec: seconds };
     return "wants 0, or seconds from 3 to 65535 such as 90s";
+  },
+  /** RFC 9494, counted from the end of the restart time. */
+  "long-lived-stale-time": (value) => {
+    const staleTimeSec = wholeNumber(value.replace(/s$/, ""));
+    return staleTimeSec !== undefined && staleTimeSec <= 0xffffff
+      ? { longLivedGracefulRestart: { staleTimeSec } }
+      : "wants seconds from 0 to 16777215 such as 86400s";
   },
   passive: (value) =>
     value === "true" || value === "false" ? { passive: value === "true" } : 'wants "true" or "false"',

@@ -4,7 +4,7 @@ import { extendedMaxMessageLength, standardMaxMessageLength } from "../packet/co
 import { Afi, afiSafiOf, type Family, familyOf } from "../packet/family.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
 import { roleOf, rolesMatch } from "../roles.ts";
-import type { NegotiatedSession, PeerConfig } from "../types.ts";
+import type { LongLivedStaleness, NegotiatedSession, PeerConfig } from "../types.ts";
 
 type Negotiation =
   | { readonly ok: true; readonly session: NegotiatedSession }
@@ -38,6 +38,7 @@ export function negotiate(
   const both = (kind: Capability["kind"]) => has(ours, kind) && has(theirs, kind);
   const holdTimeSec = Math.min(ours.holdTimeSec, theirs.holdTimeSec);
   const gracefulRestart = negotiateGracefulRestart(families, ours, theirs);
+  const longLived = gracefulRestart === undefined ? undefined : negotiateLongLived(families, ours, theirs);
   return {
     ok: true,
     session: {
@@ -56,6 +57,7 @@ export function negotiate(
       keepaliveTimeSec: keepaliveTime(config, holdTimeSec),
       routeRefresh: both("route-refresh"),
       ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
+      ...(longLived === undefined ? {} : { longLivedGracefulRestart: longLived }),
       remoteCapabilities: theirs.capabilities,
     },
   };
@@ -168,4 +170,21 @@ function negotiateGracefulRestart(
     families: preserved,
     notification: theirs.notification,
   };
+}
+
+/** RFC 9494 §4.1: the capability means nothing without that of graceful restart. */
+function negotiateLongLived(
+  families: readonly Family[],
+  ours: OpenMessage,
+  open: OpenMessage,
+): NegotiatedSession["longLivedGracefulRestart"] {
+  const theirs = open.capabilities.find((capability) => capability.kind === "long-lived-graceful-restart");
+  if (theirs === undefined || !has(ours, "long-lived-graceful-restart")) return undefined;
+  const kept = new Map<Family, LongLivedStaleness>();
+  for (const entry of theirs.families) {
+    const family = familyOf(entry);
+    if (family !== undefined && families.includes(family))
+      kept.set(family, { staleTimeSec: entry.staleTimeSec, preserved: entry.forwardingPreserved });
+  }
+  return kept;
 }

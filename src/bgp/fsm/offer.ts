@@ -1,4 +1,4 @@
-import { type AddPathFamily, bgpRoles, type Capability } from "../packet/capability.ts";
+import { type AddPathFamily, bgpRoles, type Capability, type LongLivedFamily } from "../packet/capability.ts";
 import { capabilityCode } from "../packet/capability-codec.ts";
 import { asTrans } from "../packet/constants.ts";
 import { Afi, afiSafiOf, type Family } from "../packet/family.ts";
@@ -62,6 +62,9 @@ function capabilitiesOf(config: PeerConfig, restart: GracefulRestartState): Capa
         forwardingPreserved: restart.preservedFamilies.includes(family),
       })),
     });
+  if (config.gracefulRestart !== undefined)
+    // Without a family it says that we treat stale routes of others as we should.
+    capabilities.push({ kind: "long-lived-graceful-restart", families: longLivedFamilies(config, restart) });
   const role = roleOf(config);
   if (role !== undefined) capabilities.push({ kind: "role", value: bgpRoles.indexOf(role.local) });
   capabilities.push({ kind: "four-octet-as", asNumber: config.localAs }, { kind: "enhanced-route-refresh" });
@@ -77,6 +80,17 @@ function addPathFamilies({ addPath, families }: PeerConfig): AddPathFamily[] {
   });
 }
 
+function longLivedFamilies(config: PeerConfig, restart: GracefulRestartState): readonly LongLivedFamily[] {
+  const { families, longLivedGracefulRestart } = config;
+  if (longLivedGracefulRestart === undefined) return [];
+  const { staleTimeSec } = longLivedGracefulRestart;
+  return families.map((family) => ({
+    ...afiSafiOf(family),
+    forwardingPreserved: restart.preservedFamilies.includes(family),
+    staleTimeSec,
+  }));
+}
+
 /** True if the sender of this OPEN is ready for messages of more than 4096 octets (RFC 8654 §4). */
 export function offersExtendedMessages(open: OpenMessage): boolean {
   return open.capabilities.some(({ kind }) => kind === "extended-message");
@@ -85,6 +99,9 @@ export function offersExtendedMessages(open: OpenMessage): boolean {
 /** Codes of what a session cannot do without: families. Capability 65 is another one if our AS number needs it. */
 const multiprotocolCode = 1;
 const fourOctetAsCode = 65;
+
+const gracefulRestartCode = 64;
+const longLivedCode = 71;
 
 /**
  * What to leave out of the next OPEN because the peer answered `ours` with this NOTIFICATION (RFC 5492 §3, §5): after 2/4
@@ -101,6 +118,8 @@ export function refusedCapabilities(
   if (subcode === 4) return needsFourOctets || !config.families.includes("ipv4-unicast") ? undefined : "all";
   if (subcode !== 7) return undefined;
   const named = capabilityCodesIn(data);
+  // The one means nothing without the other (RFC 9494 §4.1).
+  if (named.has(gracefulRestartCode)) named.add(longLivedCode);
   const refused = ours.capabilities
     .map(capabilityCode)
     .filter((own) => named.has(own) && own !== multiprotocolCode && !(own === fourOctetAsCode && needsFourOctets));
@@ -108,7 +127,7 @@ export function refusedCapabilities(
 }
 
 /** The data of a 2/7: capabilities as in an OPEN. */
-function capabilityCodesIn(data: Uint8Array): ReadonlySet<number> {
+function capabilityCodesIn(data: Uint8Array): Set<number> {
   const codes = new Set<number>();
   const reader = Reader.of(data);
   while (reader.remaining > 0) {

@@ -1,5 +1,6 @@
 import { IpAddress } from "../../net/address.ts";
 import type { AsPath, AsPathSegment, LargeCommunity } from "./attributes.ts";
+import { WellKnownCommunity } from "./well-known-communities.ts";
 
 const brackets: Readonly<Record<AsPathSegment["type"], readonly [open: string, separator: string, close: string]>> = {
   sequence: ["", " ", ""],
@@ -8,17 +9,17 @@ const brackets: Readonly<Record<AsPathSegment["type"], readonly [open: string, s
   "confed-set": ["[", ",", "]"],
 };
 
-/** IANA "BGP Well-known Communities", by number. */
+/** As people write them. */
 const wellKnownCommunities = new Map<number, string>([
-  [0xffff0000, "graceful-shutdown"],
-  [0xffff0001, "accept-own"],
-  [0xffff0006, "llgr-stale"],
-  [0xffff0007, "no-llgr"],
-  [0xffff029a, "blackhole"],
-  [0xffffff01, "no-export"],
-  [0xffffff02, "no-advertise"],
-  [0xffffff03, "no-export-subconfed"],
-  [0xffffff04, "no-peer"],
+  [WellKnownCommunity.gracefulShutdown, "graceful-shutdown"],
+  [WellKnownCommunity.acceptOwn, "accept-own"],
+  [WellKnownCommunity.longLivedStale, "llgr-stale"],
+  [WellKnownCommunity.noLongLivedStale, "no-llgr"],
+  [WellKnownCommunity.blackhole, "blackhole"],
+  [WellKnownCommunity.noExport, "no-export"],
+  [WellKnownCommunity.noAdvertise, "no-advertise"],
+  [WellKnownCommunity.noExportSubconfed, "no-export-subconfed"],
+  [WellKnownCommunity.noPeer, "no-peer"],
 ]);
 
 /** e.g. `64512 64513 {1,2}`; a confederation's sequence in `()`, its set in `[]`. Empty text for an empty path. */

@@ -55,3 +55,4 @@ export { notificationName } from "./notification-names.ts";
 export { encodeOpen } from "./open.ts";
 export { encodeRouteRefresh } from "./route-refresh.ts";
 export { encodeEndOfRib, encodeUpdates, type UpdateParts } from "./update-encode.ts";
+export { WellKnownCommunity } from "./well-known-communities.ts";

@@ -1,5 +1,6 @@
 import { IpAddress } from "../../net/address.ts";
 import { asPathLength, neighborAs } from "../as-path.ts";
+import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import type { DecisionRule, Path } from "../types.ts";
 
 /** A path that takes part in the choice: accepted by policy and loop checks. */
@@ -57,6 +58,12 @@ const isExternal = ({ path }: Candidate): boolean => path.source.kind === "peer"
 
 /** RFC 4271 §9.1.1 and §9.1.2.2 a to b. A route of our own stands before learned ones of equal LOCAL_PREF. */
 export const stepsBeforeMed: readonly Step[] = [
+  {
+    // RFC 9494 §4.3: before everything else of the choice.
+    rule: "llgr-stale",
+    value: ({ path }) => (path.attributes.communities.includes(WellKnownCommunity.longLivedStale) ? 1 : 0),
+    text: () => "a route of last resort (community LLGR_STALE), and there is a better one",
+  },
   {
     rule: "local-pref",
     value: (candidate) => -localPref(candidate),

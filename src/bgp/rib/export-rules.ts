@@ -1,10 +1,10 @@
 import type { IpAddress } from "../../net/address.ts";
-import { WellKnownCommunity } from "../communities.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
 import { isLinkLocal } from "../packet/next-hop.ts";
+import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import { PolicyRunner } from "../policy/apply.ts";
 import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
@@ -28,6 +28,8 @@ export interface ExportProfile {
   readonly routeReflectorClient: boolean;
   readonly clusterId: number;
   readonly nextHopMode: "auto" | "self" | "keep";
+  /** The peer treats routes of last resort as such (RFC 9494). */
+  readonly longLivedStale?: boolean;
   /** What we are to the peer (RFC 9234). */
   readonly role?: BgpRole;
   /** What next hop self means, per family; a family without one has no routes that need it. */
@@ -93,6 +95,8 @@ export class ExportRules {
     const { context, routeReflectorClient } = this.profile;
     const { communities } = attributes;
     if (communities.includes(WellKnownCommunity.noAdvertise)) return "community NO_ADVERTISE";
+    if (context.peerType === "ebgp" && this.#isOfLastResort(attributes))
+      return "community LLGR_STALE, and the peer does not know long-lived graceful restart";
     if (context.peerType === "ebgp") {
       if (communities.includes(WellKnownCommunity.noExport)) return "community NO_EXPORT";
       if (communities.includes(WellKnownCommunity.noExportSubconfed)) return "community NO_EXPORT_SUBCONFED";
@@ -102,6 +106,11 @@ export class ExportRules {
     if (source.type === "ibgp" && !source.routeReflectorClient && !routeReflectorClient)
       return "iBGP split horizon: neither side is a route reflector client";
     return undefined;
+  }
+
+  /** RFC 9494 §4.6: true if the peer must not take the route for a good one. */
+  #isOfLastResort({ communities }: PathAttributes): boolean {
+    return this.profile.longLivedStale !== true && communities.includes(WellKnownCommunity.longLivedStale);
   }
 
   /** RFC 4271 §5.1.4: a MED learned from a peer goes no further than this AS. One that the policy sets is our own. */
@@ -135,7 +144,9 @@ export class ExportRules {
     return this.#rewritten.get(attributes, originator, () => {
       const reflection = reflected ? { originator, clusterId } : undefined;
       const rewritten =
-        context.peerType === "ebgp" ? towardsEbgp(attributes, this.profile) : towardsIbgp(attributes, reflection);
+        context.peerType === "ebgp"
+          ? towardsEbgp(attributes, this.profile)
+          : towardsIbgp(this.#isOfLastResort(attributes) ? asLastResort(attributes) : attributes, reflection);
       return this.#identity.intern(this.profile.gracefulShutdown === true ? aboutToGo(rewritten) : rewritten);
     });
   }
@@ -165,6 +176,14 @@ function aboutToGo(attributes: PathAttributes): PathAttributes {
     ...(localPref !== undefined && { localPref: 0 }),
     communities: [...new Set([...communities, WellKnownCommunity.gracefulShutdown])],
   };
+}
+
+/** RFC 9494 §4.6, partial deployment: inside our AS the route may be known, but nobody shall prefer it or pass it on. */
+function asLastResort(attributes: PathAttributes): PathAttributes {
+  const { communities } = attributes;
+  const { noExport } = WellKnownCommunity;
+  const told = communities.includes(noExport) ? communities : [...communities, noExport];
+  return { ...attributes, communities: told, localPref: 0 };
 }
 
 /** RFC 4271 §5.1.5: LOCAL_PREF is mandatory. RFC 4456 §8: a reflector names the originator once and itself always. */

@@ -1,9 +1,9 @@
 import { IpAddress } from "../../net/address.ts";
 import { countAs, prependAs } from "../as-path.ts";
-import { WellKnownCommunity } from "../communities.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { NextHop } from "../packet/message.ts";
+import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import type { PolicyRunner } from "../policy/apply.ts";
 import { leakOf, marksOnImport } from "../roles.ts";
 import type { RouteTreatment } from "../route-treatment.ts";

@@ -3,6 +3,7 @@ import { PrefixMap } from "../../net/prefix-map.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
+import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import type { ExplainedPath, Path } from "../types.ts";
 import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
 import { decide, type Loss, rank } from "./decision.ts";
@@ -110,6 +111,28 @@ export class Rib {
   markStale(table: AdjRibIn, families: readonly Family[]): void {
     for (const path of table.paths)
       if (isOf(path, families)) this.#setStale(this.#destinationOf(path.prefix), path, true);
+  }
+
+  /**
+   * The source is away for longer than its restart time: its stale paths of these families become routes of last resort
+   * (RFC 9494 §4.2), except those that do not want to be.
+   */
+  markLongLived(table: AdjRibIn, families: readonly Family[], intern: (one: PathAttributes) => PathAttributes): void {
+    const { longLivedStale, noLongLivedStale } = WellKnownCommunity;
+    for (const path of [...table.paths]) {
+      if (!path.stale || !isOf(path, families)) continue;
+      const { communities } = path.received;
+      if (communities.includes(noLongLivedStale)) {
+        this.#replace(this.#destinationOf(path.prefix), path, undefined);
+        continue;
+      }
+      if (communities.includes(longLivedStale)) continue;
+      const received = intern({ ...path.received, communities: [...communities, longLivedStale] });
+      const verdict = table.rules(path.prefix, received, path.nextHop);
+      const renewed = new ReceivedPath(table, path.prefix, path.pathId, received, path.tracked, verdict);
+      renewed.stale = true;
+      this.#replace(this.#destinationOf(path.prefix), path, renewed);
+    }
   }
 
   /** The source announces all its routes of a family again (RFC 7313 §4). */

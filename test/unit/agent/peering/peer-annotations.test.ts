@@ -23,6 +23,12 @@ describe("annotations of a BGPPeer", () => {
     expect(read({ "calibird.io/hold-time": "0" }).options).toEqual({ holdTimeSec: 0 });
   });
 
+  test("ask for routes that are kept for long", () => {
+    expect(read({ "calibird.io/long-lived-stale-time": "86400s" }).options).toEqual({
+      longLivedGracefulRestart: { staleTimeSec: 86_400 },
+    });
+  });
+
   test("take the session down with a text, and say what this node is to the peer", () => {
     expect(read({ "calibird.io/shutdown": "new cables" }).options).toEqual({ shutdown: { message: "new cables" } });
     expect(read({ "calibird.io/role": "customer" }).options).toEqual({ role: { local: "customer" } });
@@ -30,6 +36,8 @@ describe("annotations of a BGPPeer", () => {
   });
 
   test.each([
+    ["calibird.io/long-lived-stale-time", "1d", /wants seconds from 0 to 16777215 such as 86400s, not "1d"$/],
+    ["calibird.io/long-lived-stale-time", "16777216", /wants seconds from 0 to 16777215/],
     ["calibird.io/role", "friend", /wants one of provider, route-server, .*, not "friend"$/],
     ["calibird.io/role", "peer,lax", /",strict" to refuse peers without a role, not "peer,lax"$/],
     ["calibird.io/bfd", "interval=5ms", /interval=10ms…60000ms.*, not "interval=5ms"$/],

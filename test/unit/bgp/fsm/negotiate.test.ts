@@ -31,6 +31,21 @@ const ipv6: Capability = { kind: "multiprotocol", afi: 2, safi: 1 };
 const as4: Capability = { kind: "four-octet-as", asNumber: 64512 };
 
 describe("our OPEN", () => {
+  test("wants its routes kept for long only if configured, but always says that it knows how to", () => {
+    const longLived = (config: Partial<PeerConfig>) =>
+      buildOpen(peerConfig(config), ownId, {
+        restarting: false,
+        preservedFamilies: ["ipv4-unicast"],
+      }).capabilities.find(({ kind }) => kind === "long-lived-graceful-restart");
+    const gracefulRestart = { restartTimeSec: 120 };
+    const longLivedGracefulRestart = { staleTimeSec: 3600 };
+    expect(longLived({ gracefulRestart })).toMatchObject({ families: [] });
+    expect(longLived({ gracefulRestart, longLivedGracefulRestart })).toMatchObject({
+      families: [{ afi: 1, safi: 1, forwardingPreserved: true, staleTimeSec: 3600 }],
+    });
+    expect(longLived({ longLivedGracefulRestart })).toBeUndefined();
+  });
+
   test("offers the configured families, graceful restart and all that costs nothing", () => {
     const config = peerConfig({
       families: ["ipv4-unicast", "ipv6-unicast"],
@@ -54,6 +69,7 @@ describe("our OPEN", () => {
           { afi: 2, safi: 1, forwardingPreserved: true },
         ],
       },
+      { kind: "long-lived-graceful-restart", families: [] },
       { kind: "four-octet-as", asNumber: 4200000001 },
       { kind: "enhanced-route-refresh" },
     ]);
@@ -203,6 +219,19 @@ describe("what both sides agree on", () => {
       capabilities: theirs.capabilities.map((one) => (one.kind === otherWay.kind ? otherWay : one)),
     };
     expect(agree(odd, ipv6Peer).ipv4OverIpv6).toBe(false);
+  });
+
+  test("has the long-lived stale times of the peer, of common families and only with graceful restart", () => {
+    const gracefulRestart = { restartTimeSec: 120 };
+    const families = ["ipv4-unicast", "ipv6-unicast"] as const;
+    const theirs = remoteOpen({ gracefulRestart, families, longLivedGracefulRestart: { staleTimeSec: 3600 } });
+    expect(agree(theirs, { gracefulRestart }).longLivedGracefulRestart).toEqual(
+      new Map([["ipv4-unicast", { staleTimeSec: 3600, preserved: false }]]),
+    );
+    expect(agree(remoteOpen({ gracefulRestart }), { gracefulRestart }).longLivedGracefulRestart).toEqual(new Map());
+    expect(agree(theirs).longLivedGracefulRestart).toBeUndefined();
+    const without = theirs.capabilities.filter(({ kind }) => kind !== "graceful-restart");
+    expect(agree({ ...theirs, capabilities: without }, { gracefulRestart }).longLivedGracefulRestart).toBeUndefined();
   });
 
   test("keeps what the peer offers besides, and ADD-PATH is not offered", () => {

@@ -31,6 +31,7 @@ const everything = [
   "route-refresh",
   "extended-message",
   "graceful-restart",
+  "long-lived-graceful-restart",
   "four-octet-as",
   "enhanced-route-refresh",
 ];
