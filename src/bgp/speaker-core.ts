@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
+import { BgpError } from "./errors.ts";
 import { administrativeShutdown, CeaseSubcode, notification } from "./fsm/notification.ts";
 import type { SessionTiming } from "./fsm/timing.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
@@ -31,6 +32,7 @@ import type {
   OriginatedRoute,
   Path,
   PeerConfig,
+  PeerRange,
   PeerStatus,
 } from "./types.ts";
 
@@ -84,6 +86,8 @@ export interface SpeakerTransport {
   refusal(config: PeerConfig): string | undefined;
   /** Has the listening sockets ask for the passwords of these peers and no others. */
   setKeys(peers: readonly PeerConfig[]): void;
+  /** Welcomes peers out of these ranges, and no others, from now on. */
+  setRanges(ranges: readonly PeerRange[]): void;
   close(): void;
 }
 
@@ -202,16 +206,21 @@ export class SpeakerCore implements BgpSpeaker {
 
   setPeers(peers: readonly PeerConfig[]): void {
     const wanted = new Set(peers.map(({ name }) => name));
-    const unwanted = [...this.#peers.keys()].filter((name) => !wanted.has(name));
+    const configured = [...this.#peers.values()].filter(({ config }) => config.range === undefined);
+    const unwanted = configured.map(({ name }) => name).filter((name) => !wanted.has(name));
     this.updatePeers(peers, unwanted);
   }
 
-  updatePeers(set: readonly PeerConfig[], remove: readonly string[]): void {
-    const touched = new Set([...remove, ...set.map(({ name }) => name)]);
+  updatePeers(set: readonly PeerConfig[], unwanted: readonly string[]): void {
+    const named = new Set([...unwanted, ...set.map(({ name }) => name)]);
     const rivals = set
       .flatMap((config) => this.#peersByEndpoint.get(endpointOf(config))?.config ?? [])
-      .filter(({ name }) => !touched.has(name));
-    checkPeers([...rivals, ...set], (peer) => this.refusal(peer));
+      .filter(({ name }) => !named.has(name));
+    // Who came out of a range gives way to a configured peer.
+    const guests = rivals.filter(({ range }) => range !== undefined);
+    checkPeers([...rivals.filter(({ range }) => range === undefined), ...set], (peer) => this.refusal(peer));
+    const remove = [...unwanted, ...guests.map(({ name }) => name)];
+    const touched = new Set([...named, ...remove]);
     const before = [...touched].flatMap((name) => this.#peers.get(name)?.config ?? []);
     // Before anybody dials.
     if ([...before, ...set].some(({ transport }) => transport?.key !== undefined))
@@ -232,6 +241,14 @@ export class SpeakerCore implements BgpSpeaker {
     this.#regroup(set);
     this.#peersKnown = true;
     this.#wake();
+  }
+
+  setPeerRanges(ranges: readonly PeerRange[]): void {
+    for (const { name, prefix, template } of ranges) {
+      const reason = this.refusal({ ...template, name, address: prefix.address, port: 0, remoteAs: 0, passive: true });
+      if (reason !== undefined) throw new BgpError("UNSUPPORTED_TRANSPORT", `peer range ${name}: ${reason}`, { name });
+    }
+    this.#transport.setRanges(ranges);
   }
 
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void {
@@ -282,6 +299,10 @@ export class SpeakerCore implements BgpSpeaker {
   /** The peer that may connect from there. */
   peerAt({ address, device }: SocketEnd): Peer | undefined {
     return this.#peersByEndpoint.get(endpointKey(address, device));
+  }
+
+  guests(): readonly Peer[] {
+    return [...this.#peers.values()].filter(({ config }) => config.range !== undefined);
   }
 
   get #restarts(): boolean {

@@ -1,12 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TcpSockets } from "../core/tcp.ts";
+import { DynamicPeers } from "./dynamic-peers.ts";
 import { refusalOf } from "./session/endpoint.ts";
 import { BgpListener, type ListenerKey } from "./session/listener.ts";
 import { PeerSession } from "./session/peer-session.ts";
 import { plainSockets } from "./session/plain-sockets.ts";
 import { SpeakerCore, type SpeakerOptions } from "./speaker-core.ts";
-import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig } from "./types.ts";
+import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig, PeerRange } from "./types.ts";
 
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
 const prefixesPerTurn = 4096;
@@ -46,9 +47,11 @@ export function createSpeaker({
     onConnection: (remote, socket) => {
       const peer = core.peerAt(remote);
       peer?.session.accept(socket);
-      return peer !== undefined;
+      return peer !== undefined || dynamicPeers.welcome(remote, socket);
     },
   });
+  let peerKeys: ReadonlyMap<string, ListenerKey> = new Map();
+  const updateKeys = () => listeners.setKeys(new Map([...peerKeys, ...keysOfRanges(dynamicPeers.ranges)]));
   const core = new SpeakerCore(
     {
       routerId,
@@ -70,8 +73,18 @@ export function createSpeaker({
         place = wanted;
       },
       refusal: (peer) => refusalOf(peer, sockets),
-      setKeys: (peers) => listeners.setKeys(keysOf(peers)),
-      close: () => listeners.close(),
+      setKeys: (peers) => {
+        peerKeys = keysOf(peers);
+        updateKeys();
+      },
+      setRanges: (ranges) => {
+        dynamicPeers.setRanges(ranges);
+        updateKeys();
+      },
+      close: () => {
+        dynamicPeers.stop();
+        listeners.close();
+      },
       createSession: (config, sessionListener, gracefulRestartState) =>
         new PeerSession({
           config,
@@ -86,14 +99,24 @@ export function createSpeaker({
         }),
     },
   );
+  const dynamicPeers = new DynamicPeers({ speaker: core, sockets, clock, logger });
   return core;
 }
 
 /** By address, so that a peer which gets another name or is made anew keeps its password in force. */
 function keysOf(peers: readonly PeerConfig[]): Map<string, ListenerKey> {
   const keys = new Map<string, ListenerKey>();
-  for (const { address, transport } of peers)
-    if (transport?.key !== undefined)
+  for (const { address, transport, range } of peers)
+    if (transport?.key !== undefined && range === undefined)
       keys.set(address.toString(), { range: { address: address.toString() }, key: transport.key });
+  return keys;
+}
+
+function keysOfRanges(ranges: readonly PeerRange[]): Map<string, ListenerKey> {
+  const keys = new Map<string, ListenerKey>();
+  for (const { prefix, template } of ranges) {
+    const range = { address: prefix.address.toString(), prefixLength: prefix.length };
+    if (template.transport?.key !== undefined) keys.set(prefix.toString(), { range, key: template.transport.key });
+  }
   return keys;
 }

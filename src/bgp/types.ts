@@ -23,6 +23,8 @@ export interface PeerConfig {
   readonly port: number;
   /** Source of our connections and, with next hop self, our next hop; the kernel chooses if absent. */
   readonly localAddress?: IpAddress;
+  /** The `PeerRange` that this peer has come out of; absent for one that was configured. */
+  readonly range?: string;
   /** What the connections must be like beyond that; needs the device for a link-local `address`. */
   readonly transport?: PeerTransport;
   readonly localAs: number;
@@ -94,6 +96,27 @@ export interface BfdWish {
 export interface PeerTransport extends TcpOptions {
   /** TCP port that we dial from; the system chooses if absent. */
   readonly localPort?: number;
+}
+
+/** Whoever connects out of a prefix, and what it is as a peer. */
+export interface PeerRange {
+  /** Unique among ranges; its peers are called `NAME/ADDRESS`. */
+  readonly name: string;
+  /** Who may connect. For neighbours on a link (unnumbered): fe80::/10, with the device in the template's `transport`. */
+  readonly prefix: Prefix;
+  /** The AS numbers that may connect. */
+  readonly remoteAs: readonly { readonly first: number; readonly last: number }[];
+  /** Most peers of this range at one time, those included that have not said who they are. */
+  readonly limit: number;
+  /**
+   * The addresses that are known of neighbours, asked every second. If there is just one of the prefix, and one AS number,
+   * that one is dialled, too.
+   */
+  readonly discover?: () => readonly IpAddress[];
+  /** TCP port that a discovered neighbour is dialled on; 179 if absent. */
+  readonly port?: number;
+  /** All else of the peers' configurations. Its password is that of the whole prefix. */
+  readonly template: Omit<PeerConfig, "name" | "range" | "address" | "port" | "remoteAs" | "passive">;
 }
 
 /** Where a speaker waits for its peers. No address means every address of this host. */
@@ -300,6 +323,12 @@ export interface BgpSpeaker {
    * those that are not wanted any more. Throws as `setPeers`, and changes nothing then.
    */
   updatePeers(set: readonly PeerConfig[], remove: readonly string[]): void;
+  /**
+   * The whole wanted set of ranges out of which peers may come by themselves. A session of one that stays the same is not
+   * touched. A configured peer goes before a range, and a longer prefix before a shorter one. Throws `UNSUPPORTED_TRANSPORT`,
+   * and changes nothing, as `setPeers`.
+   */
+  setPeerRanges(ranges: readonly PeerRange[]): void;
   /** Changes of the originated routes; an announced prefix replaces itself. */
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void;
   /**

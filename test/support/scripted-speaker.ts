@@ -251,6 +251,7 @@ export class ScriptedSpeaker {
         listen: async () => {},
         refusal: () => undefined,
         setKeys: () => {},
+        setRanges: () => {},
         close: () => {},
         createSession: (config, listener, restartState) => {
           const session = new ScriptedSession(config, listener, restartState);

@@ -96,7 +96,7 @@ function refuse(code: number, subcode: number, reason: string, data: readonly nu
 }
 
 /** The peer's AS: capability 65 decides, not My Autonomous System. Undefined if two capabilities contradict each other. */
-function asNumberOf(open: OpenMessage): number | undefined {
+export function asNumberOf(open: OpenMessage): number | undefined {
   let asNumber: number | undefined;
   for (const capability of open.capabilities) {
     if (capability.kind !== "four-octet-as") continue;
