@@ -45,6 +45,7 @@ import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
 import { RoutingEngine } from "./routing/engine.ts";
+import { kernelResolver } from "./routing/next-hop-resolver.ts";
 import { StatusSource } from "./status-source.ts";
 import { createTunnels } from "./tunnels/create-tunnels.ts";
 import { TunnelRouteFeed } from "./tunnels/tunnel-routes.ts";
@@ -143,7 +144,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       udpRoutes.haveChanged(changes);
       for (const change of changes) events.publish("route", () => source.routeChange(change));
     },
+    onReachabilityChange: () => nextHopsChanged(),
   });
+  // Before there is a speaker nobody has a next hop to look at again.
+  let nextHopsChanged = () => {};
   await fib.start();
   cleanups.add("fib", () => fib.stop());
   const adopted = [...fib.statuses()].filter((status) => status.state === "stale").map(({ route }) => route);
@@ -190,6 +194,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     sockets: nativeSockets,
     options: {
       decision: decisionOptions(config.bgpDecision),
+      resolveNextHop: kernelResolver(
+        (gateway) => fib.interfaceTo(gateway),
+        (nextHop) => composer.gatewayTo(nextHop),
+      ),
       isOwnAddress: (candidate) => addresses.has(candidate),
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },
@@ -207,6 +215,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   const secrets = new SecretFiles({ directory: config.secretsDir, clock, logger });
   cleanups.add("secrets", () => secrets.stop());
+  nextHopsChanged = () => speaker.nextHopsChanged();
   const peering = new PeeringReconciler({
     cluster,
     engine,

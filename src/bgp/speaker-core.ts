@@ -19,7 +19,7 @@ import { GroupTable } from "./rib/group-table.ts";
 import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import type { NextHopResolver } from "./rib/next-hop-table.ts";
-import { Rib } from "./rib/rib.ts";
+import { type Destination, Rib } from "./rib/rib.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
@@ -356,7 +356,7 @@ export class SpeakerCore implements BgpSpeaker {
     const { changed } = settled;
     this.#groups.apply(settled);
     if (changed.length > 0) {
-      listener.onLocRibChanges(changed.map(({ prefix, selected }) => ({ prefix, paths: selected })));
+      listener.onLocRibChanges(changed.map(changeOf));
     }
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);
@@ -376,4 +376,8 @@ export class SpeakerCore implements BgpSpeaker {
 
 function endpointOf({ address, transport }: PeerConfig): string {
   return endpointKey(address, transport?.device);
+}
+
+function changeOf({ prefix, selected, unresolved }: Destination): LocRibChange {
+  return unresolved.length === 0 ? { prefix, paths: selected } : { prefix, paths: selected, unresolved };
 }

@@ -253,6 +253,8 @@ export type PathSource =
 export interface LocRibChange {
   readonly prefix: Prefix;
   readonly paths: readonly Path[];
+  /** If `paths` is empty: those that would be in it if their next hops could be reached. Absent without any. */
+  readonly unresolved?: readonly Path[];
 }
 
 export interface PeerStatus extends SessionStatus {

@@ -36,6 +36,8 @@ export interface FibOptions {
   readonly random?: () => number;
   /** Called after each batch with every status that changed meanwhile. */
   readonly onStatusChange?: (changes: readonly StatusChange[]) => void;
+  /** Called when answers of `interfaceTo` may have changed, once for all events of a moment. */
+  readonly onReachabilityChange?: () => void;
 }
 
 /**
@@ -56,6 +58,8 @@ export class Fib {
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #onStatusChange: (changes: readonly StatusChange[]) => void;
+  readonly #onReachabilityChange: () => void;
+  #reachabilityTold = true;
   readonly #links = new LinkTable();
   readonly #table: KernelTable;
   readonly #nextHops: NextHops;
@@ -73,6 +77,7 @@ export class Fib {
     this.#clock = clock;
     this.#ownership = { protocol: options.protocol ?? RouteProtocol.calibird, takeover: options.takeover ?? [] };
     this.#onStatusChange = options.onStatusChange ?? (() => {});
+    this.#onReachabilityChange = options.onReachabilityChange ?? (() => {});
     const isForeign = (route: KernelRoute): boolean => !isOwn(route, this.#ownership);
     this.#table = new KernelTable((...change) => this.#tableChanged(...change));
     this.#nextHops = new NextHops(this.#table, this.#links, isForeign);
@@ -152,6 +157,14 @@ export class Fib {
   lookup(address: IpAddress): RouteStatus | undefined {
     const found = this.#reconciler.lookup(address);
     return found === undefined ? undefined : this.#statusOf(...found);
+  }
+
+  /**
+   * The interface by which packets to a gateway leave, by the routes of others: connected ones and, for a gateway behind a
+   * router, those that lead to it. Undefined if none does.
+   */
+  interfaceTo(gateway: IpAddress): string | undefined {
+    return this.#nextHops.interfaceTo(gateway);
   }
 
   /** Other people's routes inside a prefix, itself included: they win against ours where they are more specific. */
@@ -270,7 +283,17 @@ export class Fib {
     });
   }
 
+  #reachabilityChanged(): void {
+    if (!this.#reachabilityTold) return;
+    this.#reachabilityTold = false;
+    queueMicrotask(() => {
+      this.#reachabilityTold = true;
+      this.#onReachabilityChange();
+    });
+  }
+
   #linkChanged(name: string): void {
+    this.#reachabilityChanged();
     this.#reconciler.nextHopsChanged(this.#nextHops.linkChanged(name));
   }
 
@@ -278,6 +301,7 @@ export class Fib {
     if (this.#foreignChanges.length === 0) return;
     const changed = this.#foreignChanges;
     this.#foreignChanges = [];
+    this.#reachabilityChanged();
     this.#reconciler.nextHopsChanged(this.#nextHops.routesChanged(changed));
     this.#reconciler.surroundingsChanged();
   }

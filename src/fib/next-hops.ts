@@ -68,6 +68,13 @@ export class NextHops {
     return legs.length === 0 ? { ok: false, reason } : { ok: true, legs, missing: reason };
   }
 
+  /** The interface by which a gateway is reached, whether a route leads there or not; undefined if it is not. */
+  interfaceTo(gateway: IpAddress): string | undefined {
+    const resolution = this.#resolveGateway({ gateway });
+    const index = resolution.ok ? resolution.legs[0]?.interfaceIndex : undefined;
+    return index === undefined ? undefined : this.#links.byIndex(index)?.name;
+  }
+
   /** A link of this name came, went or changed: returns the users of targets that now resolve differently. */
   linkChanged(name: string): Iterable<Prefix> {
     const target = this.#devices.get(name);

@@ -64,6 +64,9 @@ const configOf = (index: number, importPolicy: number, exportPolicy: number): Pe
     },
   );
 
+/** Those that routes may have; our own is never reached through anybody. */
+const nextHops = kinds.map((_, index) => `10.0.0.${index + 1}`);
+
 const peer = fc.nat(kinds.length - 1);
 const prefix = fc.constantFrom(...prefixes);
 const policy = fc.nat(policies.length - 1);
@@ -88,6 +91,14 @@ const operation = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({ type: fc.constant("policies" as const), peer, imports: policy, exports: fc.nat(1) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("reach" as const),
+      nextHop: fc.nat(nextHops.length - 1),
+      up: fc.boolean(),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("refresh" as const), peer }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant("block" as const), peer }) },
@@ -121,6 +132,7 @@ class Model {
     (_, index): ModelPeer => ({ config: configOf(index, 0, 0), up: false, routes: new Map() }),
   );
   readonly originated = new Set<string>();
+  readonly unreachable = new Set<string>();
 
   source({ config }: ModelPeer): PathSource {
     return {
@@ -156,14 +168,18 @@ class Model {
           policy: new PolicyRunner(config.importPolicy ?? acceptPolicy, (attributes) => attributes),
           treatment: {},
           intern: (attributes) => attributes,
-        })(prefixOf(text), route.attributes, nextHop);
+        })(prefixOf(text), route.attributes, nextHop, undefined);
         if (!verdict.accepted) continue;
         const { stale, pathId } = route;
         const others = { prefix: prefixOf(text), pathId, nextHop, stale };
         paths.push(pathOf(this.source(modelPeer), verdict.attributes, others));
       }
     }
-    return paths.map((path) => ({ path, igpMetric: 0 }));
+    return paths.map((path) => ({ path, igpMetric: this.reaches(path.nextHop) ? 0 : undefined }));
+  }
+
+  reaches(nextHop: NextHop | undefined): boolean {
+    return nextHop === undefined || !this.unreachable.has(nextHop.address.toString());
   }
 
   /** Of every prefix what the peer shall know, as texts in any order. */
@@ -210,7 +226,8 @@ const routeText = (attributes: PathAttributes, { address }: NextHop): string =>
 
 function run(operations: readonly Operation[], prefixesPerTurn: number): void {
   const model = new Model();
-  const speaker = new ScriptedSpeaker({}, prefixesPerTurn);
+  const resolveNextHop = (nextHop: NextHop) => (model.reaches(nextHop) ? { metric: 0 } : undefined);
+  const speaker = new ScriptedSpeaker({ resolveNextHop }, prefixesPerTurn);
   const configure = () => speaker.core.setPeers(model.peers.map(({ config }) => config));
   configure();
   const session = (index: number) => speaker.session(`peer-${index}`);
@@ -286,6 +303,13 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
         modelPeer.config = configOf(index, item.imports, item.exports);
         configure();
         return;
+      case "reach": {
+        const address = nextHops[item.nextHop] ?? "";
+        if (item.up) model.unreachable.delete(address);
+        else model.unreachable.add(address);
+        speaker.core.nextHopsChanged();
+        return;
+      }
       case "refresh":
         if (modelPeer.up)
           session(index).listener.onRouteRefresh({ type: "route-refresh", afi: 1, safi: 1, subtype: 0 });

@@ -116,10 +116,13 @@ export class RouteComposer {
     return this.#changesFor(this.#learned.within(ranges), difference(before, this.#originated()));
   }
 
-  /** A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. */
+  /**
+   * A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. Those without a way to
+   * their next hop are taken where there is no other, so that the route is there to be seen.
+   */
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
-    for (const { prefix, paths } of changes) {
-      const fromPeers = paths.filter((path) => path.source.kind === "peer");
+    for (const { prefix, paths, unresolved = [] } of changes) {
+      const fromPeers = (paths.length > 0 ? paths : unresolved).filter((path) => path.source.kind === "peer");
       this.#learned.set(prefix, fromPeers);
       if (fromPeers.length === 0) this.#ways.forget(prefix);
     }
@@ -179,6 +182,11 @@ export class RouteComposer {
   /** Every block of the cluster that has an owner. */
   confirmedBlocks(): RoutingBlock[] {
     return this.#claims.confirmed();
+  }
+
+  /** The address to which packets for a next hop are sent: itself, or the gateway of the BGPPeer that it is (`reachableBy`). */
+  gatewayTo(nextHop: IpAddress): IpAddress {
+    return this.#peerRoutes.gatewayOf(nextHop) ?? nextHop;
   }
 
   workloadOf(address: Prefix): RoutingWorkload | undefined {

@@ -58,6 +58,7 @@ export class RoutingEngine {
 
   setPeerRoutes(routes: readonly PeerRoute[]): void {
     this.#apply(this.composer.setPeerRoutes(routes));
+    this.#speaker().nextHopsChanged();
   }
 
   setServices(services: ServiceRanges): void {

@@ -27,13 +27,13 @@ export class PeerRoutes {
   resolve(forwarding: DesiredForwarding): DesiredForwarding {
     if (this.#routes.size === 0 || !("nextHops" in forwarding)) return forwarding;
     const nextHops = forwarding.nextHops.map((hop) => {
-      const gateway = hop.device === undefined ? this.#gatewayOf(hop.gateway) : undefined;
+      const gateway = hop.device === undefined ? this.gatewayOf(hop.gateway) : undefined;
       return gateway === undefined ? hop : { ...hop, gateway };
     });
     return { ...forwarding, nextHops };
   }
 
-  #gatewayOf(address: IpAddress): IpAddress | undefined {
+  gatewayOf(address: IpAddress): IpAddress | undefined {
     return this.#routes.get(Prefix.host(address))?.gateway;
   }
 }

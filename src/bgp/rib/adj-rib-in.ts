@@ -3,7 +3,7 @@ import type { PathAttributes } from "../packet/attributes.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { Path, PathSource } from "../types.ts";
-import type { TrackedNextHop } from "./next-hop-table.ts";
+import type { NextHopUser, TrackedNextHop } from "./next-hop-table.ts";
 import type { PathSlot } from "./slot.ts";
 
 /** What loop checks and the import policy make of a received route. */
@@ -12,10 +12,16 @@ export type ImportVerdict =
   | { readonly accepted: false; readonly reason: string };
 
 /** Must be deterministic; called once per received route and again for all routes when the rules change. */
-export type ImportRules = (prefix: Prefix, attributes: PathAttributes, nextHop: NextHop | undefined) => ImportVerdict;
+export type ImportRules = (
+  prefix: Prefix,
+  attributes: PathAttributes,
+  nextHop: NextHop | undefined,
+  /** By which the next hop is reached, if that is known. */
+  interfaceName: string | undefined,
+) => ImportVerdict;
 
 /** Everything but `stale` and `awaitsRefresh` is fixed: a change of the route is a new object, so that identity tells whether one changed. */
-export class ReceivedPath implements Path {
+export class ReceivedPath implements Path, NextHopUser {
   readonly prefix: Prefix;
   readonly pathId: number;
   readonly attributes: PathAttributes;
@@ -23,6 +29,8 @@ export class ReceivedPath implements Path {
   readonly source: PathSource;
   stale = false;
   #slot: PathSlot | undefined;
+  #nextUser: NextHopUser | undefined;
+  #previousUser: NextHopUser | undefined;
   // Private, so that a path prints as what the interface says and not as the whole table behind it.
   readonly #table: AdjRibIn;
   readonly #received: PathAttributes;
@@ -75,6 +83,22 @@ export class ReceivedPath implements Path {
 
   set awaitsRefresh(awaits: boolean) {
     this.#awaitsRefresh = awaits;
+  }
+
+  get nextUser(): NextHopUser | undefined {
+    return this.#nextUser;
+  }
+
+  set nextUser(user: NextHopUser | undefined) {
+    this.#nextUser = user;
+  }
+
+  get previousUser(): NextHopUser | undefined {
+    return this.#previousUser;
+  }
+
+  set previousUser(user: NextHopUser | undefined) {
+    this.#previousUser = user;
   }
 
   /** Where the path stands among those that are announced side by side; undefined until somebody is told of it so. */

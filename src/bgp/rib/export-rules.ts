@@ -64,8 +64,11 @@ export class ExportRules {
     );
   }
 
-  /** The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter). */
-  apply(path: Path): ExportResult {
+  /**
+   * The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter).
+   * `interfaceName` is the one by which its next hop is reached.
+   */
+  apply(path: Path, interfaceName?: string): ExportResult {
     const { context } = this.profile;
     if (!context.families.includes(familyOfPrefix(path.prefix))) return refuse("family not negotiated");
     const hindrance = this.#leak(path.attributes) ?? this.#hindrance(path.source, path.attributes);
@@ -75,6 +78,7 @@ export class ExportRules {
       attributes: this.#beforePolicy(path),
       source: path.source.kind,
       peerType: context.peerType,
+      interface: interfaceName,
     });
     if (result.action === "reject") return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`);
     const nextHop = this.#nextHop(path);

@@ -45,12 +45,12 @@ export function createImportRules(context: ImportContext): ImportRules {
     const marked = leakPrevention === undefined ? received : mark(leakPrevention, received);
     return prepend ? intern({ ...marked, asPath: prependAs(marked.asPath, [context.localAs]) }) : marked;
   };
-  return (prefix, received, nextHop) => {
+  return (prefix, received, nextHop, interfaceName) => {
     const hindrance =
       findLoop(context, received) ?? findBadNextHop(context, nextHop) ?? findLeak(leakPrevention, received);
     if (hindrance !== undefined) return { accepted: false, reason: hindrance };
     const attributes = amends ? amended.get(received, 0, () => amend(received)) : received;
-    const result = policy.apply({ prefix, attributes, source: "peer", peerType });
+    const result = policy.apply({ prefix, attributes, source: "peer", peerType, interface: interfaceName });
     if (result.action === "accept") return { accepted: true, attributes: heed(context, result.attributes) };
     return { accepted: false, reason: `policy ${policy.policy.name} rule ${result.rule} rejected` };
   };

@@ -1,15 +1,36 @@
 import type { NextHop } from "../packet/message.ts";
 
-/** How a next hop is reached; undefined if it can't be. `metric` is the IGP's cost, smaller is nearer. */
-export type NextHopResolver = (nextHop: NextHop) => { readonly metric: number } | undefined;
+/** How a next hop is reached. */
+export interface ResolvedNextHop {
+  /** The IGP's cost, smaller is nearer. */
+  readonly metric: number;
+  /** Name of the interface that leads there, for policies that ask for it. */
+  readonly interface?: string;
+}
+
+/** Undefined if the next hop can't be reached. */
+export type NextHopResolver = (nextHop: NextHop) => ResolvedNextHop | undefined;
+
+/** A path that hangs on a next hop, as a link of that next hop's list: costs no memory but two fields, whatever comes and goes. */
+export interface NextHopUser {
+  nextUser: NextHopUser | undefined;
+  previousUser: NextHopUser | undefined;
+}
 
 /** A next hop that paths use, and what the resolver said of it last. */
 export interface TrackedNextHop {
   readonly nextHop: NextHop;
   /** IGP metric; undefined if the next hop can't be reached. */
   metric: number | undefined;
-  /** Number of paths that hold this entry. */
-  users: number;
+  interface: string | undefined;
+  /** Head of the list of paths that hold this entry. */
+  firstUser: NextHopUser | undefined;
+}
+
+/** What was found out anew about a next hop. */
+export interface NextHopChange {
+  readonly entry: TrackedNextHop;
+  readonly interfaceChanged: boolean;
 }
 
 /** Next hops in use, each once, so that the resolver is asked once per next hop and not once per path. */
@@ -21,22 +42,34 @@ export class NextHopTable {
     this.#resolve = resolve;
   }
 
-  /** The entry of a next hop; the caller counts itself in `users` and calls `release` at the end. */
+  /** The entry of a next hop; whoever keeps it calls `attach`. */
   find(nextHop: NextHop): TrackedNextHop {
     const hash = hashNextHop(nextHop);
     const bucket = this.#entries.get(hash);
     const known = bucket?.find((entry) => nextHopsEqual(entry.nextHop, nextHop));
     if (known !== undefined) return known;
-    const entry = { nextHop, metric: this.#resolve(nextHop)?.metric, users: 0 };
+    const resolved = this.#resolve(nextHop);
+    const entry = { nextHop, metric: resolved?.metric, interface: resolved?.interface, firstUser: undefined };
     if (bucket === undefined) this.#entries.set(hash, [entry]);
     else bucket.push(entry);
     return entry;
   }
 
-  /** One path less; the entry goes with the last one. */
-  release(entry: TrackedNextHop): void {
-    entry.users--;
-    if (entry.users > 0) return;
+  attach(entry: TrackedNextHop, user: NextHopUser): void {
+    user.nextUser = entry.firstUser;
+    if (entry.firstUser !== undefined) entry.firstUser.previousUser = user;
+    entry.firstUser = user;
+  }
+
+  /** The entry goes with the last one. */
+  detach(entry: TrackedNextHop, user: NextHopUser): void {
+    const { nextUser, previousUser } = user;
+    if (nextUser !== undefined) nextUser.previousUser = previousUser;
+    if (previousUser !== undefined) previousUser.nextUser = nextUser;
+    else entry.firstUser = nextUser;
+    user.nextUser = undefined;
+    user.previousUser = undefined;
+    if (entry.firstUser !== undefined) return;
     const hash = hashNextHop(entry.nextHop);
     const others = this.#entries.get(hash)?.filter((other) => other !== entry) ?? [];
     if (others.length === 0) this.#entries.delete(hash);
@@ -44,16 +77,18 @@ export class NextHopTable {
   }
 
   /** Asks the resolver again; the entries whose answer changed. */
-  refresh(): ReadonlySet<TrackedNextHop> {
-    const changed = new Set<TrackedNextHop>();
+  refresh(): readonly NextHopChange[] {
+    const changes: NextHopChange[] = [];
     for (const bucket of this.#entries.values())
       for (const entry of bucket) {
-        const metric = this.#resolve(entry.nextHop)?.metric;
-        if (metric === entry.metric) continue;
-        entry.metric = metric;
-        changed.add(entry);
+        const resolved = this.#resolve(entry.nextHop);
+        const interfaceChanged = resolved?.interface !== entry.interface;
+        if (resolved?.metric === entry.metric && !interfaceChanged) continue;
+        entry.metric = resolved?.metric;
+        entry.interface = resolved?.interface;
+        changes.push({ entry, interfaceChanged });
       }
-    return changed;
+    return changes;
   }
 }
 

@@ -18,11 +18,14 @@ export interface Destination {
   readonly paths: readonly ReceivedPath[];
   /** The Loc-RIB's choice: best first, then its equals. */
   readonly selected: readonly Path[];
+  /** Without a choice: the paths that would be it if their next hops could be reached. */
+  readonly unresolved: readonly Path[];
 }
 
 interface MutableDestination extends Destination {
   paths: readonly ReceivedPath[];
   selected: readonly Path[];
+  unresolved: readonly Path[];
   /** In the queue of `settle`. */
   dirty: boolean;
   /** The highest path identifier given to a path of this prefix. */
@@ -83,7 +86,7 @@ export class Rib {
       this.#setStale(destination, known, false);
       return;
     }
-    const verdict = table.rules(prefix, attributes, nextHop);
+    const verdict = table.rules(prefix, attributes, nextHop, tracked?.interface);
     const path = new ReceivedPath(table, destination.prefix, pathId, attributes, tracked, verdict);
     this.#replace(destination, known, path);
   }
@@ -128,7 +131,7 @@ export class Rib {
       }
       if (communities.includes(longLivedStale)) continue;
       const received = intern({ ...path.received, communities: [...communities, longLivedStale] });
-      const verdict = table.rules(path.prefix, received, path.nextHop);
+      const verdict = table.rules(path.prefix, received, path.nextHop, path.tracked?.interface);
       const renewed = new ReceivedPath(table, path.prefix, path.pathId, received, path.tracked, verdict);
       renewed.stale = true;
       this.#replace(this.#destinationOf(path.prefix), path, renewed);
@@ -147,22 +150,30 @@ export class Rib {
 
   /** Runs the table's rules over all its paths again, after they or the source changed. */
   reevaluate(table: AdjRibIn): void {
-    for (const path of [...table.paths]) {
-      const verdict = table.rules(path.prefix, path.received, path.nextHop);
-      if (path.source === table.source && path.hasVerdict(verdict)) continue;
-      const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, path.tracked, verdict);
-      renewed.stale = path.stale;
-      renewed.awaitsRefresh = path.awaitsRefresh;
-      this.#replace(this.#destinationOf(path.prefix), path, renewed);
-    }
+    for (const path of [...table.paths]) this.#judgeAgain(this.#destinationOf(path.prefix), path);
   }
 
-  /** Asks the resolver again and marks the prefixes whose next hops answered differently. */
+  #judgeAgain(destination: MutableDestination, path: ReceivedPath): void {
+    const { table, tracked } = path;
+    const verdict = table.rules(path.prefix, path.received, path.nextHop, tracked?.interface);
+    if (path.source === table.source && path.hasVerdict(verdict)) return;
+    const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, tracked, verdict);
+    renewed.stale = path.stale;
+    renewed.awaitsRefresh = path.awaitsRefresh;
+    this.#replace(destination, path, renewed);
+  }
+
+  /** Asks the resolver again, once per next hop, and looks at the paths whose next hops answered differently. */
   nextHopsChanged(): void {
-    const changed: ReadonlySet<TrackedNextHop | undefined> = this.#nextHops.refresh();
-    if (changed.size === 0) return;
-    for (const destination of this.#destinations.values())
-      if (destination.paths.some(({ tracked }) => changed.has(tracked))) this.#mark(destination);
+    for (const { entry, interfaceChanged } of this.#nextHops.refresh())
+      for (const path of usersOf(entry)) {
+        const destination = this.#destinationOf(path.prefix);
+        this.#mark(destination);
+        if (!interfaceChanged) continue;
+        // Policies may ask for the interface: those of the import now, those of the export because the choice is told again.
+        this.#judgeAgain(destination, path);
+        destination.restated = true;
+      }
   }
 
   /** Chooses anew for up to `limit` marked prefixes. */
@@ -178,8 +189,10 @@ export class Rib {
       const { restated } = destination;
       destination.restated = false;
       const selected = this.#choose(destination);
-      if (listsEqual(destination.selected, selected)) return restated;
+      const unresolved = selected.length === 0 ? this.#unresolvedOf(destination) : noPaths;
+      if (listsEqual(destination.selected, selected) && listsEqual(destination.unresolved, unresolved)) return restated;
       destination.selected = selected;
+      destination.unresolved = unresolved;
       return true;
     });
     return { changed, touched: slice };
@@ -254,10 +267,24 @@ export class Rib {
     return first.refused === undefined && igpMetricOf(first) !== undefined ? paths : noPaths;
   }
 
+  #unresolvedOf(destination: Destination): readonly Path[] {
+    if (destination.paths.length === 0) return noPaths;
+    const candidates = candidatesOf(destination).map(({ path }) => ({ path, igpMetric: 0 }));
+    return candidates.length === 0 ? noPaths : decide(candidates, this.#options);
+  }
+
   #destinationOf(prefix: Prefix): MutableDestination {
     let destination = this.#destinations.get(prefix);
     if (destination === undefined) {
-      destination = { prefix, paths: [], selected: noPaths, dirty: false, restated: false, lastPathId: 0 };
+      destination = {
+        prefix,
+        paths: [],
+        selected: noPaths,
+        unresolved: noPaths,
+        dirty: false,
+        restated: false,
+        lastPathId: 0,
+      };
       this.#destinations.set(prefix, destination);
     }
     return destination;
@@ -266,7 +293,7 @@ export class Rib {
   #replace(destination: MutableDestination, old: ReceivedPath | undefined, path: ReceivedPath | undefined): void {
     if (path !== undefined) {
       path.table.add(path);
-      if (path.tracked !== undefined) path.tracked.users++;
+      if (path.tracked !== undefined) this.#nextHops.attach(path.tracked, path);
     }
     if (old !== undefined) {
       if (path !== undefined && old.slot !== undefined) {
@@ -274,7 +301,7 @@ export class Rib {
         path.slot.path = path;
       }
       old.table.remove(old);
-      if (old.tracked !== undefined) this.#nextHops.release(old.tracked);
+      if (old.tracked !== undefined) this.#nextHops.detach(old.tracked, old);
     }
     const others = old === undefined ? destination.paths : destination.paths.filter((other) => other !== old);
     destination.paths = path === undefined ? others : [...others, path];
@@ -299,6 +326,14 @@ export class Rib {
 function slotOf(destination: MutableDestination, path: ReceivedPath): PathSlot {
   path.slot ??= { prefix: destination.prefix, pathId: ++destination.lastPathId, path };
   return path.slot;
+}
+
+/** As they are now: the list may change while they are looked at. */
+function usersOf(entry: TrackedNextHop): ReceivedPath[] {
+  const users: ReceivedPath[] = [];
+  for (let user = entry.firstUser; user !== undefined; user = user.nextUser)
+    if (user instanceof ReceivedPath) users.push(user);
+  return users;
 }
 
 function isCandidate(path: ReceivedPath | undefined): boolean {

@@ -6,7 +6,7 @@ import { afiSafiOf, type Family } from "../packet/family.ts";
 import { encodeRouteRefresh } from "../packet/route-refresh.ts";
 import { encodeEndOfRib } from "../packet/update-encode.ts";
 import type { Path } from "../types.ts";
-import { familyOfPrefix } from "./adj-rib-in.ts";
+import { familyOfPrefix, ReceivedPath } from "./adj-rib-in.ts";
 import { type Bucket, BucketTable, bucketsEqual, isExcluded, type Recipient } from "./bucket.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { type GroupMember, Lane } from "./lane.ts";
@@ -232,7 +232,8 @@ export class UpdateGroup {
     if (path === undefined) return undefined;
     const { source } = path;
     if (source.kind === "peer" && this.#environment.learnedHeld()) return undefined;
-    const result = this.rules.apply(path);
+    const interfaceName = path instanceof ReceivedPath ? path.tracked?.interface : undefined;
+    const result = this.rules.apply(path, interfaceName);
     if (!result.announced) return undefined;
     const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
     return this.#buckets.take(result.attributes, result.nextHop, mayBeMember ? source.peer : undefined);

@@ -17,7 +17,7 @@ function imported(attributes: PathAttributes, context: Partial<ImportContext> = 
     intern: (unchanged) => unchanged,
     ...context,
   });
-  const verdict = rules(prefixOf("10.1.0.0/26"), attributes, nextHop);
+  const verdict = rules(prefixOf("10.1.0.0/26"), attributes, nextHop, undefined);
   return verdict.accepted ? "accepted" : verdict.reason;
 }
 
