@@ -163,6 +163,40 @@ describe("all changes of an IPv6 pool, with pings each 2 ms and TCP, lose nothin
   });
 });
 
+describe("a node in mode Always", () => {
+  it("goes on forwarding while its agent is killed and started again", async ({ annotate }) => {
+    await changeTo(subnets, "Always");
+    const flows = await startTraffic();
+    for (const node of ["n1", "n3"] as const) {
+      await subnets.lab.killNode(node);
+      await flows.goesOn(20);
+      await subnets.lab.startNode(node);
+      await subnets.settled();
+    }
+    await followed(subnets, "Always");
+    await annotate(trafficSummary(await flows.endsWhole()));
+  });
+
+  it("has routes, entries and sessions again after its link was down, which takes its IPv6 addresses away", async () => {
+    await changeTo(subnets, "Always");
+    await subnets.succeed("n3", "ip", "link", "set", "eth1", "down");
+    await vi.waitFor(
+      async () => expect(JSON.stringify(await allBlockRoutes(subnets))).not.toContain("fd00:10:2::1"),
+      patience,
+    );
+    await subnets.succeed("n3", "ip", "link", "set", "eth1", "up");
+    // What has configured the link does this again, too.
+    const { address, gateway } = nodesOf(6).n3;
+    await subnets.succeed("n3", "ip", "address", "add", `${address}/64`, "dev", "eth1");
+    await subnets.succeed("n3", "ip", "route", "add", "default", "via", nodesOf(4).n3.gateway);
+    await subnets.succeed("n3", "ip", "route", "add", "default", "via", gateway);
+    await subnets.settled();
+    await followed(subnets, "Always");
+    expect(await subnets.unreachable(6)).toEqual([]);
+    expect(await subnets.unreachable(4)).toEqual([]);
+  });
+});
+
 describe("calictl pool set-mode of an IPv6 pool", () => {
   it("goes for VXLAN by itself, and foretells just what happens", async () => {
     const routes = async () =>
