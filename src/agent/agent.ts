@@ -24,7 +24,7 @@ import { statusRoutes, statusStreams } from "./api/status-routes.ts";
 import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
 import { Cleanups } from "./cleanups.ts";
 import { ClusterCache, type ClusterChanges } from "./cluster-cache.ts";
-import { clusterBgp, ipamPools, peeringNodes } from "./cluster-view.ts";
+import { clusterBgp, ipamPools, peeringNodes, routingPools } from "./cluster-view.ts";
 import { decisionOptions, peerDefaults } from "./config/bgp-settings.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import type { AgentConfig } from "./config/settings.ts";
@@ -46,6 +46,7 @@ import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
 import { RoutingEngine } from "./routing/engine.ts";
 import { kernelResolver } from "./routing/next-hop-resolver.ts";
+import { ShadowingRoutes } from "./shadowing-routes.ts";
 import { StatusSource } from "./status-source.ts";
 import { createTunnels } from "./tunnels/create-tunnels.ts";
 import { TunnelRouteFeed } from "./tunnels/tunnel-routes.ts";
@@ -282,6 +283,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await pods.recover();
 
   const modes = new PoolModeChanger({ client, cluster, composer });
+  const shadowing = new ShadowingRoutes(fib, logger);
   const nat = new NatManager({ run: createNftRunner(), clock, random, logger: logger.child({ part: "nat" }) });
   cleanups.add("nat", () => nat.stop());
 
@@ -305,6 +307,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...peering.problems,
         ...listening.problems,
         ...tunnels.problems,
+        ...shadowing.problems,
         ...bfd.problems,
         ...natProblems(nat),
         ...podFamilyProblems(cluster, nodeName, ownAddresses),
@@ -344,6 +347,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const followCluster = (changes: ClusterChanges) => {
     listening.follow(speaker);
     if (peering.update(changes)) bfd.peersChanged();
+    if (changes.kinds.has("IPPool")) shadowing.look(routingPools(cluster.resources));
     if (concernsNat(changes)) nat.update(natState(cluster.resources, config));
     tunnels.update(changes);
     ownNode.check();

@@ -13,6 +13,7 @@ import type {
   NodeView,
   PeerView,
   RouteChangeView,
+  RouteDifferenceView,
   RouteView,
   UdpTunnelView,
 } from "./api/views.ts";
@@ -60,6 +61,16 @@ export class StatusSource {
     return [...this.#options.fib.statuses()]
       .sort((left, right) => left.route.prefix.compare(right.route.prefix))
       .map((status) => this.#routeView(status));
+  }
+
+  /** What differs between the routes that shall be and those that the kernel has now. */
+  async differences(): Promise<RouteDifferenceView[]> {
+    const { fib } = this.#options;
+    return (await fib.differences()).map(({ prefix, missing, instead }) => ({
+      prefix: prefix.toString(),
+      missing: missing === undefined ? null : fib.routeText(missing),
+      instead: instead.map((route) => fib.routeText(route)),
+    }));
   }
 
   /** The view of one change, for those who watch. */

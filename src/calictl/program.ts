@@ -9,6 +9,7 @@ import { type CommandContext, type OutputFormat, parseOutputFormat, UsageError }
 import { showPeers } from "./peers.ts";
 import { setPoolMode } from "./pool-mode.ts";
 import { applyManifests, deleteResources, getResources } from "./resources.ts";
+import { showRouteDifferences } from "./route-differences.ts";
 import { showRoutes } from "./routes.ts";
 import { showVersion } from "./version.ts";
 
@@ -69,10 +70,16 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .command("routes")
     .description("the routes of this node: what shall be in the kernel, what is, and why")
     .argument("[target]", "a prefix, or an address to find the routes that cover it")
-    .option("-w, --watch", "go on and print every change", false)
-    .action((target: string | undefined, options: { watch: boolean }) =>
-      showRoutes(client(), context, target, { format: format(everyFormat), watch: options.watch }),
-    );
+    .addOption(new Option("-w, --watch", "go on and print every change").default(false).conflicts("diffKernel"))
+    .option(
+      "--diff-kernel",
+      "compare with the kernel, read anew: - is too many there, + is missing; exit 1 if any",
+      false,
+    )
+    .action(async (target: string | undefined, options: { watch: boolean; diffKernel: boolean }) => {
+      if (options.diffKernel) setStatus(await showRouteDifferences(client(), context, target, format(plainFormats)));
+      else await showRoutes(client(), context, target, { format: format(everyFormat), watch: options.watch });
+    });
   routes
     .command("explain")
     .description("the whole chain for one address: pool, block, owner, peer, path, policy, encapsulation, kernel")

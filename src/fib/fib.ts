@@ -11,11 +11,12 @@ import {
   type NetlinkEvent,
   RouteProtocol,
 } from "../netlink/types.ts";
+import { findDifferences, type KernelDifference, routeText } from "./difference.ts";
 import type { Entry } from "./entry-table.ts";
 import { type ChangeCause, KernelTable } from "./kernel-table.ts";
 import { LinkTable } from "./link-table.ts";
 import { NextHops } from "./next-hops.ts";
-import { isOwn, type Ownership } from "./ownership.ts";
+import { isOwn, isTakeable, type Ownership } from "./ownership.ts";
 import { Reconciler } from "./reconciler.ts";
 import { describeFight, isContested } from "./repairs.ts";
 import { Resync } from "./resync.ts";
@@ -167,12 +168,28 @@ export class Fib {
     return this.#nextHops.interfaceTo(gateway);
   }
 
-  /** Other people's routes inside a prefix, itself included: they win against ours where they are more specific. */
+  /** Where the kernel, read anew, does not have what it shall. Rejects if it cannot be read. */
+  async differences(): Promise<KernelDifference[]> {
+    const routes = await this.#netlink.routes();
+    return findDifferences(this.#reconciler.wanted(), routes, this.#ownership);
+  }
+
+  /** For people. */
+  routeText(route: KernelRoute): string {
+    return routeText(route, (index) => this.#links.byIndex(index)?.name);
+  }
+
+  /** Other people's routes inside a prefix, itself included, but for those to take over; looks at the whole table. */
   foreignWithin(prefix: Prefix): readonly KernelRoute[] {
     const found: KernelRoute[] = [];
-    for (const [inner, routes] of this.#table.entries())
-      if (prefix.contains(inner)) found.push(...routes.filter((route) => !isOwn(route, this.#ownership)));
-    return found;
+    for (const [inner] of this.#table.entries()) if (prefix.contains(inner)) found.push(...this.foreignAt(inner));
+    return found.sort((left, right) => left.destination.compare(right.destination));
+  }
+
+  /** The same of exactly this prefix. */
+  foreignAt(prefix: Prefix): readonly KernelRoute[] {
+    const isOurs = (route: KernelRoute) => isOwn(route, this.#ownership) || isTakeable(route, this.#ownership);
+    return this.#table.at(prefix).filter((route) => !isOurs(route));
   }
 
   #statusOf(prefix: Prefix, entry: Entry): RouteStatus {

@@ -135,6 +135,11 @@ export class Reconciler {
     return this.#entries.entries();
   }
 
+  /** What every prefix shall be in the kernel. */
+  *wanted(): IterableIterator<[Prefix, Wanted]> {
+    for (const [prefix, entry] of this.#entries.entries()) yield [prefix, this.#wanted(prefix, entry).wanted];
+  }
+
   /** How many entries there are of each state, and which need an eye. */
   get tally(): Pick<EntryTable, "counts" | "conflicts" | "repaired"> {
     return this.#entries;

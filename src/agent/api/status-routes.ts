@@ -6,6 +6,7 @@ import type { ApiRoute, StreamRoute } from "./unix-server.ts";
 export function statusRoutes(source: StatusSource): ApiRoute[] {
   return [
     { method: "GET", path: "/v1/routes", handle: () => source.routes() },
+    { method: "GET", path: "/v1/route-differences", handle: () => source.differences() },
     { method: "GET", path: "/v1/peers", handle: () => source.peers() },
     { method: "GET", path: "/v1/node", handle: () => source.node() },
     { method: "GET", path: "/v1/status", handle: () => source.status() },

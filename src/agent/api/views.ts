@@ -34,6 +34,15 @@ export interface RouteChangeView {
   route: RouteView | null;
 }
 
+/** A prefix at which the kernel's main table is not as it shall be; routes as text, much as `ip route` prints them. */
+export interface RouteDifferenceView {
+  prefix: string;
+  /** What the agent would have there; null: none of its routes. */
+  missing: string | null;
+  /** Routes of the agent that it does not want, and others that have the place of the missing one. */
+  instead: string[];
+}
+
 export interface BgpRouteView {
   peer: string;
   asPath: string;

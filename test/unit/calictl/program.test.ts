@@ -112,6 +112,11 @@ const explained: ExplainView = {
   route: null,
 };
 
+const differences = [
+  { prefix: "10.244.2.0/26", missing: "10.244.2.0/26 via 10.0.0.2, protocol calibird (202)", instead: ["other"] },
+  { prefix: "10.244.9.0/26", missing: null, instead: ["unwanted"] },
+];
+
 let folder: string;
 let servers: UnixApiServer[];
 const writes: { method: string; body: unknown; query: string }[] = [];
@@ -127,6 +132,7 @@ beforeAll(async () => {
       mode: 0o600,
       routes: [
         { method: "GET", path: "/v1/routes", handle: () => [block, remote] },
+        { method: "GET", path: "/v1/route-differences", handle: () => differences },
         { method: "GET", path: "/v1/status", handle: () => status },
         { method: "GET", path: "/v1/node", handle: () => status.node },
         { method: "GET", path: "/v1/peers", handle: () => [] },
@@ -193,6 +199,21 @@ describe("calictl", () => {
       "10.244.2.0/26   remote-block   direct      10.0.0.2   eth1     n2     installed    1m   learned from Mesh_10_0_0_2, node n2 in pool pods",
       "",
     ]);
+  });
+
+  it("prints what the kernel has otherwise than it shall, and fails then", async () => {
+    const missing = differences[0]?.missing;
+    expect(await calictl("routes", "--diff-kernel")).toMatchObject({
+      code: 1,
+      out: `- other\n+ ${missing}\n- unwanted\n`,
+    });
+    expect((await calictl("routes", "10.244.9.1", "--diff-kernel")).out).toBe("- unwanted\n");
+    expect(JSON.parse((await calictl("routes", "--diff-kernel", "-o", "json")).out)).toEqual(differences);
+    expect(await calictl("routes", "192.0.2.1", "--diff-kernel")).toMatchObject({
+      code: 0,
+      out: "the kernel has the routes that it shall have\n",
+    });
+    expect(await calictl("routes", "--diff-kernel", "--watch")).toMatchObject({ code: 2 });
   });
 
   it("selects the routes that cover an address, or overlap a prefix", async () => {

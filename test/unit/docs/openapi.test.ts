@@ -28,6 +28,7 @@ describe("docs/openapi.yaml", () => {
   it.each([
     ["RouteView", "Route"],
     ["BgpRouteView", "BgpRoute"],
+    ["RouteDifferenceView", "RouteDifference"],
     ["PeerView", "Peer"],
     ["NodeView", "Node"],
     ["NodeStatusView", "NodeStatus"],
