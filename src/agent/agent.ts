@@ -239,6 +239,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       ipipBackend: config.ipipBackend,
       vxlan: config,
       udp: config,
+      pmtuDiscovery: config.tunnelPmtuDiscovery,
       ipipRoutes,
       udpRoutes,
       knownRoutes: () => fib.statuses(),

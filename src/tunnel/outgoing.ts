@@ -123,8 +123,9 @@ export class Outgoing {
 
   #addTooLarge(at: number, total: number, node: number, limit: number): DropReason | undefined {
     if (!this.#mayCut(at)) return this.#refuse(at, limit);
-    // Without path MTU discovery routers cut the outer packet.
-    if (!this.#discoversPathMtu) this.#addWhole(at, total, node);
+    // Without path MTU discovery UDP's outer packet is cut; one with its own header the kernel refuses if it is larger than its
+    // device takes, so that those are cut in any case.
+    if (!this.#discoversPathMtu && this.#options.wire.kind === "udp") this.#addWhole(at, total, node);
     else if (!this.#addFragments(at, total, node, limit)) return "tooBig";
     return undefined;
   }

@@ -1,5 +1,6 @@
 import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
 import { parseIpipBackend } from "./ipip-settings.ts";
+import { parseBoolean } from "./nat-settings.ts";
 import { settingOf } from "./setting.ts";
 import { parseInteger } from "./values.ts";
 import { type ChecksumOffload, parseChecksumOffload, parseDeviceName } from "./vxlan-settings.ts";
@@ -8,6 +9,7 @@ import { type ChecksumOffload, parseChecksumOffload, parseDeviceName } from "./v
 export interface TunnelConfig {
   /** How long a tunnel's device and address stay when no pool uses it any more, in seconds. */
   readonly tunnelGraceSec: number;
+  readonly tunnelPmtuDiscovery: boolean;
   readonly ipipBackend: IpipBackendChoice;
   readonly vxlanDevice: string;
   readonly vxlanDeviceV6: string;
@@ -83,6 +85,15 @@ export const tunnelSettings = [
     help: "off: the kernel computes the checksums of packets into VXLAN; on: as the driver has it; auto: off up to kernel 5.7",
     defaultValue: "auto",
     parse: parseChecksumOffload,
+  }),
+  setting({
+    key: "tunnelPmtuDiscovery",
+    flag: "tunnel-pmtu-discovery",
+    placeholder: "BOOLEAN",
+    environment: ["CALIBIRD_TUNNEL_PMTU_DISCOVERY"],
+    help: "true: no outer packet of IPIP and UDP may be fragmented; false: routers may, unless (IPIP) the inner one forbids it",
+    defaultValue: true,
+    parse: parseBoolean,
   }),
   setting({
     key: "udpEncapDevice",

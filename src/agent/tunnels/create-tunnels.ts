@@ -39,6 +39,8 @@ export function createTunnels(
       "vxlanDevice" | "vxlanDeviceV6" | "vxlanVni" | "vxlanPort" | "vxlanChecksumOffload"
     >;
     readonly udp: Pick<AgentConfig, "udpEncapDevice" | "udpEncapPort">;
+    /** Outer packets of IPIP and UDP must not be fragmented. */
+    readonly pmtuDiscovery: boolean;
     /** They tell user-space tunnels where packets go, beginning with `knownRoutes`. */
     readonly ipipRoutes: TunnelRouteFeed;
     readonly udpRoutes: TunnelRouteFeed;

@@ -40,6 +40,8 @@ export interface TunnelManagerOptions {
   readonly udp: Pick<UserspaceTunnel, "set" | "setPeers" | "state">;
   /** The port of UDP tunnels, the same on all nodes. */
   readonly udpPort: number;
+  /** Outer packets of IPIP and UDP must not be fragmented. */
+  readonly pmtuDiscovery: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a tunnel address stays ours when no pool wants it any more, in milliseconds. */
@@ -229,7 +231,7 @@ export class TunnelManager {
   }
 
   async #reconcile(): Promise<void> {
-    const { cluster, nodeName, underlays, ipip, udp, udpPort } = this.#options;
+    const { cluster, nodeName, underlays, ipip, udp, udpPort, pmtuDiscovery } = this.#options;
     if (cluster.node(nodeName) === undefined) return;
     // The watchers wake us as soon as they have looked.
     if (!this.#hasMeasured) return;
@@ -240,7 +242,7 @@ export class TunnelManager {
     const ipipAddress = await addressFor(plan.ipip, this.#ipipAddress);
     const udpAddress = await addressFor(plan.udp, this.#udpAddress);
     const wishFor = (kind: "ipip" | "udp", address: IpAddress | undefined) =>
-      address && ipv4Mtu !== undefined ? { address, mtu: tunnelMtu(kind, ipv4Mtu) } : undefined;
+      address && ipv4Mtu !== undefined ? { address, mtu: tunnelMtu(kind, ipv4Mtu), pmtuDiscovery } : undefined;
     ipip.set(wishFor("ipip", ipipAddress));
     udp.set(wishFor("udp", udpAddress));
     const vxlans: VxlanTunnel[] = [];

@@ -44,6 +44,7 @@ beforeEach(() => {
     ipip: { set: () => {}, state: () => unwanted },
     udp: { set: () => {}, setPeers: () => {}, state: () => unwanted },
     udpPort: 8285,
+    pmtuDiscovery: true,
     onAddresses: () => {},
     onChange: () => void told.everything++,
     onPeersChange: (nextHops) => void told.nextHops.push(...nextHops.map(String)),
