@@ -8,6 +8,7 @@ import { AgentClient } from "../src/calictl/agent-client.ts";
 import { systemClock } from "../src/core/clock.ts";
 import { openEmbeddedDatastore } from "../src/datastore/embedded/open.ts";
 import { ResourceClient } from "../src/datastore/resource-client.ts";
+import { udpModeAnnotation } from "../src/resources/ip-pool.ts";
 import { buildArena } from "./arena.ts";
 import { agentCommand, runFolder } from "./contenders/calibird.ts";
 import { machineSeconds, processSeconds } from "./machine.ts";
@@ -25,6 +26,8 @@ export interface Carrier {
   readonly label: string;
   readonly ipipMode: "Never" | "Always";
   readonly vxlanMode: "Never" | "Always";
+  /** Default: Never. */
+  readonly udpMode?: "Never" | "Always";
   readonly flags: readonly string[];
   /** The device of the route to the other node's block. */
   readonly device: string;
@@ -40,6 +43,15 @@ export const carriers: readonly Carrier[] = [
     vxlanMode: "Never",
     flags: ["--ipip-backend", "userspace"],
     device: "tunl0",
+  },
+  {
+    name: "udp",
+    label: "user-space UDP",
+    ipipMode: "Never",
+    vxlanMode: "Never",
+    udpMode: "Always",
+    flags: [],
+    device: "udp.calibird",
   },
 ];
 
@@ -86,13 +98,13 @@ export async function measureThroughput(carrier: Carrier, { programs, size, sign
   }
 }
 
-async function writePool(path: string, { ipipMode, vxlanMode }: Carrier): Promise<void> {
+async function writePool(path: string, { ipipMode, vxlanMode, udpMode = "Never" }: Carrier): Promise<void> {
   const datastore = await openEmbeddedDatastore({ path });
   try {
     await new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID }).apply({
       apiVersion: "projectcalico.org/v3",
       kind: "IPPool",
-      metadata: { name: "pods" },
+      metadata: { name: "pods", annotations: { [udpModeAnnotation]: udpMode } },
       spec: { cidr: "10.244.0.0/16", ipipMode, vxlanMode, natOutgoing: false },
     });
   } finally {
