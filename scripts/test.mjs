@@ -34,6 +34,7 @@ const lanes = {
       sysctl: "procps",
       tshark: "tshark",
       tcpdump: "tcpdump",
+      bgpdump: "bgpdump",
       nft: "nftables",
     },
     ...{ bird: "bird2", gobgpd: "gobgpd", exabgp: "exabgp" },

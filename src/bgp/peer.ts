@@ -26,6 +26,7 @@ import type {
   PathSource,
   PeerConfig,
   PeerStatus,
+  ReceivedRoute,
   SessionDownReason,
   SessionListener,
   SessionStatus,
@@ -209,6 +210,11 @@ export class Peer implements SessionListener, GroupMember {
 
   received(): readonly ExplainedPath[] {
     return this.#environment.rib.explainTable(this.#table);
+  }
+
+  *adjRibIn(): IterableIterator<ReceivedRoute> {
+    for (const { prefix, pathId, received, nextHop } of this.#table.paths)
+      yield { prefix, pathId, attributes: received, nextHop };
   }
 
   advertised(): readonly Path[] {

@@ -23,6 +23,7 @@ import { type Destination, Rib } from "./rib/rib.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
+import type { BgpTap } from "./tap.ts";
 import type {
   BgpSpeaker,
   BgpSpeakerListener,
@@ -34,6 +35,7 @@ import type {
   PeerConfig,
   PeerRange,
   PeerStatus,
+  ReceivedRoute,
 } from "./types.ts";
 
 /** What can be adjusted; everything has a default. */
@@ -54,6 +56,8 @@ export interface SpeakerOptions {
   readonly stalePathSec?: number;
   /** Deviations from the usual times of a session. */
   readonly timing?: Partial<SessionTiming>;
+  /** Sees the octets of all sessions. */
+  readonly tap?: BgpTap;
   /** All next hops are reachable at cost 0 if absent. */
   readonly resolveNextHop?: NextHopResolver;
   /** Further addresses of this machine, which are refused as next hops. */
@@ -290,6 +294,10 @@ export class SpeakerCore implements BgpSpeaker {
 
   received(peer: string): readonly ExplainedPath[] {
     return this.#peers.get(peer)?.received() ?? [];
+  }
+
+  adjRibIn(peer: string): Iterable<ReceivedRoute> {
+    return this.#peers.get(peer)?.adjRibIn() ?? [];
   }
 
   advertised(peer: string): readonly Path[] {

@@ -96,6 +96,7 @@ export function createSpeaker({
           listener: sessionListener,
           gracefulRestartState,
           ...(options.timing === undefined ? {} : { timing: options.timing }),
+          ...(options.tap === undefined ? {} : { tap: options.tap }),
         }),
     },
   );

@@ -298,6 +298,9 @@ export interface ExplainedPath {
   readonly rule?: DecisionRule;
 }
 
+/** A route as it is in one direction of a session. */
+export type ReceivedRoute = Pick<Path, "prefix" | "pathId" | "attributes" | "nextHop">;
+
 /** The whole speaker as the agent sees it. */
 export interface BgpSpeaker {
   /** Opens the listening sockets and starts the peers. Throws a `BgpError` with code `LISTEN_FAILED`. */
@@ -348,6 +351,8 @@ export interface BgpSpeaker {
   locRib(): Iterable<LocRibChange>;
   explain(prefix: Prefix): readonly ExplainedPath[];
   received(peer: string): readonly ExplainedPath[];
+  /** What the peer has announced, before the import policy. */
+  adjRibIn(peer: string): Iterable<ReceivedRoute>;
   advertised(peer: string): readonly Path[];
 }
 

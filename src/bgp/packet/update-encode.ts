@@ -40,6 +40,28 @@ export function encodeUpdates(parts: UpdateParts, context: CodecContext): Uint8A
   return messages;
 }
 
+/**
+ * The path attributes of one route as a table dump holds them (RFC 6396 §4.3.4): AS numbers of four octets, and of
+ * MP_REACH_NLRI the next hop alone. Throws `BgpPacketError` for what no valid message can carry.
+ */
+export function encodePathAttributes(attributes: PathAttributes, nextHop: NextHop): Uint8Array {
+  const context: CodecContext = {
+    peerType: "ibgp",
+    fourOctetAs: true,
+    maxMessageLength: 65_535,
+    families: [],
+    addPathReceive: [],
+    addPathSend: [],
+  };
+  if (nextHop.address.family === 4) return encodeAttributes({ attributes, nextHop: nextHop.address }, context);
+  const reach = new Writer().u8(nextHop.linkLocal === undefined ? 16 : 32).address(nextHop.address);
+  if (nextHop.linkLocal !== undefined) reach.address(nextHop.linkLocal);
+  return new Writer()
+    .bytes(encodeAttributes({ attributes }, context))
+    .bytes(encodeAttribute(AttributeFlag.optional, 14, reach.toBytes()))
+    .toBytes();
+}
+
 /** The End-of-RIB marker of a family (RFC 4724 §2). */
 export function encodeEndOfRib(family: Family): Uint8Array {
   if (family === "ipv4-unicast") return buildUpdate(noOctets, [], noOctets, updateOverhead);

@@ -14,6 +14,8 @@ const unreadGraceMs = 10_000;
 
 interface ConnectionSlotHandler {
   onEvent(event: ConnectionEvent): void;
+  /** A whole message, before it becomes an event; good only during the call. */
+  readonly onOctets: ((octets: Uint8Array) => void) | undefined;
   onWritable(): void;
 }
 
@@ -51,7 +53,10 @@ export class ConnectionSlot {
   /** Carries BGP over a connected socket from now on. */
   take(socket: Socket): void {
     this.#connection = new PeerConnection(socket, this.#clock, {
-      onMessage: (message) => this.#handler.onEvent({ type: "message", message }),
+      onMessage: (message, octets) => {
+        this.#handler.onOctets?.(octets);
+        this.#handler.onEvent({ type: "message", message });
+      },
       onMalformed: (error, messageType) => this.#handler.onEvent({ type: "malformed", error, messageType }),
       onLost: (kind, text) => this.#handler.onEvent({ type: "lost", kind, text }),
       onWriteState: (type) => this.#handler.onEvent({ type }),

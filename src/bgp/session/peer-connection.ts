@@ -17,7 +17,8 @@ const sliceMs = 5;
 const headerTypeOffset = 18;
 
 export interface PeerConnectionHandler {
-  onMessage(message: BgpMessage): void;
+  /** `octets` are the message's, good only during the call. */
+  onMessage(message: BgpMessage, octets: Uint8Array): void;
   /** The stream is broken; nothing more will come. `messageType` is undefined if the header itself is bad. */
   onMalformed(error: SessionError, messageType: number | undefined): void;
   /** TCP is gone without our doing. At most once, and the last call. */
@@ -134,7 +135,7 @@ export class PeerConnection {
       return true;
     }
     const decoded = decodeMessage(framed.bytes, this.#context);
-    if (decoded.ok) this.#handler.onMessage(decoded.message);
+    if (decoded.ok) this.#handler.onMessage(decoded.message, framed.bytes);
     else this.#breakOff(decoded.error, framed.bytes[headerTypeOffset]);
     return true;
   }

@@ -15,6 +15,7 @@ import { encodeNotification } from "../packet/notification.ts";
 import { encodeOpen } from "../packet/open.ts";
 import { encodeRouteRefresh } from "../packet/route-refresh.ts";
 import { comparePeerConfigs } from "../peer-config.ts";
+import type { BgpTap } from "../tap.ts";
 import type { PeerConfig, SessionListener, SessionStatus } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
 import { ConnectionSlot } from "./connection-slot.ts";
@@ -38,6 +39,7 @@ export interface PeerSessionOptions {
   readonly gracefulRestartState: () => GracefulRestartState;
   /** Deviations from the usual times. */
   readonly timing?: Partial<SessionTiming>;
+  readonly tap?: BgpTap;
 }
 
 /**
@@ -145,7 +147,7 @@ export class PeerSession {
     if (connection === undefined) return false;
     for (const octets of messages instanceof Uint8Array ? [messages] : messages) {
       connection.write(octets);
-      this.#counts.sent(octets);
+      this.#hasSent(octets);
     }
     return !connection.isCongested;
   }
@@ -194,7 +196,7 @@ export class PeerSession {
         return;
       case "send": {
         const octets = action.message.type === "open" ? encodeOpen(action.message) : encodeKeepalive();
-        this.#counts.sent(octets);
+        this.#hasSent(octets);
         this.#slots.get(action.connection)?.connection?.write(octets);
         return;
       }
@@ -257,8 +259,10 @@ export class PeerSession {
   }
 
   #slot(id: number): ConnectionSlot {
+    const { tap, config } = this.#options;
     const slot = new ConnectionSlot(this.#options.clock, {
       onEvent: (event) => this.#onConnectionEvent(id, event),
+      onOctets: tap && ((octets) => tap.received(config.name, octets)),
       onWritable: () => {
         if (this.#established !== slot) return;
         this.#delivery.add(() => this.#options.listener.onWritable());
@@ -269,6 +273,11 @@ export class PeerSession {
     return slot;
   }
 
+  #hasSent(octets: Uint8Array): void {
+    this.#counts.sent(octets);
+    this.#options.tap?.sent(this.#options.config.name, octets);
+  }
+
   #onConnectionEvent(connection: number, event: ConnectionEvent): void {
     if (event.type === "message") this.#counts.received(event.message.type);
     this.#happen({ type: "connection", connection, event });
@@ -276,7 +285,7 @@ export class PeerSession {
 
   #encode(notification: NotificationMessage): Uint8Array {
     const octets = encodeNotification(notification);
-    this.#counts.sent(octets);
+    this.#hasSent(octets);
     return octets;
   }
 

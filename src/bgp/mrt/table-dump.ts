@@ -1,0 +1,74 @@
+import type { IpAddress } from "../../net/address.ts";
+import { PrefixMap } from "../../net/prefix-map.ts";
+import type { MonitoredSession, MonitorSource } from "../monitor.ts";
+import { BgpPacketError } from "../packet/errors.ts";
+import { encodePathAttributes } from "../packet/update-encode.ts";
+import type { ReceivedRoute } from "../types.ts";
+import { encodePeerIndexTable, encodeRibEntries, type MrtEntry } from "./record.ts";
+
+/** Who writes a dump. */
+export interface MrtCollector {
+  readonly identifier: number;
+  readonly address: IpAddress;
+  readonly asNumber: number;
+  readonly viewName: string;
+}
+
+/**
+ * All Adj-RIBs-In before policy, and our own routes as those of a peer that is ourselves, as TABLE_DUMP_V2 records
+ * (RFC 6396 §4.3, RFC 8050). `now` is when the dump is made. Routes that no attribute list can describe are left out.
+ */
+export function* dumpTables(
+  source: Pick<MonitorSource, "sessions" | "adjRibIn" | "locRib">,
+  collector: MrtCollector,
+  now: { readonly wallMs: number },
+): IterableIterator<Uint8Array> {
+  const sessions = [...source.sessions()];
+  yield encodePeerIndexTable(now.wallMs, collector, [
+    ...sessions.map(({ peer, remoteIdentifier }) => ({
+      identifier: remoteIdentifier,
+      address: peer.address,
+      asNumber: peer.remoteAs,
+    })),
+    collector,
+  ]);
+  const originatedSec = Math.floor(now.wallMs / 1000);
+  const entries = new PrefixMap<MrtEntry[]>();
+  const add = (route: ReceivedRoute, peerIndex: number, pathId: number | undefined) => {
+    const attributes = attributesOf(route, collector.address);
+    if (attributes === undefined) return;
+    const known = entries.get(route.prefix);
+    const entry = { peerIndex, originatedSec, pathId, attributes };
+    if (known === undefined) entries.set(route.prefix, [entry]);
+    else known.push(entry);
+  };
+  for (const [peerIndex, session] of sessions.entries())
+    for (const route of source.adjRibIn(session.peer.name))
+      add(route, peerIndex, hasPathIds(session, route) ? route.pathId : undefined);
+  for (const { paths } of source.locRib())
+    for (const path of paths) if (path.source.kind === "local") add(path, sessions.length, undefined);
+  let sequence = 0;
+  for (const [prefix, all] of entries) {
+    // Entries with and without path identifiers have records of different kinds.
+    for (const group of [
+      all.filter(({ pathId }) => pathId === undefined),
+      all.filter(({ pathId }) => pathId !== undefined),
+    ])
+      if (group.length > 0) yield encodeRibEntries(now.wallMs, sequence++, prefix, group);
+  }
+}
+
+function hasPathIds({ context }: MonitoredSession, { prefix }: ReceivedRoute): boolean {
+  return context.addPathReceive.includes(prefix.family === 4 ? "ipv4-unicast" : "ipv6-unicast");
+}
+
+function attributesOf({ attributes, nextHop, prefix }: ReceivedRoute, own: IpAddress): Uint8Array | undefined {
+  const address = nextHop?.address ?? own;
+  if (address.family !== prefix.family && nextHop === undefined) return undefined;
+  try {
+    return encodePathAttributes(attributes, nextHop ?? { address });
+  } catch (error) {
+    if (error instanceof BgpPacketError) return undefined;
+    throw error;
+  }
+}
