@@ -17,6 +17,7 @@ import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
 import { openNetlink } from "../netlink/open.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
+import { drainRoutes } from "./api/drain-routes.ts";
 import { podRoutes } from "./api/pod-routes.ts";
 import { poolRoutes } from "./api/pool-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
@@ -329,7 +330,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     new UnixApiServer({
       path: join(config.runDir, "agent.sock"),
       mode: 0o600,
-      routes: [...podRoutes(pods), ...resourceRoutes(client), ...poolRoutes(modes)],
+      routes: [...podRoutes(pods), ...resourceRoutes(client), ...poolRoutes(modes), ...drainRoutes(peering)],
       logger,
     }),
   ]) {

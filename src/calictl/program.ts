@@ -4,6 +4,7 @@ import { version } from "../core/version.ts";
 import { AgentClient } from "./agent-client.ts";
 import { explainRoute } from "./explain.ts";
 import type { NodeCleanupOptions } from "./node-cleanup.ts";
+import { drainNode, undrainNode } from "./node-drain.ts";
 import { showNodeStatus } from "./node-status.ts";
 import { type CommandContext, type OutputFormat, parseOutputFormat, UsageError } from "./output.ts";
 import { showPeers } from "./peers.ts";
@@ -91,6 +92,15 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .command("status")
     .description("addresses, datastore, blocks, routes and BGP peers of this node")
     .action(() => showNodeStatus(client(), context, format(everyFormat)));
+  node
+    .command("drain")
+    .description("shut all BGP sessions down, so that no traffic comes here any more; pods and routes stay")
+    .option("--message <text>", "what the peers' operators read, up to 255 octets (RFC 9003)")
+    .action(({ message }: { message?: string }) => drainNode(client(), context, message));
+  node
+    .command("undrain")
+    .description("bring the BGP sessions back")
+    .action(() => undrainNode(client(), context));
   node
     .command("cleanup")
     .description("remove what the agent, which must have ended, left in this node's kernel; prints it first")

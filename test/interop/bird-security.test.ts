@@ -119,6 +119,19 @@ describe("TCP passwords and TTL security with BIRD", () => {
     expect((await node.peer("10.0.0.253")).timesEstablished).toBe(1);
   });
 
+  it("ends all sessions with the operator's words when the node is drained, until it is undrained", async () => {
+    await node.run(["calictl", "node", "drain", "--message", "new disks"]);
+    for (const router of [listener, dialler]) {
+      await vi.waitFor(async () => expect(await router.isEstablished("n1")).toBe(false), patient);
+      expect(router.log.filter((line) => /Received: .*new disks/.test(line))).toHaveLength(1);
+    }
+    expect((await node.peers()).map(({ state, reason }) => `${state} ${reason}`)).toEqual(
+      ["a", "b"].map(() => 'Idle administratively shut down "new disks"'),
+    );
+    await node.run(["calictl", "node", "undrain"]);
+    await Promise.all([isUp(listener), isUp(dialler)]);
+  });
+
   it("sends only signed packets of class CS6, and TTL 255 where TTL security wants it", async () => {
     const near = await listener.capture.fieldsOf("10.0.0.1", "ip.ttl", "ip.dsfield.dscp", "tcp.option_kind");
     expect(near.length).toBeGreaterThan(0);

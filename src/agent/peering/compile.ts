@@ -243,6 +243,7 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
     families: [family],
     // As Calico's BIRD, for the sake of routes with several next hops behind a reflector. In the mesh everybody has just own ones.
     ...(isExplicit && input.peerDefaults),
+    ...(input.shutdown !== undefined && { shutdown: input.shutdown }),
     ...(isExplicit && { addPath: { [family]: { receive: true, send: "all" as const } } }),
     gracefulRestart: { restartTimeSec },
     // RFC 4456 by Calico's rule: a client is an iBGP peer that has no cluster ID or another one than we have.

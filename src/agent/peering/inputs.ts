@@ -67,6 +67,8 @@ export interface PeeringInput {
   /** What holds for all sessions of BGPPeers. */
   readonly peerDefaults: Pick<PeerConfig, "maxPrefix" | "treatment">;
   /** The policies of a session with these filters; sessions of the mesh have none. */
+  /** Present: all sessions are administratively down, and peers are told why. */
+  readonly shutdown?: NonNullable<PeerConfig["shutdown"]>;
   readonly policiesFor: (filters: readonly string[]) => PeerPolicies;
   readonly secretOf: (reference: SecretKeySelector) => SecretAnswer;
   /** Why no socket can be as a session wants it. */

@@ -50,6 +50,7 @@ export class PeeringReconciler {
   readonly #secrets: Pick<SecretFiles, "get">;
   readonly #peerDefaults: PeeringInput["peerDefaults"];
   #compiled: Compiled | undefined;
+  #shutdown: PeeringInput["shutdown"];
 
   constructor(options: {
     cluster: PeeringCluster;
@@ -70,7 +71,20 @@ export class PeeringReconciler {
   /** What of the resources could not be honoured, one sentence each. */
   get problems(): readonly string[] {
     if (this.#compiled === undefined) return [`node ${this.#nodeName} is not in the datastore`];
-    return [...this.#compiled.explicitProblems, ...this.#compiled.problems.map(({ text }) => text)];
+    const drained =
+      this.#shutdown === undefined ? [] : ["this node is drained: calictl node undrain brings its BGP sessions back"];
+    return [...drained, ...this.#compiled.explicitProblems, ...this.#compiled.problems.map(({ text }) => text)];
+  }
+
+  /** Shuts all sessions down with Cease 6/2 and this text, also those that are configured from now on. */
+  drain(message: string): void {
+    this.#shutdown = { message };
+    this.run();
+  }
+
+  undrain(): void {
+    this.#shutdown = undefined;
+    this.run();
   }
 
   /** Looks at everything. */
@@ -100,6 +114,7 @@ export class PeeringReconciler {
       cluster: clusterBgp(resources),
       explicit: explicit.peers,
       peerDefaults: this.#peerDefaults,
+      ...(this.#shutdown !== undefined && { shutdown: this.#shutdown }),
       policiesFor: (filters) => policies.policiesFor(filters),
       secretOf: (reference) => this.#secrets.get(reference),
       refusal: (peer) => this.#speaker.refusal(peer),

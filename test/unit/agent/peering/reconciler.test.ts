@@ -130,6 +130,23 @@ describe("PeeringReconciler", () => {
     expect(cluster.reads).toBeLessThan(100);
   });
 
+  it("shuts all sessions down while the node is drained, also new ones, and brings them back", () => {
+    const cluster = new CountingCluster();
+    const told = new Told(cluster);
+    cluster.change(ownName, at("10.0.0.100"));
+    told.reconciler.update(cluster.change("n1", at("10.0.0.1")));
+    told.reconciler.drain("new disks");
+    told.reconciler.update(cluster.change("n2", at("10.0.0.2")));
+    expect([...told.peers.values()].map(({ name, shutdown }) => [name, shutdown?.message])).toEqual([
+      ["Mesh_10_0_0_1", "new disks"],
+      ["Mesh_10_0_0_2", "new disks"],
+    ]);
+    expect(told.reconciler.problems).toEqual([expect.stringContaining("this node is drained")]);
+    told.reconciler.undrain();
+    expect([...told.peers.values()].map(({ shutdown }) => shutdown)).toEqual([undefined, undefined]);
+    expect(told.reconciler.problems).toEqual([]);
+  });
+
   it("says that this node is unknown, and makes no sessions, until it is there", () => {
     const cluster = new CountingCluster();
     const told = new Told(cluster);
