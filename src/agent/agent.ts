@@ -32,6 +32,7 @@ import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
+import { Monitoring } from "./monitoring.ts";
 import { concernsNat, natProblems, natState } from "./nat.ts";
 import { resolveOwnAddresses } from "./own-addresses.ts";
 import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
@@ -186,10 +187,22 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   };
   const identifier = routerId(ownAddresses[4]?.address, nodeName);
   const listening = new Listening({ cluster, nodeName, ownAddresses, port: config.listenPort, logger });
+  const monitoring = new Monitoring({
+    config,
+    speaker: () => speaker,
+    sockets: nativeSockets,
+    clock,
+    logger,
+    random,
+    nodeName,
+    routerId: identifier,
+    localAs: () => ownAsNumber(cluster, nodeName),
+    ownAddress: ownAddresses[4]?.address,
+  });
   const speaker: BgpSpeaker = createSpeaker({
     routerId: identifier,
     listen: listening.place(),
-    listener,
+    listener: monitoring.listening(listener),
     clock,
     logger,
     random,
@@ -200,6 +213,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         (gateway) => fib.interfaceTo(gateway),
         (nextHop) => composer.gatewayTo(nextHop),
       ),
+      ...(monitoring.tap !== undefined && { tap: monitoring.tap }),
       isOwnAddress: (candidate) => addresses.has(candidate),
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },
@@ -311,6 +325,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...tunnels.problems,
         ...shadowing.problems,
         ...bfd.problems,
+        ...monitoring.problems,
         ...natProblems(nat),
         ...podFamilyProblems(cluster, nodeName, ownAddresses),
       ],
@@ -348,7 +363,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("node", () => ownNode.stop());
   const followCluster = (changes: ClusterChanges) => {
     listening.follow(speaker);
-    if (peering.update(changes)) bfd.peersChanged();
+    if (peering.update(changes)) {
+      bfd.peersChanged();
+      monitoring.peersChanged();
+    }
     if (changes.kinds.has("IPPool")) shadowing.look(routingPools(cluster.resources));
     if (concernsNat(changes)) nat.update(natState(cluster.resources, config));
     tunnels.update(changes);
@@ -361,6 +379,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     if (!(await unlessAborted(giveUp, addresses.appears(address, addressTimeoutMs))))
       logger.warn({ address: address.toString() }, "no interface has this node's address; peers cannot reach it");
   await unlessAborted(giveUp, tunnels.start(tunnelTimeoutMs));
+  monitoring.start();
+  cleanups.add("monitoring", () => monitoring.stop());
   await speaker.start();
   cleanups.add("bgp", () => speaker.stop("restart"));
   // Peers are told first, so that nobody takes our end for a dead path.

@@ -6,6 +6,7 @@ import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
 import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
+import { type MonitoringConfig, monitoringSettings } from "./monitoring-settings.ts";
 import {
   parseBoolean,
   parseExclusions,
@@ -24,7 +25,7 @@ type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFI
 export class ConfigError extends CalibirdError<ConfigErrorCode> {}
 
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
-export interface AgentConfig extends TunnelConfig {
+export interface AgentConfig extends TunnelConfig, MonitoringConfig {
   readonly datastore: "embedded";
   /** Folder of the embedded datastore. */
   readonly embeddedPath: string;
@@ -301,6 +302,7 @@ export const settings = [
     parse: parseBoolean,
   }),
   ...tunnelSettings,
+  ...monitoringSettings,
 ] as const satisfies readonly Setting[];
 
 function parseDatastore(text: string): "embedded" {
