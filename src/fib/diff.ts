@@ -18,8 +18,9 @@ function effectiveMetric(route: DesiredRoute): number {
  * compared. `nextHops` are the resolved legs; empty for a blackhole.
  */
 export function kernelRouteOf(route: DesiredRoute, nextHops: readonly RouteNextHop[], protocol: number): KernelRoute {
-  const mode = route.forwarding.mode;
-  return {
+  const { mode } = route.forwarding;
+  const { preferredSource, mtu } = route;
+  const common = {
     destination: route.prefix,
     type: mode === "blackhole" ? "blackhole" : "unicast",
     table: mainTable,
@@ -28,9 +29,14 @@ export function kernelRouteOf(route: DesiredRoute, nextHops: readonly RouteNextH
     scope: mode === "device" && route.prefix.family === 4 ? "link" : "universe",
     metric: effectiveMetric(route),
     tos: 0,
-    ...(route.preferredSource === undefined ? {} : { preferredSource: route.preferredSource }),
-    ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
     nextHops: canonicalLegs(nextHops),
+  } as const;
+  // Most routes have neither, and copying all the rest costs more than making it.
+  if (preferredSource === undefined && mtu === undefined) return common;
+  return {
+    ...common,
+    ...(preferredSource === undefined ? {} : { preferredSource }),
+    ...(mtu === undefined ? {} : { mtu }),
   };
 }
 

@@ -22,9 +22,20 @@ export interface Entry {
   readonly repairs?: RepairRecord;
 }
 
-type MutableEntry = { -readonly [Field in keyof Entry]: Entry[Field] };
+interface MutableEntry extends Entry {
+  state: RouteState;
+  reason: string;
+  sinceMs: number;
+  repairs?: RepairRecord;
+  /** It is among the changes that have yet to be taken. */
+  isChanged: boolean;
+  isGone: boolean;
+}
 
-/** The entries by prefix, and how many there are of each state, counted as they change. */
+/** An entry that changed, or undefined for one that went. */
+export type EntryChange = readonly [Prefix, Entry | undefined];
+
+/** The entries by prefix, how many there are of each state, counted as they change, and which have changed lately. */
 export class EntryTable {
   readonly #clock: Clock;
   readonly #entries = new PrefixTrie<MutableEntry>();
@@ -38,6 +49,7 @@ export class EntryTable {
   };
   readonly #conflicts = new PrefixSet();
   readonly #repaired = new PrefixSet();
+  #changed: [Prefix, MutableEntry][] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -72,7 +84,8 @@ export class EntryTable {
   /** Makes the entry of a prefix that has none, as `pending`. */
   add(prefix: Prefix, desired: DesiredRoute | undefined): void {
     const sinceMs = this.#clock.wallMs();
-    this.#entries.set(prefix, { desired, state: "pending", reason: "waiting to be written", sinceMs, failures: 0 });
+    const beginning = { state: "pending", reason: "waiting to be written", sinceMs, failures: 0 } as const;
+    this.#entries.set(prefix, { desired, ...beginning, isChanged: false, isGone: false });
     this.#counts.pending++;
   }
 
@@ -83,12 +96,29 @@ export class EntryTable {
     this.#conflicts.delete(prefix);
     this.#repaired.delete(prefix);
     this.#entries.delete(prefix);
+    entry.isGone = true;
+    this.#noteChange(prefix, entry);
   }
 
-  /** True if that was news. */
-  setState(prefix: Prefix, state: RouteState, reason: string): boolean {
+  /** What is desired has changed. */
+  touch(prefix: Prefix): void {
     const entry = this.#entries.get(prefix);
-    if (entry === undefined || (entry.state === state && entry.reason === reason)) return false;
+    if (entry !== undefined) this.#noteChange(prefix, entry);
+  }
+
+  /** The changes since the last call. Of one prefix the last counts: it may have gone and come again. */
+  takeChanges(): EntryChange[] {
+    const changed = this.#changed;
+    this.#changed = [];
+    return changed.map(([prefix, entry]) => {
+      entry.isChanged = false;
+      return [prefix, entry.isGone ? undefined : entry];
+    });
+  }
+
+  setState(prefix: Prefix, state: RouteState, reason: string): void {
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined || (entry.state === state && entry.reason === reason)) return;
     if (entry.state !== state) {
       entry.sinceMs = this.#clock.wallMs();
       this.#counts[entry.state]--;
@@ -98,7 +128,7 @@ export class EntryTable {
     }
     entry.state = state;
     entry.reason = reason;
-    return true;
+    this.#noteChange(prefix, entry);
   }
 
   /** Undefined: nobody has undone the route. */
@@ -112,5 +142,11 @@ export class EntryTable {
       entry.repairs = repairs;
       this.#repaired.add(prefix);
     }
+  }
+
+  #noteChange(prefix: Prefix, entry: MutableEntry): void {
+    if (entry.isChanged) return;
+    entry.isChanged = true;
+    this.#changed.push([prefix, entry]);
   }
 }

@@ -12,7 +12,7 @@ import {
   RouteProtocol,
 } from "../netlink/types.ts";
 import { findDifferences, type KernelDifference, routeText } from "./difference.ts";
-import type { Entry } from "./entry-table.ts";
+import type { Entry, EntryChange } from "./entry-table.ts";
 import { type ChangeCause, KernelTable } from "./kernel-table.ts";
 import { LinkTable } from "./link-table.ts";
 import { NextHops } from "./next-hops.ts";
@@ -96,7 +96,7 @@ export class Fib {
       table: this.#table,
       nextHops: this.#nextHops,
       writer: this.#writer,
-      onChange: (prefixes) => this.#report(prefixes),
+      onChange: (changes) => this.#report(changes),
       requestDump: () => this.#resync.request(),
     });
   }
@@ -207,12 +207,10 @@ export class Fib {
     };
   }
 
-  #report(prefixes: Iterable<Prefix>): void {
+  #report(changed: readonly EntryChange[]): void {
     const changes: StatusChange[] = [];
-    for (const prefix of prefixes) {
-      const status = this.status(prefix);
-      changes.push(status === undefined ? { prefix } : { prefix, status });
-    }
+    for (const [prefix, entry] of changed)
+      changes.push(entry === undefined ? { prefix } : { prefix, status: this.#statusOf(prefix, entry) });
     this.#onStatusChange(changes);
   }
 

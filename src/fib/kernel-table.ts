@@ -34,6 +34,8 @@ export class KernelTable {
     4: new Array<number>(33).fill(0),
     6: new Array<number>(129).fill(0),
   };
+  /** How many devices' routes are being dropped. */
+  #drops = 0;
   /** Prefixes that changed since `beginDump`; the dump knows nothing newer about them. */
   #touched: PrefixSet | undefined;
   readonly #onChange: TableListener;
@@ -69,7 +71,7 @@ export class KernelTable {
     this.#touched?.add(route.destination);
     if (before.some((held) => sameRoute(held, route))) {
       // Written anew perhaps, by a device that has come back while its routes are still being dropped.
-      this.#register(before);
+      if (this.#drops > 0) this.#register(before);
       return;
     }
     // An IPv6 route that another leg was appended to is announced as a whole, without the replace flag.
@@ -104,6 +106,7 @@ export class KernelTable {
     const dropped = this.#byDevice.get(interfaceIndex) ?? [];
     this.#byDevice.delete(interfaceIndex);
     let certain = true;
+    this.#drops++;
     await inSlices(dropped, (prefix) => {
       if (this.#byDevice.get(interfaceIndex)?.has(prefix)) return;
       const before = this.at(prefix);
@@ -117,6 +120,7 @@ export class KernelTable {
       if (after.length === before.length) this.#register(before);
       else this.#store(prefix, before, after, "device");
     });
+    this.#drops--;
     return certain;
   }
 
@@ -155,31 +159,31 @@ export class KernelTable {
     if (step !== 0) lengths[prefix.length] = (lengths[prefix.length] ?? 0) + step;
     if (after.length === 0) this.#routes.delete(prefix);
     else this.#routes.set(prefix, after);
-    for (const device of devicesOf(before)) {
-      const prefixes = this.#byDevice.get(device);
-      prefixes?.delete(prefix);
-      if (prefixes?.size === 0) this.#byDevice.delete(device);
-    }
+    for (const route of before)
+      forEachDevice(route, (device) => {
+        const prefixes = this.#byDevice.get(device);
+        prefixes?.delete(prefix);
+        if (prefixes?.size === 0) this.#byDevice.delete(device);
+      });
     this.#register(after);
     this.#onChange(prefix, before, after, cause);
   }
 
   #register(routes: readonly KernelRoute[]): void {
     for (const route of routes)
-      for (const device of devicesOf([route])) {
+      forEachDevice(route, (device) => {
         let prefixes = this.#byDevice.get(device);
         if (prefixes === undefined) {
           prefixes = new PrefixSet();
           this.#byDevice.set(device, prefixes);
         }
         prefixes.add(route.destination);
-      }
+      });
   }
 }
 
-/** Devices of IPv4 routes; IPv6 routes never go without an event. */
-function* devicesOf(routes: readonly KernelRoute[]): IterableIterator<number> {
-  for (const { destination, nextHops } of routes)
-    if (destination.family === 4)
-      for (const leg of nextHops) if (leg.interfaceIndex !== undefined) yield leg.interfaceIndex;
+/** Devices of an IPv4 route; IPv6 routes never go without an event. */
+function forEachDevice({ destination, nextHops }: KernelRoute, visit: (device: number) => void): void {
+  if (destination.family !== 4) return;
+  for (const { interfaceIndex } of nextHops) if (interfaceIndex !== undefined) visit(interfaceIndex);
 }

@@ -56,6 +56,10 @@ export class NextHops {
 
   /** The legs of an attached forwarding. Of several gateways those that cannot be reached are left out. */
   resolve(forwarding: DesiredForwarding): Resolution {
+    if ("nextHops" in forwarding && forwarding.nextHops.length === 1) {
+      const [only] = forwarding.nextHops;
+      if (only !== undefined) return this.#gatewayTarget(only).resolution;
+    }
     const legs: RouteNextHop[] = [];
     const missing: string[] = [];
     for (const [target, weight] of this.#weightedTargetsOf(forwarding)) {

@@ -24,6 +24,9 @@ export interface Plan {
   readonly present?: KernelRoute;
 }
 
+/** Of a route that is there and used. */
+export const installedReason = "in the main table";
+
 const nothingToRemove: readonly KernelRoute[] = [];
 
 /**
@@ -56,6 +59,7 @@ function superseded(target: KernelRoute, held: readonly KernelRoute[], ownership
 }
 
 function planRoute(target: KernelRoute, held: readonly KernelRoute[], ownership: Ownership): Plan {
+  if (held.length === 0) return writing("route-add", target);
   const own = held.filter((route) => isOwn(route, ownership));
   const present = own.find((route) => sameRoute(route, target));
   if (present !== undefined) {
@@ -65,7 +69,7 @@ function planRoute(target: KernelRoute, held: readonly KernelRoute[], ownership:
       state: "installed",
       reason:
         rival === undefined
-          ? "in the main table"
+          ? installedReason
           : `in the main table, but a route of ${describeProtocol(rival.protocol)} with metric ${rival.metric} is preferred`,
       present,
     };
@@ -77,12 +81,10 @@ function planRoute(target: KernelRoute, held: readonly KernelRoute[], ownership:
       state: "conflict",
       reason: `route of ${describeProtocol(holder.protocol)} has this key (${target.destination} metric ${target.metric})`,
     };
-  const taken = held.some((route) => sameKey(route, target));
-  return {
-    // A key that we believe free is written with EXCL: should somebody have been quicker, the kernel says EEXIST.
-    write: { op: taken ? "route-replace" : "route-add", route: target },
-    remove: nothingToRemove,
-    state: "pending",
-    reason: "being written",
-  };
+  return writing(held.some((route) => sameKey(route, target)) ? "route-replace" : "route-add", target);
+}
+
+/** A key that we believe free is written with EXCL: should somebody have been quicker, the kernel says EEXIST. */
+function writing(op: "route-add" | "route-replace", route: KernelRoute): Plan {
+  return { write: { op, route }, remove: nothingToRemove, state: "pending", reason: "being written" };
 }

@@ -9,11 +9,11 @@ import type { KernelRoute } from "../netlink/types.ts";
 import { RouteAlarms } from "./alarm.ts";
 import { DelayQueue, RetryQueue } from "./delay-queue.ts";
 import { kernelRouteOf, sameDemand, sameRoute } from "./diff.ts";
-import { type Entry, EntryTable } from "./entry-table.ts";
+import { type Entry, type EntryChange, EntryTable } from "./entry-table.ts";
 import type { ChangeCause, KernelTable } from "./kernel-table.ts";
 import type { NextHops } from "./next-hops.ts";
 import type { Ownership } from "./ownership.ts";
-import { planPrefix, type Wanted } from "./plan.ts";
+import { installedReason, planPrefix, type Wanted } from "./plan.ts";
 import { PrefixQueue } from "./prefix-queue.ts";
 import { describeFight, describePause, noteRepair } from "./repairs.ts";
 import { inSlices } from "./slices.ts";
@@ -34,8 +34,7 @@ interface ReconcilerOptions {
   readonly table: KernelTable;
   readonly nextHops: NextHops;
   readonly writer: Writer;
-  /** Prefixes whose entry changed, came or went. */
-  readonly onChange: (prefixes: Iterable<Prefix>) => void;
+  readonly onChange: (changes: readonly EntryChange[]) => void;
   /** The table may be wrong: dump it. */
   readonly requestDump: () => void;
 }
@@ -52,7 +51,7 @@ export class Reconciler {
   readonly #table: KernelTable;
   readonly #nextHops: NextHops;
   readonly #writer: Writer;
-  readonly #onChange: (prefixes: Iterable<Prefix>) => void;
+  readonly #onChange: ReconcilerOptions["onChange"];
   readonly #requestDump: () => void;
 
   readonly #entries: EntryTable;
@@ -67,7 +66,6 @@ export class Reconciler {
   /** Changed in the table while the kernel's answer was awaited. */
   readonly #disturbed = new PrefixSet();
   readonly #alarms: RouteAlarms;
-  #changed = new PrefixSet();
   #phase: "idle" | "running" | "stopped" = "idle";
   #draining = false;
   /** Walks over prefixes that are under way. */
@@ -201,7 +199,7 @@ export class Reconciler {
       if (before !== undefined) this.#nextHops.detach(prefix, before.forwarding);
       entry.desired = route;
       if (before !== undefined && !sameDemand(before, route)) this.#renew(prefix, entry, "being written");
-      this.#changed.add(prefix);
+      this.#entries.touch(prefix);
     }
     this.#adopted.delete(prefix);
     this.#nextHops.attach(prefix, route.forwarding);
@@ -277,11 +275,10 @@ export class Reconciler {
   }
 
   #report(): void {
-    if (this.#changed.size === 0) return;
-    const changed = this.#changed;
-    this.#changed = new PrefixSet();
+    const changes = this.#entries.takeChanges();
+    if (changes.length === 0) return;
     try {
-      this.#onChange(changed);
+      this.#onChange(changes);
     } catch (error) {
       this.#logger.error({ err: errorMessage(error) }, "a listener for route statuses failed");
     }
@@ -293,7 +290,8 @@ export class Reconciler {
     if (entry === undefined) return undefined;
     const { wanted, note } = this.#wanted(prefix, entry);
     const plan = planPrefix(wanted, this.#table.at(prefix), this.#ownership);
-    if (plan.write !== undefined) return this.#mayWrite(prefix, entry, plan.write.route) ? { prefix, plan } : undefined;
+    const step = { prefix, plan, desired: entry.desired, note };
+    if (plan.write !== undefined) return this.#mayWrite(prefix, entry, plan.write.route) ? step : undefined;
     if (plan.state === undefined) {
       this.#forget(prefix);
       return undefined;
@@ -302,7 +300,7 @@ export class Reconciler {
     else this.#succeeded(prefix, entry, plan.present);
     const stale = plan.state === "installed" && entry.desired?.stale === true;
     this.#setState(prefix, entry, stale ? "stale" : plan.state, `${plan.reason}${note}`);
-    return plan.remove.length > 0 ? { prefix, plan } : undefined;
+    return plan.remove.length > 0 ? step : undefined;
   }
 
   #wanted(prefix: Prefix, { desired }: Entry): { readonly wanted: Wanted; readonly note: string } {
@@ -350,8 +348,26 @@ export class Reconciler {
       if (failure.code === "EEXIST" || failure.code === "UNKNOWN") this.#requestDump();
       else this.#refused.add(prefix);
     }
+    if (failure === undefined && this.#isDone(step)) return;
     // Planned again: to see what is there now, and to delete what a write has left over.
     if (failure === undefined || disturbed) this.#marked.add(prefix);
+  }
+
+  /** The usual case: the prefix now holds just what the step was for, so that planning it again would find nothing to do. */
+  #isDone({ prefix, plan: { write, remove }, desired, note }: Step): boolean {
+    const entry = this.#entries.get(prefix);
+    if (entry === undefined || entry.desired !== desired) return false;
+    const held = this.#table.at(prefix);
+    const [only] = held;
+    if (write === undefined) {
+      if (held.length > 0 || remove.length === 0 || desired !== undefined) return false;
+      this.#forget(prefix);
+      return true;
+    }
+    if (only === undefined || held.length > 1 || !sameRoute(only, write.route)) return false;
+    this.#succeeded(prefix, entry, only);
+    this.#setState(prefix, entry, desired?.stale === true ? "stale" : "installed", `${installedReason}${note}`);
+    return true;
   }
 
   #retryLater(prefix: Prefix, state: RouteState, reason: string): void {
@@ -374,11 +390,10 @@ export class Reconciler {
     this.#adopted.delete(prefix);
     this.#refused.delete(prefix);
     this.#retries.cancel(prefix);
-    this.#changed.add(prefix);
   }
 
   #setState(prefix: Prefix, entry: Entry, state: RouteState, reason: string): void {
     if (state === "conflict" && entry.state !== "conflict") this.#alarms.conflict(prefix, reason);
-    if (this.#entries.setState(prefix, state, reason)) this.#changed.add(prefix);
+    this.#entries.setState(prefix, state, reason);
   }
 }

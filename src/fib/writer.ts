@@ -5,11 +5,16 @@ import { sameKey, sameRoute } from "./diff.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { Plan } from "./plan.ts";
 import type { Failure } from "./status.ts";
+import type { DesiredRoute } from "./types.ts";
 
 /** One prefix's plan on its way to the kernel. */
 export interface Step {
   readonly prefix: Prefix;
   readonly plan: Plan;
+  /** What it was planned for; undefined: nothing is desired. */
+  readonly desired: DesiredRoute | undefined;
+  /** To be added to the reason of the state that a write leads to. */
+  readonly note: string;
 }
 
 /** What became of a step; without `failure` all of it was done. */

@@ -147,12 +147,13 @@ class FamilyTable<Value> {
   }
 
   get(prefix: Prefix): Value | undefined {
+    if (this.size === 0) return undefined;
     const entry = this.#entryAt(this.#find(prefix, prefix.hash()));
     return entry === EMPTY ? undefined : this.#values[entry];
   }
 
   has(prefix: Prefix): boolean {
-    return this.#entryAt(this.#find(prefix, prefix.hash())) !== EMPTY;
+    return this.size > 0 && this.#entryAt(this.#find(prefix, prefix.hash())) !== EMPTY;
   }
 
   set(prefix: Prefix, value: Value): void {
@@ -184,6 +185,7 @@ class FamilyTable<Value> {
   }
 
   delete(prefix: Prefix): boolean {
+    if (this.size === 0) return false;
     const slot = this.#find(prefix, prefix.hash());
     const entry = this.#entryAt(slot);
     if (entry === EMPTY) return false;

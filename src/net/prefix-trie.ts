@@ -1,5 +1,6 @@
 import type { AddressFamily, IpAddress } from "./address.ts";
 import { Prefix } from "./prefix.ts";
+import { PrefixMap } from "./prefix-map.ts";
 
 interface Node<Value> {
   readonly prefix: Prefix;
@@ -11,41 +12,46 @@ interface Node<Value> {
 
 /**
  * Longest-prefix match over both families: a path-compressed binary trie, so that every operation costs at most one step
- * per distinct prefix length on the path and the tree has fewer than two nodes per entry.
+ * per distinct prefix length on the path and the tree has fewer than two nodes per entry. What asks for exactly one prefix
+ * goes by a hash table of the entries instead, which spares it the way down.
  *
  * Entries may be deleted and overwritten while iterating; one that is added meanwhile may or may not be visited.
  */
 export class PrefixTrie<Value> {
   #root4: Node<Value> | undefined;
   #root6: Node<Value> | undefined;
-  #size = 0;
+  /** The nodes that have an entry. */
+  readonly #exact = new PrefixMap<Node<Value>>();
 
   constructor(entries: Iterable<readonly [Prefix, Value]> = []) {
     for (const [prefix, value] of entries) this.set(prefix, value);
   }
 
   get size(): number {
-    return this.#size;
+    return this.#exact.size;
   }
 
   clear(): void {
     this.#root4 = undefined;
     this.#root6 = undefined;
-    this.#size = 0;
+    this.#exact.clear();
   }
 
   /** The value of exactly this prefix. */
   get(prefix: Prefix): Value | undefined {
-    const node = this.#descend(prefix);
-    return node?.prefix.length === prefix.length ? node.entry?.value : undefined;
+    return this.#exact.get(prefix)?.entry?.value;
   }
 
   has(prefix: Prefix): boolean {
-    const node = this.#descend(prefix);
-    return node?.prefix.length === prefix.length && node.entry !== undefined;
+    return this.#exact.has(prefix);
   }
 
   set(prefix: Prefix, value: Value): this {
+    const known = this.#exact.get(prefix);
+    if (known !== undefined) {
+      known.entry = { value };
+      return this;
+    }
     let parent: Node<Value> | undefined;
     let node = this.#root(prefix.family);
     while (node?.prefix.contains(prefix) && node.prefix.length < prefix.length) {
@@ -53,12 +59,12 @@ export class PrefixTrie<Value> {
       node = childToward(node, prefix.address);
     }
     if (node?.prefix.equals(prefix)) {
-      if (node.entry === undefined) this.#size++;
       node.entry = { value };
+      this.#exact.set(prefix, node);
       return this;
     }
     const added: Node<Value> = { prefix, entry: { value }, child0: undefined, child1: undefined };
-    this.#size++;
+    this.#exact.set(prefix, added);
     if (node !== undefined) {
       const shared = Math.min(prefix.length, node.prefix.length, prefix.address.commonBits(node.prefix.address));
       if (shared < prefix.length) {
@@ -81,6 +87,7 @@ export class PrefixTrie<Value> {
 
   /** True if the prefix was there. */
   delete(prefix: Prefix): boolean {
+    if (!this.#exact.delete(prefix)) return false;
     let grandparent: Node<Value> | undefined;
     let parent: Node<Value> | undefined;
     let node = this.#root(prefix.family);
@@ -91,7 +98,6 @@ export class PrefixTrie<Value> {
     }
     if (node?.entry === undefined || !node.prefix.equals(prefix)) return false;
     node.entry = undefined;
-    this.#size--;
     if (node.child0 !== undefined && node.child1 !== undefined) return true;
     const orphan = node.child0 ?? node.child1;
     if (orphan !== undefined || parent === undefined) {
@@ -150,17 +156,6 @@ export class PrefixTrie<Value> {
 
   #root(family: AddressFamily): Node<Value> | undefined {
     return family === 4 ? this.#root4 : this.#root6;
-  }
-
-  /** The deepest node that contains the prefix. */
-  #descend(prefix: Prefix): Node<Value> | undefined {
-    let deepest: Node<Value> | undefined;
-    let node = this.#root(prefix.family);
-    while (node?.prefix.contains(prefix)) {
-      deepest = node;
-      node = childToward(node, prefix.address);
-    }
-    return deepest;
   }
 
   #link(parent: Node<Value> | undefined, node: Node<Value>): void {

@@ -210,8 +210,9 @@ export class RouteComposer {
   ): RoutingChanges {
     const set: DesiredRoute[] = [];
     const remove: Prefix[] = [];
+    const context = this.#options.encapsulation();
     for (const prefix of new PrefixSet(touched)) {
-      const route = this.#compose(prefix);
+      const route = this.#compose(prefix, context);
       if (route !== undefined) {
         this.#composed.add(prefix);
         set.push(route);
@@ -226,8 +227,8 @@ export class RouteComposer {
     };
   }
 
-  #compose(prefix: Prefix): DesiredRoute | undefined {
-    const learned = this.#composeLearned(prefix);
+  #compose(prefix: Prefix, context: EncapsulationContext): DesiredRoute | undefined {
+    const learned = this.#composeLearned(prefix, context);
     const workload = this.#workloads.get(prefix);
     if (workload !== undefined) return this.#composeWorkload(workload, learned);
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
@@ -268,7 +269,7 @@ export class RouteComposer {
     };
   }
 
-  #composeLearned(prefix: Prefix): DesiredRoute | undefined {
+  #composeLearned(prefix: Prefix, context: EncapsulationContext): DesiredRoute | undefined {
     const { paths, note } = this.usedPaths(prefix);
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
@@ -281,7 +282,7 @@ export class RouteComposer {
     const nextHops = reached.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
     const way: Way = isBlackhole(best)
       ? { forwarding: { mode: "blackhole" }, note: "community BLACKHOLE: packets are dropped" }
-      : this.#ways.choose(prefix, nextHops, pool, this.#options.encapsulation(), multipathWeights(reached));
+      : this.#ways.choose(prefix, nextHops, pool, context, multipathWeights(reached));
     const learned = `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`;
     const { metric } = this.#options;
     return {

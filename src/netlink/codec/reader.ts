@@ -12,7 +12,7 @@ const ATTRIBUTE_TYPE_MASK = 0x3fff;
  */
 export class ByteReader {
   readonly #view: DataView;
-  readonly #end: number;
+  #end: number;
   #position: number;
 
   private constructor(view: DataView, position: number, end: number) {
@@ -93,14 +93,21 @@ export class ByteReader {
     return Buffer.from(octets).toString("utf8");
   }
 
-  /** Calls `visit` for each attribute (u16 length, u16 type, value, filling) of the rest. */
+  /**
+   * Calls `visit` for each attribute (u16 length, u16 type, value, filling) of the rest. The value's reader is good for that
+   * call only: it is the same one each time.
+   */
   attributes(visit: (type: number, value: ByteReader) => void): void {
+    const value = new ByteReader(this.#view, 0, 0);
     while (this.remaining > 0) {
       if (this.remaining < ATTRIBUTE_HEADER_BYTES) throw malformed(`${this.remaining} octets after the last attribute`);
       const length = this.u16();
       const type = this.u16() & ATTRIBUTE_TYPE_MASK;
       if (length < ATTRIBUTE_HEADER_BYTES) throw malformed(`attribute ${type} says it is ${length} octets long`);
-      visit(type, this.takeAligned(length - ATTRIBUTE_HEADER_BYTES));
+      value.#position = this.#advance(length - ATTRIBUTE_HEADER_BYTES);
+      value.#end = this.#position;
+      this.#position = Math.min(this.#position + (-length & 3), this.#end);
+      visit(type, value);
     }
   }
 

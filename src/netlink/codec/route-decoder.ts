@@ -48,18 +48,17 @@ export function decodeRoute(payload: ByteReader, lookup = false): KernelRoute | 
   if (address.family !== routeFamily || length > address.bits) throw malformed(`a route to ${address}/${length}`);
   const hops = forwards(type) ? (draft.multipath ?? singleNextHop(draft, flags)) : [];
   const { table, metric, preferredSource, mtu } = draft;
+  const destination = Prefix.of(address, length);
+  const nextHops = hops.map(({ nextHop }) => nextHop);
+  const isDown = hops.length > 0 && hops.every((hop) => hop.isDown);
+  // Spreading costs as much as all the rest, and a busy node reads hundreds of thousands of routes that need none.
+  if (preferredSource === undefined && mtu === undefined && !isDown)
+    return { destination, type, table, protocol, scope, metric, tos, nextHops };
   return {
-    destination: Prefix.of(address, length),
-    type,
-    table,
-    protocol,
-    scope,
-    metric,
-    tos,
+    ...{ destination, type, table, protocol, scope, metric, tos, nextHops },
     ...(preferredSource === undefined ? undefined : { preferredSource }),
     ...(mtu === undefined ? undefined : { mtu }),
-    nextHops: hops.map(({ nextHop }) => nextHop),
-    ...(hops.length > 0 && hops.every(({ isDown }) => isDown) ? { linkDown: true } : undefined),
+    ...(isDown ? { linkDown: true } : undefined),
   };
 }
 
@@ -135,13 +134,11 @@ function describeNextHop(
   flags: number,
   weight: number,
 ): DecodedNextHop {
-  return {
-    nextHop: {
-      ...(gateway === undefined ? undefined : { gateway }),
-      ...(index === undefined ? undefined : { interfaceIndex: index }),
-      onlink: (flags & nextHopFlag.onlink) !== 0,
-      weight,
-    },
-    isDown: (flags & (nextHopFlag.dead | nextHopFlag.linkDown)) !== 0,
-  };
+  const isDown = (flags & (nextHopFlag.dead | nextHopFlag.linkDown)) !== 0;
+  const onlink = (flags & nextHopFlag.onlink) !== 0;
+  if (gateway !== undefined && index !== undefined)
+    return { nextHop: { gateway, interfaceIndex: index, onlink, weight }, isDown };
+  const gatewayOnly = gateway === undefined ? undefined : { gateway };
+  const deviceOnly = index === undefined ? undefined : { interfaceIndex: index };
+  return { nextHop: { ...gatewayOnly, ...deviceOnly, onlink, weight }, isDown };
 }

@@ -40,6 +40,8 @@ export class MessageWriter {
       this.u32(0);
       write();
     } catch (error) {
+      // What was not written to is zero; filling relies on it.
+      this.#bytes.fill(0, start, this.#length);
       this.#length = start;
       this.#messageStart = previous;
       throw error;
@@ -119,7 +121,8 @@ export class MessageWriter {
   }
 
   u32Attribute(type: number, value: number): void {
-    this.attribute(type, () => this.u32(value));
+    this.#header(4, type);
+    this.u32(value);
   }
 
   /** In network byte order. */
@@ -131,7 +134,8 @@ export class MessageWriter {
   }
 
   addressAttribute(type: number, address: IpAddress): void {
-    this.attribute(type, () => this.address(address));
+    this.#header(address.bits / 8, type);
+    this.address(address);
   }
 
   /** A string with its closing NUL. */
@@ -139,11 +143,17 @@ export class MessageWriter {
     this.attribute(type, () => this.octets(Buffer.from(`${text}\0`, "utf8")));
   }
 
+  /** Of an attribute whose value has so many octets, a multiple of four. */
+  #header(octets: number, type: number): void {
+    this.u16(octets + 4);
+    this.u16(type);
+  }
+
   #align(): void {
     this.#grow(-this.#length & 3);
   }
 
-  /** Makes room, clears it, and says where it starts. May replace the view, so call it before that is looked at. */
+  /** Makes room, and says where it starts. May replace the view, so call it before that is looked at. */
   #grow(octets: number): number {
     const start = this.#length;
     const end = start + octets;
@@ -153,8 +163,6 @@ export class MessageWriter {
       this.#bytes = larger;
       this.#view = new DataView(larger.buffer);
     }
-    // What a taken-back message left here must not shine through as filling.
-    this.#bytes.fill(0, start, end);
     this.#length = end;
     return start;
   }
