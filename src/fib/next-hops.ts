@@ -58,7 +58,7 @@ export class NextHops {
   resolve(forwarding: DesiredForwarding): Resolution {
     if ("nextHops" in forwarding && forwarding.nextHops.length === 1) {
       const [only] = forwarding.nextHops;
-      if (only !== undefined) return this.#gatewayTarget(only).resolution;
+      if (only !== undefined && only.weight === undefined) return this.#gatewayTarget(only).resolution;
     }
     const legs: RouteNextHop[] = [];
     const missing: string[] = [];
