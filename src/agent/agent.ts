@@ -209,6 +209,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     sockets: nativeSockets,
     options: {
       decision: decisionOptions(config.bgpDecision),
+      history: config.bgpHistory,
       resolveNextHop: kernelResolver(
         (gateway) => fib.interfaceTo(gateway),
         (nextHop) => composer.gatewayTo(nextHop),

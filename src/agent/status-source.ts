@@ -3,11 +3,13 @@ import type { BgpSpeaker } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
 import { type AddressFamily, IpAddress } from "../net/address.ts";
+import { historyView, parseHistoryQuery } from "./api/history-view.ts";
 import { peerView } from "./api/peer-view.ts";
 import { routeView } from "./api/route-view.ts";
 import type {
   BlockView,
   ExplainView,
+  HistoryView,
   IpipView,
   NodeStatusView,
   NodeView,
@@ -141,6 +143,11 @@ export class StatusSource {
       addressOfNode,
       viewOf: (status) => this.#routeView(status),
     });
+  }
+
+  /** Throws `INVALID_REQUEST` for what is no prefix or address, or no time. */
+  history(query: URLSearchParams): HistoryView[] {
+    return this.#options.speaker.history(parseHistoryQuery(query)).map(historyView);
   }
 
   #routeView(status: RouteStatus): RouteView {

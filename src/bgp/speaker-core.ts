@@ -1,29 +1,26 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
-import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { BgpError } from "./errors.ts";
 import { administrativeShutdown, CeaseSubcode, notification } from "./fsm/notification.ts";
-import type { SessionTiming } from "./fsm/timing.ts";
+import { History, type HistoryEvent, type HistoryQuery } from "./history/history.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
 import { ErrorCode } from "./packet/constants.ts";
-import type { Family } from "./packet/family.ts";
 import { Peer, type PeerEnvironment } from "./peer.ts";
 import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
-import { type DecisionOptions, defaultDecisionOptions } from "./rib/decision-steps.ts";
+import { defaultDecisionOptions } from "./rib/decision-steps.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import { GroupTable } from "./rib/group-table.ts";
 import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
-import type { NextHopResolver } from "./rib/next-hop-table.ts";
 import { type Destination, Rib } from "./rib/rib.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
-import type { BgpTap } from "./tap.ts";
+import type { SpeakerOptions } from "./speaker-options.ts";
 import type {
   BgpSpeaker,
   BgpSpeakerListener,
@@ -37,34 +34,6 @@ import type {
   PeerStatus,
   ReceivedRoute,
 } from "./types.ts";
-
-/** What can be adjusted; everything has a default. */
-export interface SpeakerOptions {
-  /** RFC 8212: an eBGP peer without import policy gives, and one without export policy gets, no routes; false if absent. */
-  readonly requirePolicy?: boolean;
-  /** How the best path is chosen, where it differs from `defaultDecisionOptions`. */
-  readonly decision?: Partial<DecisionOptions>;
-  /** This process takes over from an earlier one whose routes peers may still hold (RFC 4724 §4.1). */
-  readonly restarting?: { readonly forwardingPreserved: boolean; readonly deferralSec: number };
-  /** How long initial convergence may take when not restarting; 120 if absent. */
-  readonly convergenceSec?: number;
-  /** Upper limit of a restarting peer's own Restart Time; 600 if absent. */
-  readonly longestRestartSec?: number;
-  /** Upper limit of a peer's long-lived stale time (RFC 9494); 86400 if absent, and 0 keeps nothing beyond the Restart Time. */
-  readonly longestLongLivedSec?: number;
-  /** How long a peer that is back may take to announce its routes again; 360 if absent. */
-  readonly stalePathSec?: number;
-  /** Deviations from the usual times of a session. */
-  readonly timing?: Partial<SessionTiming>;
-  /** Sees the octets of all sessions. */
-  readonly tap?: BgpTap;
-  /** All next hops are reachable at cost 0 if absent. */
-  readonly resolveNextHop?: NextHopResolver;
-  /** Further addresses of this machine, which are refused as next hops. */
-  readonly isOwnAddress?: (address: IpAddress) => boolean;
-  /** Next hop self per family, e.g. for IPv6 routes over an IPv4 session. A family without one takes the session's own address. */
-  readonly ownNextHops?: Readonly<Partial<Record<Family, IpAddress>>>;
-}
 
 /** What a speaker works with. */
 export interface SpeakerSettings {
@@ -108,6 +77,7 @@ export interface SpeakerTransport {
 export class SpeakerCore implements BgpSpeaker {
   readonly #settings: SpeakerSettings;
   readonly #transport: SpeakerTransport;
+  readonly #history: History | undefined;
   readonly #rib: Rib;
   readonly #groups: GroupTable;
   readonly #attributes = new AttributeStore();
@@ -131,9 +101,15 @@ export class SpeakerCore implements BgpSpeaker {
     const intern = this.#attributes.intern.bind(this.#attributes);
     const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
+    const history =
+      options.history === undefined || options.history === 0
+        ? undefined
+        : new History(clock, options.history, (destination) => this.#rib.explainAgain(destination));
+    this.#history = history;
     this.#rib = new Rib(
       { ...defaultDecisionOptions, ...options.decision },
       options.resolveNextHop ?? (() => ({ metric: 0 })),
+      history && ((path) => history.refusedOnImport(path)),
     );
     this.#groups = new GroupTable(
       {
@@ -141,6 +117,7 @@ export class SpeakerCore implements BgpSpeaker {
         clock,
         wake,
         learnedHeld: () => this.#restarts,
+        onRefused: history && ((path, reason) => history.refusedOnExport(path, reason)),
         onUnencodable: (prefixes, error) =>
           logger.error(
             { code: error.code, reason: error.message, prefixes: prefixes.length },
@@ -171,7 +148,10 @@ export class SpeakerCore implements BgpSpeaker {
         forwardingPreserved: options.restarting?.forwardingPreserved ?? false,
       }),
       createSession: transport.createSession,
-      onStateChange: (...change) => settings.listener.onPeerStateChange(...change),
+      onStateChange: (...change) => {
+        history?.session(...change);
+        settings.listener.onPeerStateChange(...change);
+      },
     };
   }
 
@@ -292,6 +272,10 @@ export class SpeakerCore implements BgpSpeaker {
     return this.#rib.explain(prefix);
   }
 
+  history(query: HistoryQuery = {}): readonly HistoryEvent[] {
+    return this.#history?.events(query) ?? [];
+  }
+
   received(peer: string): readonly ExplainedPath[] {
     return this.#peers.get(peer)?.received() ?? [];
   }
@@ -364,6 +348,7 @@ export class SpeakerCore implements BgpSpeaker {
     const { changed } = settled;
     this.#groups.apply(settled);
     if (changed.length > 0) {
+      this.#history?.bestPaths(changed);
       listener.onLocRibChanges(changed.map(changeOf));
     }
     if (!this.#rib.pending) this.#checkConvergence();

@@ -6,7 +6,8 @@ import { refusalOf } from "./session/endpoint.ts";
 import { BgpListener, type ListenerKey } from "./session/listener.ts";
 import { PeerSession } from "./session/peer-session.ts";
 import { plainSockets } from "./session/plain-sockets.ts";
-import { SpeakerCore, type SpeakerOptions } from "./speaker-core.ts";
+import { SpeakerCore } from "./speaker-core.ts";
+import type { SpeakerOptions } from "./speaker-options.ts";
 import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig, PeerRange } from "./types.ts";
 
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */

@@ -1,6 +1,7 @@
 import type { TcpOptions } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
+import type { HistoryEvent, HistoryQuery } from "./history/history.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
 import type { BgpRole, Capability } from "./packet/capability.ts";
 import type { Family } from "./packet/family.ts";
@@ -350,6 +351,8 @@ export interface BgpSpeaker {
   /** Every prefix with a choice. */
   locRib(): Iterable<LocRibChange>;
   explain(prefix: Prefix): readonly ExplainedPath[];
+  /** What happened, oldest first, as far back as `SpeakerOptions.history` reaches. */
+  history(query?: HistoryQuery): readonly HistoryEvent[];
   received(peer: string): readonly ExplainedPath[];
   /** What the peer has announced, before the import policy. */
   adjRibIn(peer: string): Iterable<ReceivedRoute>;

@@ -3,6 +3,7 @@ import { CalibirdError, errorMessage } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { AgentClient } from "./agent-client.ts";
 import { explainRoute } from "./explain.ts";
+import { showHistory } from "./history.ts";
 import type { NodeCleanupOptions } from "./node-cleanup.ts";
 import { drainNode, undrainNode } from "./node-drain.ts";
 import { showNodeStatus } from "./node-status.ts";
@@ -86,6 +87,15 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .description("the whole chain for one address: pool, block, owner, peer, path, policy, encapsulation, kernel")
     .argument("<target>", "an address or a prefix")
     .action(async (target: string) => setStatus(await explainRoute(client(), context, target, format(plainFormats))));
+
+  routes
+    .command("history")
+    .description("what happened to BGP sessions and routes: changes of the best path, refusals, sessions up and down")
+    .argument("[target]", "a prefix or an address: only routes that overlap it")
+    .option("--since <duration>", "nothing older, e.g. 10m")
+    .action((target: string | undefined, options: { since?: string }) =>
+      showHistory(client(), context, target, { format: format(everyFormat), since: options.since }),
+    );
 
   const node = program.command("node").description("this node");
   node

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { afterEach } from "vitest";
 import { createSpeaker } from "../../src/bgp/speaker.ts";
-import type { SpeakerOptions } from "../../src/bgp/speaker-core.ts";
+import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
 import type { BgpSpeaker, LocRibChange, PeerConfig } from "../../src/bgp/types.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";

@@ -177,6 +177,19 @@ export interface ExplainView {
   route: RouteView | null;
 }
 
+/** Something that happened to a BGP session or a route. */
+export interface HistoryView {
+  at: string;
+  /** session: it came up or went down. refused: a route was kept out, or from being passed on. best-path: another choice. */
+  kind: "session" | "refused" | "best-path";
+  peer: string | null;
+  prefix: string | null;
+  /** One sentence: what happened, and why. */
+  text: string;
+  /** The step of the decision process (docs/bgp.md) that the new best path won by; null without a rival. */
+  rule: string | null;
+}
+
 /** Body of every answer that is not a success. */
 export interface ErrorView {
   error: { code: string; message: string; details?: Record<string, unknown> };

@@ -45,6 +45,8 @@ export interface AgentConfig extends TunnelConfig, MonitoringConfig {
   readonly listenPort: number | undefined;
   /** How many routes of a family a BGPPeer's session may bring; undefined: any number. */
   readonly bgpMaxPrefix: PrefixLimitSettings | undefined;
+  /** How many past events of routes are kept. */
+  readonly bgpHistory: number;
   /** Peers of BGPPeers may have packets dropped by the community BLACKHOLE (RFC 7999). */
   readonly bgpBlackhole: boolean;
   /** Options of the decision process, as `decisionOptions` reads them. */
@@ -183,6 +185,15 @@ export const settings = [
     help: "true: drop packets to routes that a BGPPeer sends with the community BLACKHOLE (RFC 7999)",
     defaultValue: false,
     parse: parseBoolean,
+  }),
+  setting({
+    key: "bgpHistory",
+    flag: "bgp-history",
+    placeholder: "NUMBER",
+    environment: ["CALIBIRD_BGP_HISTORY"],
+    help: "past events of routes, and as many of BGP sessions, kept for calictl routes history; 0: none",
+    defaultValue: 10_000,
+    parse: (text: string) => parseInteger(text, 0, 1_000_000, "a number of events"),
   }),
   setting({
     key: "runDir",

@@ -44,7 +44,7 @@ export interface ExportIdentity {
 /** A path as a peer group is told it, or why it is not. */
 export type ExportResult =
   | { readonly announced: true; readonly attributes: PathAttributes; readonly nextHop: NextHop }
-  | { readonly announced: false; readonly reason: string };
+  | { readonly announced: false; readonly reason: string; readonly byPolicy?: true };
 
 /** The export side of one profile: whether a path goes out, and as what. Remembers rewritten attributes. */
 export class ExportRules {
@@ -80,7 +80,8 @@ export class ExportRules {
       peerType: context.peerType,
       interface: interfaceName,
     });
-    if (result.action === "reject") return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`);
+    if (result.action === "reject")
+      return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`, { byPolicy: true });
     const nextHop = this.#nextHop(path);
     if (nextHop === undefined) return refuse("no address of the route's family to stand as next hop");
     return { announced: true, attributes: this.#rewrite(result.attributes, path.source), nextHop };
@@ -205,6 +206,6 @@ function towardsIbgp(
   };
 }
 
-function refuse(reason: string): ExportResult {
-  return { announced: false, reason };
+function refuse(reason: string, detail: { readonly byPolicy?: true } = {}): ExportResult {
+  return { announced: false, reason, ...detail };
 }

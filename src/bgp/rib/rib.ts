@@ -53,6 +53,7 @@ const noPaths: readonly Path[] = [];
 export class Rib {
   readonly #options: DecisionOptions;
   readonly #nextHops: NextHopTable;
+  readonly #onRefused: ((path: ReceivedPath) => void) | undefined;
   readonly #destinations = new PrefixMap<MutableDestination>();
   /** Marked prefixes, oldest first. */
   #dirty: MutableDestination[] = [];
@@ -60,8 +61,10 @@ export class Rib {
   #settled = 0;
   readonly #empty = new Set<MutableDestination>();
 
-  constructor(options: DecisionOptions, resolve: NextHopResolver) {
+  /** `onRefused` hears of routes that their source's rules keep out. */
+  constructor(options: DecisionOptions, resolve: NextHopResolver, onRefused?: (path: ReceivedPath) => void) {
     this.#options = options;
+    this.#onRefused = onRefused;
     this.#nextHops = new NextHopTable(resolve);
   }
 
@@ -88,6 +91,7 @@ export class Rib {
     }
     const verdict = table.rules(prefix, attributes, nextHop, tracked?.interface);
     const path = new ReceivedPath(table, destination.prefix, pathId, attributes, tracked, verdict);
+    if (!verdict.accepted) this.#onRefused?.(path);
     this.#replace(destination, known, path);
   }
 
@@ -160,6 +164,7 @@ export class Rib {
     const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, tracked, verdict);
     renewed.stale = path.stale;
     renewed.awaitsRefresh = path.awaitsRefresh;
+    if (!verdict.accepted) this.#onRefused?.(renewed);
     this.#replace(destination, path, renewed);
   }
 
@@ -232,17 +237,18 @@ export class Rib {
   /** Every path of the prefix, used ones first, with the reason where it is not the best. */
   explain(prefix: Prefix): readonly ExplainedPath[] {
     const destination = this.#destinations.get(prefix);
-    return destination === undefined ? [] : this.#explain(destination);
+    return destination === undefined ? [] : this.explainAgain(destination);
   }
 
   /** As `explain`, for all paths of one source. */
   explainTable(table: AdjRibIn): readonly ExplainedPath[] {
     return [...table.paths].flatMap((path) =>
-      this.#explain(this.#destinationOf(path.prefix)).filter((explained) => explained.path === path),
+      this.explainAgain(this.#destinationOf(path.prefix)).filter((explained) => explained.path === path),
     );
   }
 
-  #explain(destination: Destination): readonly ExplainedPath[] {
+  /** As `explain`, also for what a destination was at another time, with the next hops of today. */
+  explainAgain(destination: Destination): readonly ExplainedPath[] {
     const losses = new Map<Path, Loss>();
     const selected = decide(candidatesOf(destination), this.#options, ({ path }, loss) => losses.set(path, loss));
     const rest = destination.paths.filter((path) => !selected.includes(path));

@@ -27,6 +27,8 @@ export interface GroupEnvironment {
   readonly learnedHeld: () => boolean;
   /** Routes were withdrawn because no message can carry them. */
   readonly onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void;
+  /** A policy keeps a route from a group's peers. */
+  readonly onRefused?: ((path: Path, reason: string) => void) | undefined;
 }
 
 /** Members on their way from one group to another, with what they have been told so far. */
@@ -234,7 +236,10 @@ export class UpdateGroup {
     if (source.kind === "peer" && this.#environment.learnedHeld()) return undefined;
     const interfaceName = path instanceof ReceivedPath ? path.tracked?.interface : undefined;
     const result = this.rules.apply(path, interfaceName);
-    if (!result.announced) return undefined;
+    if (!result.announced) {
+      if (result.byPolicy === true) this.#environment.onRefused?.(path, result.reason);
+      return undefined;
+    }
     const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
     return this.#buckets.take(result.attributes, result.nextHop, mayBeMember ? source.peer : undefined);
   }

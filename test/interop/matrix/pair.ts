@@ -1,6 +1,6 @@
 import { expect, vi } from "vitest";
 import type { PathAttributes } from "../../../src/bgp/packet/attributes.ts";
-import type { SpeakerOptions } from "../../../src/bgp/speaker-core.ts";
+import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
 import type { OriginatedRoute, Path, PeerConfig, SessionDownReason } from "../../../src/bgp/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";

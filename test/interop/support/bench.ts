@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { SpeakerOptions } from "../../../src/bgp/speaker-core.ts";
+import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { TestNamespace } from "../../support/network-namespace.ts";
 import { Child } from "./child-process.ts";

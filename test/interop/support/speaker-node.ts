@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { SpeakerOptions } from "../../../src/bgp/speaker-core.ts";
+import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
 import type {
   BgpSpeaker,
   ExplainedPath,

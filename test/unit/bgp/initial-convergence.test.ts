@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SpeakerOptions } from "../../../src/bgp/speaker-core.ts";
+import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
 import type { NegotiatedSession, PeerConfig } from "../../../src/bgp/types.ts";
 import { attributesOf, peerConfigOf, prefixOf } from "../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../support/scripted-speaker.ts";

@@ -34,6 +34,7 @@ describe("docs/openapi.yaml", () => {
     ["NodeStatusView", "NodeStatus"],
     ["BlockView", "Block"],
     ["ExplainView", "Explain"],
+    ["HistoryView", "History"],
     ["ErrorView", "Error"],
   ])("describes every field of %s as the schema %s", (view, name) => {
     const schema = document.components.schemas[name];

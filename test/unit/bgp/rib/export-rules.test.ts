@@ -88,6 +88,7 @@ describe("who is told what", () => {
     expect(exported(local(), profileOf("ibgp", { policy }))).toEqual({
       announced: false,
       reason: "policy export-to-mesh rule own blocks rejected",
+      byPolicy: true,
     });
   });
 

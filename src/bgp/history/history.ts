@@ -1,0 +1,143 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import type { ReceivedPath } from "../rib/adj-rib-in.ts";
+import { stepsAfterMed, stepsBeforeMed, tieBreakers } from "../rib/decision-steps.ts";
+import type { Destination } from "../rib/rib.ts";
+import type { DecisionRule, ExplainedPath, Path, SessionDownReason, SessionState } from "../types.ts";
+import { EventRing } from "./event-ring.ts";
+
+/** Something that happened, as it can be asked for afterwards. */
+export type HistoryEvent =
+  | {
+      readonly kind: "session";
+      /** Unix milliseconds. */
+      readonly atMs: number;
+      readonly peer: string;
+      readonly state: SessionState;
+      /** Why it is not Established any more, with the NOTIFICATION's name and text. */
+      readonly reason: SessionDownReason | undefined;
+    }
+  | {
+      /** Loop checks or a policy kept a route out, or kept it from being passed on. */
+      readonly kind: "refused";
+      readonly atMs: number;
+      readonly direction: "import" | "export";
+      readonly prefix: Prefix;
+      /** The peer that the route came from; undefined for a route of our own. */
+      readonly peer: string | undefined;
+      readonly reason: string;
+      /** Refusals since the one before that were too many to be written down. */
+      readonly omitted: number;
+    }
+  | {
+      readonly kind: "best-path";
+      readonly atMs: number;
+      readonly prefix: Prefix;
+      /** The new choice, best first; empty: there is none any more. */
+      readonly paths: readonly Path[];
+      /** The path that came closest to being the best one, and the step that decided against it; absent without a rival. */
+      readonly runnerUp?: ExplainedPath;
+    };
+
+export interface HistoryQuery {
+  /** Routes that overlap this prefix, and no sessions. */
+  readonly prefix?: Prefix;
+  /** Unix milliseconds. */
+  readonly sinceMs?: number;
+}
+
+/** Refusals per second that are written down; a peer that leaks a full table must not wash everything else away. */
+const refusalsPerSecond = 50;
+
+type Stored =
+  | Exclude<HistoryEvent, { readonly kind: "best-path" }>
+  /** As it was then. Lists of paths are replaced and never changed, so the decision can be run again when somebody asks. */
+  | { readonly kind: "best-path"; readonly atMs: number; readonly prefix: Prefix; readonly destination: Destination };
+
+/** The last events of a speaker, in rings of their own, so that many routes do not wash away what sessions did. */
+export class History {
+  readonly #clock: Clock;
+  readonly #explain: (destination: Destination) => readonly ExplainedPath[];
+  readonly #sessions: EventRing<Stored>;
+  readonly #routes: EventRing<Stored>;
+  #second = 0;
+  #refusals = 0;
+  #omitted = 0;
+
+  /** Keeps `capacity` events of routes and as many of sessions. `explain` runs the decision process for what was stored. */
+  constructor(clock: Clock, capacity: number, explain: (destination: Destination) => readonly ExplainedPath[]) {
+    this.#clock = clock;
+    this.#explain = explain;
+    this.#sessions = new EventRing(capacity);
+    this.#routes = new EventRing(capacity);
+  }
+
+  session(peer: string, state: SessionState, reason: SessionDownReason | undefined): void {
+    this.#sessions.add({ kind: "session", atMs: this.#clock.wallMs(), peer, state, reason });
+  }
+
+  refusedOnImport(path: ReceivedPath): void {
+    this.#refused("import", path, path.refused ?? "");
+  }
+
+  refusedOnExport(path: Path, reason: string): void {
+    this.#refused("export", path, reason);
+  }
+
+  bestPaths(destinations: readonly Destination[]): void {
+    const atMs = this.#clock.wallMs();
+    for (const { prefix, paths, selected, unresolved } of destinations)
+      this.#routes.add({ kind: "best-path", atMs, prefix, destination: { prefix, paths, selected, unresolved } });
+  }
+
+  /** What is still known, oldest first. */
+  events({ prefix, sinceMs = 0 }: HistoryQuery): HistoryEvent[] {
+    const found: HistoryEvent[] = [];
+    const sessions = prefix === undefined ? this.#sessions : [];
+    for (const event of [...sessions, ...this.#routes]) {
+      if (event.atMs < sinceMs) continue;
+      if (prefix !== undefined && (event.kind === "session" || !event.prefix.overlaps(prefix))) continue;
+      found.push(event.kind === "best-path" ? this.#restored(event) : event);
+    }
+    return found.sort((left, right) => left.atMs - right.atMs);
+  }
+
+  #restored({ atMs, prefix, destination }: Extract<Stored, { kind: "best-path" }>): HistoryEvent {
+    const { selected } = destination;
+    const event = { kind: "best-path", atMs, prefix, paths: selected } as const;
+    const explained = this.#explain(destination);
+    // Next hops may have moved since: then the reasons of today are not those of then.
+    if (explained.find(({ best }) => best)?.path !== selected[0]) return event;
+    const runnerUp = explained.filter(({ best, rule }) => !best && rule !== undefined).sort(byStep)[0];
+    return runnerUp === undefined ? event : { ...event, runnerUp };
+  }
+
+  #refused(direction: "import" | "export", { prefix, source }: Path, reason: string): void {
+    const atMs = this.#clock.wallMs();
+    const second = Math.floor(atMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#refusals = 0;
+    }
+    if (++this.#refusals > refusalsPerSecond) {
+      this.#omitted++;
+      return;
+    }
+    const peer = source.kind === "peer" ? source.peer : undefined;
+    this.#routes.add({ kind: "refused", atMs, direction, prefix, peer, reason, omitted: this.#omitted });
+    this.#omitted = 0;
+  }
+}
+
+/** Who lost late was close. */
+const steps: readonly DecisionRule[] = [
+  "next-hop",
+  ...stepsBeforeMed.map(({ rule }) => rule),
+  "med",
+  ...[...stepsAfterMed, ...tieBreakers].map(({ rule }) => rule),
+];
+
+function byStep(left: ExplainedPath, right: ExplainedPath): number {
+  const position = ({ rule }: ExplainedPath) => (rule === undefined ? -1 : steps.indexOf(rule));
+  return position(right) - position(left);
+}
