@@ -1,40 +1,12 @@
 import { expect } from "vitest";
-import { encodeKeepalive, encodeOpen, encodeUpdates } from "../../../src/bgp/packet/index.ts";
-import type { OriginatedRoute } from "../../../src/bgp/types.ts";
-import { IpAddress } from "../../../src/net/address.ts";
-import { attributesOf, contextOf, peerConfigOf } from "../../support/bgp.ts";
+import { attributesOf, peerConfigOf } from "../../support/bgp.ts";
 import { place } from "../support/place.ts";
 import { originated, ourAs, Pair, theirAs, theirRoute } from "./pair.ts";
+import { announcing } from "./raw-messages.ts";
 import { scenario } from "./scenario.ts";
 
 const edgeAs = 65010;
 const passedOn = "203.0.113.0/24";
-
-/** The messages of a peer that says an OPEN and announces these routes as its own. */
-function announcing(address: string, as: number, routes: readonly OriginatedRoute[], peerType: "ibgp" | "ebgp") {
-  const context = contextOf(peerType);
-  const capabilities = [
-    { kind: "multiprotocol", afi: 1, safi: 1 },
-    { kind: "four-octet-as", asNumber: as },
-  ] as const;
-  const bgpIdentifier = IpAddress.parse(address).w0;
-  return [
-    encodeOpen({ version: 4, myAs: as, holdTimeSec: 240, bgpIdentifier, capabilities }),
-    encodeKeepalive(),
-    ...routes.flatMap(({ prefix, attributes }) =>
-      encodeUpdates(
-        {
-          withdrawals: [],
-          announcements: [
-            { family: "ipv4-unicast", nextHop: { address: IpAddress.parse(address) }, nlri: [{ prefix, pathId: 0 }] },
-          ],
-          attributes,
-        },
-        context,
-      ),
-    ),
-  ];
-}
 
 const full = attributesOf([edgeAs], {
   med: 77,

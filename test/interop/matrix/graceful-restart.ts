@@ -29,7 +29,7 @@ export const gracefulRestart = scenario({
         await pair.daemon.kill();
         await pair.notEstablished();
         await pair.wait(async () => {
-          for (const path of await pair.weHave(theirRoute, forgottenByThem)) expect(path.stale).toBe(true);
+          for (const path of await pair.ourPaths(theirRoute, forgottenByThem)) expect(path.stale).toBe(true);
         });
         await pair.daemon.restart(pair.daemonConfig([{ prefix: theirRoute }]));
         await pair.established();
@@ -44,7 +44,7 @@ export const gracefulRestart = scenario({
       run: async (pair) => {
         await pair.speaker.kill();
         await pair.wait(async () => {
-          for (const route of await pair.daemonHas(ourRoute, forgottenByUs)) expect(route.stale).toBe(true);
+          for (const route of await pair.daemonRoutes(ourRoute, forgottenByUs)) expect(route.stale).toBe(true);
         });
         await pair.startSpeaker({ restarting: { forwardingPreserved: true, deferralSec: 30 } }, [originated(ourRoute)]);
         await pair.connect();

@@ -57,8 +57,15 @@ export class Pair {
   /** Both started and Established. */
   static async up(bench: Bench, options: PairOptions = {}): Promise<Pair> {
     const pair = new Pair(bench, options);
-    await Promise.all([pair.startSpeaker(), pair.startDaemon()]);
-    await pair.connect();
+    if (options.ours?.passive) {
+      // OpenBGPD, once rejected, would come again only after half a minute.
+      await pair.startSpeaker();
+      await pair.connect();
+      await pair.startDaemon();
+    } else {
+      await Promise.all([pair.startSpeaker(), pair.startDaemon()]);
+      await pair.connect();
+    }
     await pair.established();
     return pair;
   }
@@ -138,32 +145,36 @@ export class Pair {
     await this.wait(async () => expect((await this.peer()).state).not.toBe("Established"));
   }
 
-  /** Waits for the daemon to have exactly these prefixes from us; resolves to its routes in their order. */
-  async daemonHas(...prefixes: readonly string[]): Promise<HeardRoute[]> {
-    return this.wait(async () => {
-      const routes = await this.daemon.routes(this.us);
-      expect(routes.map(({ prefix }) => prefix).sort()).toEqual([...prefixes].sort());
-      return prefixes.map((wanted) => routes.find(({ prefix }) => prefix === wanted)).flatMap((one) => one ?? []);
-    });
+  /** What the daemon has from us, in the order of these prefixes; throws unless it has exactly them. */
+  async daemonRoutes(...prefixes: readonly string[]): Promise<HeardRoute[]> {
+    const routes = await this.daemon.routes(this.us);
+    expect(routes.map(({ prefix }) => prefix).sort()).toEqual([...prefixes].sort());
+    return prefixes.map((wanted) => routes.find(({ prefix }) => prefix === wanted)).flatMap((one) => one ?? []);
+  }
+
+  daemonHas(...prefixes: readonly string[]): Promise<HeardRoute[]> {
+    return this.wait(() => this.daemonRoutes(...prefixes));
   }
 
   /**
-   * Waits for our speaker to have exactly these prefixes from the daemon, not counting our own routes, which FRR echoes;
-   * resolves to its paths in their order.
+   * What our speaker has from the daemon, in the order of these prefixes; throws unless it has exactly them, not counting
+   * our own routes, which FRR echoes.
    */
-  async weHave(...prefixes: readonly string[]): Promise<Path[]> {
-    return this.wait(async () => {
-      const paths = (await this.speaker.received(them))
-        .map(({ path }) => path)
-        .filter(({ attributes: { asPath, originatorId } }) => {
-          const isLoop = asPath.some(({ asNumbers }) => asNumbers.includes(ourAs));
-          return !isLoop && originatorId !== IpAddress.parse(place.us).w0;
-        });
-      expect(paths.map(({ prefix }) => prefix.toString()).sort()).toEqual([...prefixes].sort());
-      return prefixes
-        .map((wanted) => paths.find(({ prefix }) => prefix.toString() === wanted))
-        .flatMap((one) => one ?? []);
-    });
+  async ourPaths(...prefixes: readonly string[]): Promise<Path[]> {
+    const paths = (await this.speaker.received(them))
+      .map(({ path }) => path)
+      .filter(({ attributes: { asPath, originatorId } }) => {
+        const isLoop = asPath.some(({ asNumbers }) => asNumbers.includes(ourAs));
+        return !isLoop && originatorId !== IpAddress.parse(place.us).w0;
+      });
+    expect(paths.map(({ prefix }) => prefix.toString()).sort()).toEqual([...prefixes].sort());
+    return prefixes
+      .map((wanted) => paths.find(({ prefix }) => prefix.toString() === wanted))
+      .flatMap((one) => one ?? []);
+  }
+
+  weHave(...prefixes: readonly string[]): Promise<Path[]> {
+    return this.wait(() => this.ourPaths(...prefixes));
   }
 
   /** Waits for a third party to have a prefix from one of us; resolves to its paths. */
@@ -179,11 +190,15 @@ export class Pair {
     return this.speaker.peer(them);
   }
 
+  /** Why connections with the daemon have ended or failed so far. */
+  async endings(): Promise<SessionDownReason[]> {
+    const { lastReason } = await this.peer();
+    return [...(await this.speaker.endings(them)), ...(lastReason === undefined ? [] : [lastReason])];
+  }
+
   /** Waits until a connection has ended for a reason that matches. */
   async endedBy(reason: Partial<SessionDownReason>): Promise<void> {
-    await this.wait(async () =>
-      expect(await this.speaker.endings(them)).toContainEqual(expect.objectContaining(reason)),
-    );
+    await this.wait(async () => expect(await this.endings()).toContainEqual(expect.objectContaining(reason)));
   }
 
   /** Waits until what the daemon tells about us and its log say this. */

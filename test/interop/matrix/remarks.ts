@@ -11,95 +11,94 @@ export interface Remark {
   readonly isRare?: true;
 }
 
+const quoted = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** A line with this text in it; `…` stands for anything. */
+function remark(text: string, meaning: string, frequency?: "rare"): Remark {
+  const pattern = new RegExp(text.split("…").map(quoted).join(".*"));
+  return { pattern, text, meaning, ...(frequency === undefined ? {} : { isRare: true }) };
+}
+
 const lostCollision = "both dialled, and this connection lost";
-const notYetConfigured = "we reject it as long as our speaker has no peer of its address";
+const notYetConfigured = "it dials before our speaker has a peer of its address";
+const ourShutdown = "the check of shutdown messages, our turn";
+const theirShutdown = "the check of shutdown messages, its turn";
+const limit = "the check of prefix limits, its turn";
+const ourLimit = "the check of prefix limits, our turn";
+const roundabout =
+  "a route of ours has reached it through the third party first, and it does not send us our own address";
+const roles = "the check of roles: two customers";
+const reconfigured = "we give our peer another configuration, which ends the session";
 
 export const remarks: Readonly<Record<DaemonName, readonly Remark[]>> = {
   BIRD: [
-    {
-      pattern: /Received: Connection rejected$/,
-      text: "Received: Connection rejected",
-      meaning: notYetConfigured,
-      isRare: true,
-    },
-    {
-      pattern: /Received: Connection collision resolution$/,
-      text: "Received: Connection collision resolution",
-      meaning: lostCollision,
-      isRare: true,
-    },
+    remark("Received: Connection rejected", notYetConfigured, "rare"),
+    remark("Received: Connection collision resolution", lostCollision, "rare"),
+    remark("Received: Administrative shutdown: ", ourShutdown),
+    remark("Received: Other configuration change", reconfigured),
+    remark("hits route import limit (2), action: disable", limit),
+    remark("Route limit exceeded, shutting down", limit),
+    remark("Received: Maximum number of prefixes reached", ourLimit),
+    remark("Role mismatch", roles),
+    remark("Invalid NEXT_HOP attribute - neighbor address", roundabout, "rare"),
+    remark("Invalid route … withdrawn", roundabout, "rare"),
   ],
   FRR: [
-    {
-      pattern: /Disabling MPLS support/,
-      text: "Disabling MPLS support (no kernel support)",
-      meaning: "of the machine, not of BGP",
-    },
-    {
-      pattern: /does not have a v6 LL address associated with it/,
-      text: "Interface: lan does not have a v6 LL address associated with it, waiting until one is created for it",
-      meaning: "bgpd asks before zebra has told it",
-      isRare: true,
-    },
-    {
-      pattern: /Graceful restart configuration changed, reset all peers to take effect/,
-      text: "Graceful restart configuration changed, reset all peers to take effect",
-      meaning: "said while it reads its configuration, before there are sessions",
-    },
-    {
-      pattern: /BGP OPEN receipt failed for peer/,
-      text: "BGP OPEN receipt failed for peer",
-      meaning: lostCollision,
-      isRare: true,
-    },
-    {
-      pattern: /unexpected packet received in state OpenSent/,
-      text: "[FSM] unexpected packet received in state OpenSent",
-      meaning: "it read our NOTIFICATION 6/5 before it had sent its OPEN; we have no peer of its address yet",
-      isRare: true,
-    },
-    {
-      pattern: /Client '(vnc|bgp)' encountered an error and is shutting down/,
-      text: "Client 'bgp' encountered an error and is shutting down.",
-      meaning: "zebra on the end of bgpd, which the check of graceful restart kills",
-    },
+    remark("Disabling MPLS support (no kernel support)", "of the machine, not of BGP"),
+    remark(
+      "does not have a v6 LL address associated with it, waiting until one is created for it",
+      "bgpd asks before zebra has told it",
+      "rare",
+    ),
+    remark(
+      "Graceful restart configuration changed, reset all peers to take effect",
+      "said while it reads its configuration, before there are sessions",
+    ),
+    remark("BGP OPEN receipt failed for peer", "both dialled, and this connection lost; and the check of roles"),
+    remark(
+      "[FSM] unexpected packet received in state OpenSent",
+      "it reads our NOTIFICATION on a connection of its own before it has sent its OPEN",
+      "rare",
+    ),
+    remark("[FSM] Ignoring event BGP_Start in state Connect", "its timers are as short as they can be", "rare"),
+    remark(
+      "encountered an error and is shutting down",
+      "zebra on the end of bgpd, which the check of graceful restart kills",
+    ),
   ],
   GoBGP: [
-    {
-      pattern: /Closed an accepted connection/,
-      text: "Closed an accepted connection",
-      meaning: "it closes the connection that loses a collision, or comes while it is idle",
-      isRare: true,
-    },
+    remark(
+      "Closed an accepted connection",
+      "it is idle for a moment, or both dialled and this connection lost",
+      "rare",
+    ),
+    remark('msg="received notification" Code=6 …Subcode=2', ourShutdown),
+    remark('msg="sent notification" Code=6 …Subcode=2', theirShutdown),
+    remark('msg="prefix limit reached"', limit),
+    remark('msg="received notification" Code=6 …Subcode=1', ourLimit),
+    remark('msg="graceful restart timer expired"', "the check of long-lived graceful restart"),
+    remark('msg="sent notification" Code=6 …Subcode=1', limit),
   ],
   OpenBGPD: [
-    {
-      pattern: /PF_KEY not available, disabling ipsec/,
-      text: "PF_KEY not available, disabling ipsec",
-      meaning: "OpenBSD's way to IPsec, which Linux lacks; TCP MD5 works without",
-    },
-    {
-      pattern: /Connection attempt from neighbor \S+ while session is in state OpenSent/,
-      text: "Connection attempt from neighbor … while session is in state OpenSent",
-      meaning: lostCollision,
-      isRare: true,
-    },
-    {
-      pattern: /socket error: Connection refused/,
-      text: "socket error: Connection refused",
-      meaning: "our speaker is not there yet, or was killed",
-      isRare: true,
-    },
-    {
-      pattern: /route refresh: AID IPv4 unicast not negotiated/,
-      text: "route refresh: AID IPv4 unicast not negotiated",
-      meaning: "said to our BoRR and EoRR (RFC 7313), although its own list of what is negotiated has both",
-    },
-    {
-      pattern: /graceful restart of IPv4 unicast(, keeping routes| finished)/,
-      text: "graceful restart of IPv4 unicast, keeping routes",
-      meaning: "no complaint, but what the check of graceful restart is for",
-    },
+    remark("PF_KEY not available, disabling ipsec", "OpenBSD's way to IPsec, which Linux lacks; TCP MD5 works without"),
+    remark("while session is in state", lostCollision, "rare"),
+    remark("socket error: Connection refused", "our speaker is not there yet, or was killed", "rare"),
+    remark("received notification: Cease, connection rejected", notYetConfigured, "rare"),
+    remark(
+      "route refresh: AID IPv4 unicast not negotiated",
+      "said to our BoRR and EoRR (RFC 7313), although its own list of what is negotiated has both",
+    ),
+    remark("graceful restart of IPv4 unicast, keeping routes", "no complaint, but what the check of it is for"),
+    remark("graceful restart of IPv4 unicast finished", "no complaint, but what the check of it is for"),
+    remark("received notification: Cease, other config change", reconfigured),
+    remark("received notification: Cease, administratively down", ourShutdown),
+    remark("received shutdown reason: ", ourShutdown),
+    remark("sending notification: Cease, administratively down", theirShutdown),
+    remark("prefix limit reached (>3/2)", limit),
+    remark("sending notification: Cease, received max-prefix exceeded", limit),
+    remark("received notification: Cease, received max-prefix exceeded", ourLimit),
+    remark("open policy role mismatch: customer vs customer", roles),
+    remark("error in OPEN message, role mismatch", roles),
   ],
   ExaBGP: [],
 };

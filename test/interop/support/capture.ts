@@ -36,8 +36,8 @@ export class Capture {
   }
 
   /** Resolves when it listens. */
-  static async start(namespace: string, file: string): Promise<Capture> {
-    const options = ["--immediate-mode", "-U", "-Z", "root", "-B", "16384", "-i", "eth1", "-w", file];
+  static async start(namespace: string, file: string, device = "eth1"): Promise<Capture> {
+    const options = ["--immediate-mode", "-U", "-Z", "root", "-B", "16384", "-i", device, "-w", file];
     const child = spawn("ip", ["netns", "exec", namespace, "tcpdump", ...options, "tcp port 179"], {
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -21,7 +21,7 @@ const program = fileURLToPath(new URL("speaker-process.mjs", import.meta.url));
 /** What a session waits for is worth no waiting in a test. */
 const quick = { connectDelayMs: 10, connectRetryMs: 1_000, idleHoldMinMs: 200, idleHoldMaxMs: 1_000, stableMs: 0 };
 
-type Method = keyof BgpSpeaker | "endings";
+type Method = keyof BgpSpeaker | "endings" | "bfdState";
 
 /** Our speaker in a process and a namespace of its own. */
 export class SpeakerNode {
@@ -96,6 +96,11 @@ export class SpeakerNode {
   async endings(peer: string): Promise<SessionDownReason[]> {
     const all = (await this.#call("endings")) as { peer: string; reason: SessionDownReason }[];
     return all.filter((ending) => ending.peer === peer).map(({ reason }) => reason);
+  }
+
+  /** Undefined while nobody watches the peer. */
+  async bfdState(peer: string): Promise<string | undefined> {
+    return this.#call("bfdState", peer) as Promise<string | undefined>;
   }
 
   async stop(mode: "restart" | "shutdown"): Promise<void> {

@@ -9,9 +9,12 @@ export function frrConfig({ as, routerId, neighbors, networks }: DaemonConfig): 
   const restart = neighbors.find(({ gracefulRestartSec }) => gracefulRestartSec !== undefined)?.gracefulRestartSec;
   return [
     "frr defaults traditional",
-    "log stdout warnings",
+    "log stdout informational",
+    // It waits five seconds with what it has said about a route map that it did not know yet.
+    ...networks.flatMap((network, index) => routeMap(network, index)),
     `router bgp ${as}`,
     ` bgp router-id ${routerId}`,
+    " bgp log-neighbor-changes",
     " no bgp ebgp-requires-policy",
     " no bgp network import-check",
     " no bgp default ipv4-unicast",
@@ -26,7 +29,6 @@ export function frrConfig({ as, routerId, neighbors, networks }: DaemonConfig): 
     ...(longLived === undefined ? [] : [` bgp long-lived-graceful-restart stale-time ${longLived}`]),
     ...neighbors.flatMap((neighbor) => neighborLines(neighbor)),
     ...(["ipv4-unicast", "ipv6-unicast"] as const).flatMap((family) => familyLines(family, neighbors, networks)),
-    ...networks.flatMap((network, index) => routeMap(network, index)),
     "",
   ].join("\n");
 }

@@ -78,10 +78,13 @@ export class FrrDaemon implements Daemon {
   }
 
   complaints(): readonly string[] {
-    return [this.#bgpd, ...this.#helpers]
-      .flatMap((child) => child?.log.split("\n") ?? [])
-      .filter((line) => line !== "")
-      .map((line) => line.replace(/^[\d/]+ [\d:.]+ /, ""));
+    return (
+      [this.#bgpd, ...this.#helpers]
+        .flatMap((child) => child?.log.split("\n") ?? [])
+        // EC: a code of an error or a warning. What has no time stamp comes before there is a log.
+        .filter((line) => line !== "" && (line.includes("[EC ") || !/^\d{4}\/\d\d\/\d\d /.test(line)))
+        .map((line) => line.replace(/^[\d/]+ [\d:.]+ /, ""))
+    );
   }
 
   get #run(): string {
@@ -102,7 +105,7 @@ export class FrrDaemon implements Daemon {
 
   #launch(program: string, flags: readonly string[]): Child {
     const argv = [
-      ...[join(programs, program), "-u", "frr", "-g", "frr", "--log", "stdout", "--log-level", "warnings"],
+      ...[join(programs, program), "-u", "frr", "-g", "frr", "--log", "stdout", "--log-level", "informational"],
       ...["--vty_socket", this.#run, "-z", join(this.#run, "zserv.api"), "-i", join(this.#run, `${program}.pid`)],
       ...["-P", "0", ...flags],
     ];
