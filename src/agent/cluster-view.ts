@@ -11,7 +11,8 @@ import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
 import type { PeerAddress } from "../resources/text-formats.ts";
 import type { ClusterBgp, ExplicitPeer, PeeringNode } from "./peering/inputs.ts";
-import { type PeerOptions, readPeerAnnotations } from "./peering/peer-annotations.ts";
+import { readPeerAnnotations } from "./peering/peer-annotations.ts";
+import type { PeerOptions } from "./peering/peer-options.ts";
 import type { ExportSettings } from "./routing/export-policy.ts";
 import type { RoutingPool, ServiceRanges } from "./routing/sources.ts";
 

@@ -5,7 +5,7 @@ import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { PeerRoute } from "../routing/sources.ts";
 import type { ExplicitPeer, PeeringInput, PeeringNode } from "./inputs.ts";
-import type { PeerOptions } from "./peer-annotations.ts";
+import { type PeerOptions, withPeerOptions } from "./peer-options.ts";
 import { type TransportWish, transportOf } from "./transport.ts";
 
 /** Hold time that we offer. BIRD's default of 240 s leaves a dead peer's routes in place for four minutes. */
@@ -108,7 +108,7 @@ function meshSessions(own: PeeringNode, input: PeeringInput): PeerConfig[] {
           localAddress: local,
           remoteAs: node.asNumber ?? input.cluster.asNumber,
           passive: isPassive(local, remote),
-          ...input.cluster.meshOptions,
+          options: input.cluster.meshOptions,
           restartTimeSec: input.cluster.meshRestartTimeSec,
         }),
       ),
@@ -165,7 +165,7 @@ function forwardSessions(
       remoteAs,
       remoteClusterId: node?.routeReflectorClusterId,
       passive: node !== undefined && local !== undefined && isPassive(local, target.address),
-      ...explicit.options,
+      options: explicit.options,
     }),
   ];
 }
@@ -202,7 +202,7 @@ function sessionsToNode(
       remoteAs: node.asNumber ?? input.cluster.asNumber,
       remoteClusterId: node.routeReflectorClusterId,
       passive: isPassive(local, remote),
-      ...explicit.options,
+      options: explicit.options,
     }),
   );
 }
@@ -222,19 +222,19 @@ function explicitFields(explicit: ExplicitPeer) {
 
 interface SessionFields
   extends Pick<PeerConfig, "name" | "description" | "address" | "port" | "remoteAs" | "passive">,
-    Omit<PeerOptions, "passive">,
     Partial<Pick<PeerConfig, "localAddress" | "localAs" | "nextHopMode" | "allowLocalAs" | "keepaliveTimeSec">> {
   readonly restartTimeSec: number;
   readonly remoteClusterId?: string | undefined;
   readonly filters?: readonly string[];
   readonly isExplicit?: boolean;
+  readonly options?: PeerOptions | undefined;
 }
 
 function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): PeerConfig {
-  const { restartTimeSec, remoteClusterId, filters, isExplicit = false, ...given } = fields;
+  const { restartTimeSec, remoteClusterId, filters, isExplicit = false, options = {}, ...given } = fields;
   const family: Family = given.address.family === 4 ? "ipv4-unicast" : "ipv6-unicast";
   const localAs = given.localAs ?? own.asNumber ?? input.cluster.asNumber;
-  return {
+  const config: PeerConfig = {
     nextHopMode: "auto",
     allowLocalAs: 0,
     holdTimeSec,
@@ -256,6 +256,7 @@ function session(input: PeeringInput, own: PeeringNode, fields: SessionFields): 
       : { clusterId: IpAddress.parse(own.routeReflectorClusterId).w0 }),
     ...input.policiesFor(filters ?? []),
   };
+  return withPeerOptions(config, options, own.asNumber ?? input.cluster.asNumber);
 }
 
 /**

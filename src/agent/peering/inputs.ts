@@ -2,7 +2,7 @@ import type { PeerConfig } from "../../bgp/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { SecretKeySelector } from "../../resources/secret-reference.ts";
 import type { PeerAddress } from "../../resources/text-formats.ts";
-import type { PeerOptions } from "./peer-annotations.ts";
+import type { PeerOptions } from "./peer-options.ts";
 import type { PeerPolicies } from "./policy-book.ts";
 import type { SecretAnswer, TransportWish } from "./transport.ts";
 

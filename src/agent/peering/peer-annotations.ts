@@ -1,10 +1,9 @@
-import { bgpRoles } from "../../bgp/packet/index.ts";
-import type { BfdWish, PeerConfig } from "../../bgp/types.ts";
+import { bgpRoles, type Family } from "../../bgp/packet/index.ts";
+import type { BfdWish } from "../../bgp/types.ts";
+import { errorMessage } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
-
-/** What of a session's configuration Calico's schema has no field for. */
-export type PeerOptions = Pick<PeerConfig, "bfd" | "shutdown" | "role" | "longLivedGracefulRestart"> &
-  Partial<Pick<PeerConfig, "holdTimeSec" | "passive">>;
+import { parseMaxPrefix } from "../config/bgp-settings.ts";
+import type { PeerOptions } from "./peer-options.ts";
 
 /** What the annotations of one resource ask for, and what of them could not be understood. */
 interface AnnotatedOptions {
@@ -33,11 +32,23 @@ const readers: Readonly<Record<string, Reader>> = {
       ? { longLivedGracefulRestart: { staleTimeSec } }
       : "wants seconds from 0 to 16777215 such as 86400s";
   },
-  passive: (value) =>
-    value === "true" || value === "false" ? { passive: value === "true" } : 'wants "true" or "false"',
+  passive: (value) => readBoolean(value, (passive) => ({ passive })),
   role: readRole,
   /** Down, and the text that the other side is told (RFC 9003). */
   shutdown: (message) => ({ shutdown: { message } }),
+  families: readFamilies,
+  "max-prefix": readMaxPrefix,
+  "add-path": readAddPath,
+  "extended-messages": (value) => readBoolean(value, (extendedMessages) => ({ extendedMessages })),
+  "local-as": readLocalAs,
+  "remove-private-as": (value) =>
+    value === "remove" || value === "replace"
+      ? { treatment: { removePrivateAs: value } }
+      : 'wants "remove" or "replace"',
+  "as-override": (value) => readBoolean(value, (asOverride) => ({ treatment: { asOverride } })),
+  "graceful-shutdown": (value) =>
+    readBoolean(value, (announceGracefulShutdown) => ({ treatment: { announceGracefulShutdown } })),
+  blackhole: (value) => readBoolean(value, (honourBlackhole) => ({ treatment: { honourBlackhole } })),
 };
 
 /**
@@ -60,9 +71,14 @@ export function readPeerAnnotations(
     }
     const result = read(value);
     if (typeof result === "string") problems.push(`${subject}: annotation ${key} ${result}, not "${value}"`);
-    else options = { ...options, ...result };
+    else options = merged(options, result);
   }
   return { options, problems };
+}
+
+function merged(options: PeerOptions, more: PeerOptions): PeerOptions {
+  const treatment = { ...options.treatment, ...more.treatment };
+  return { ...options, ...more, ...(Object.keys(treatment).length > 0 && { treatment }) };
 }
 
 function knownKeys(): string[] {
@@ -97,6 +113,55 @@ function readRole(value: string): PeerOptions | string {
   if (local === undefined || more.length > 0 || (strict !== undefined && strict !== "strict"))
     return `wants one of ${bgpRoles.join(", ")}, and ",strict" to refuse peers without a role`;
   return { role: { local, ...(strict === undefined ? {} : { strict: true }) } };
+}
+
+const familyNames: ReadonlyMap<string, Family> = new Map([
+  ["ipv4", "ipv4-unicast"],
+  ["ipv6", "ipv6-unicast"],
+]);
+
+function readFamilies(value: string): PeerOptions | string {
+  const families: Family[] = [];
+  for (const name of value.split(",")) {
+    const family = familyNames.get(name.trim());
+    if (family === undefined || families.includes(family)) return "wants ipv4, ipv6, or both separated by a comma";
+    families.push(family);
+  }
+  return { families };
+}
+
+function readMaxPrefix(value: string): PeerOptions | string {
+  try {
+    return { maxPrefix: parseMaxPrefix(value) };
+  } catch (error) {
+    return errorMessage(error);
+  }
+}
+
+/** `false`, or a comma separated list of `receive` and `send=all` or `send=N`. */
+function readAddPath(value: string): PeerOptions | string {
+  if (value === "false") return { addPath: false };
+  let settings: Exclude<PeerOptions["addPath"], false | undefined> = { receive: false };
+  for (const part of value.split(",").map((piece) => piece.trim())) {
+    const [, text = ""] = /^send=(all|\d{1,3})$/.exec(part) ?? [];
+    if (part === "receive") settings = { ...settings, receive: true };
+    else if (text === "all" || Number(text) > 0) settings = { ...settings, send: text === "all" ? text : Number(text) };
+    else return "wants false, or receive and send=all or send=1…999, separated by a comma";
+  }
+  return { addPath: settings };
+}
+
+function readLocalAs(value: string): PeerOptions | string {
+  const words = value.split(",").map((word) => word.trim());
+  if (words.some((word) => word !== "prepend-received" && word !== "keep-real"))
+    return "wants prepend-received, keep-real, or both separated by a comma";
+  return {
+    localAs: { prependReceived: words.includes("prepend-received"), replaceReal: !words.includes("keep-real") },
+  };
+}
+
+function readBoolean(value: string, options: (on: boolean) => PeerOptions): PeerOptions | string {
+  return value === "true" || value === "false" ? options(value === "true") : 'wants "true" or "false"';
 }
 
 function wholeNumber(text: string): number | undefined {
