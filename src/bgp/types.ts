@@ -211,6 +211,8 @@ export interface SessionStatus {
   readonly negotiated?: NegotiatedSession;
   /** Why it is not Established: last failure or what it waits for. */
   readonly lastReason?: SessionDownReason;
+  /** How the last Established session ended; what dials since then came to does not change it. */
+  readonly lastDown?: SessionDownReason;
   readonly counters: SessionCounters;
 }
 

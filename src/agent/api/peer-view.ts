@@ -19,7 +19,7 @@ export function peerView(status: PeerStatus, bfd: BfdStatus | undefined): PeerVi
     passive: config.passive,
     state: status.state,
     since: new Date(status.sinceMs).toISOString(),
-    reason: status.lastReason?.text ?? null,
+    reason: reasonOf(status),
     routerId: negotiated === undefined ? null : IpAddress.v4(negotiated.remoteIdentifier).toString(),
     localAddress: negotiated?.localAddress.toString() ?? config.localAddress?.toString() ?? null,
     holdTimeSec: negotiated?.holdTimeSec ?? null,
@@ -71,4 +71,11 @@ function bfdView(isWanted: boolean, bfd: BfdStatus | undefined): PeerView["bfd"]
 function authenticationOf(key: TcpKey | undefined): PeerView["authentication"] {
   if (key === undefined) return "none";
   return key.kind === "md5" ? "tcp-md5" : "tcp-ao";
+}
+
+/** The last failure, and with it what the peer or we said when the session ended, which a failed dial must not hide. */
+function reasonOf({ lastReason, lastDown }: PeerStatus): string | null {
+  if (lastReason === undefined) return null;
+  if (lastDown === undefined || lastDown.text === lastReason.text) return lastReason.text;
+  return `${lastReason.text} (the session ended: ${lastDown.text})`;
 }

@@ -16,7 +16,7 @@ import { encodeOpen } from "../packet/open.ts";
 import { encodeRouteRefresh } from "../packet/route-refresh.ts";
 import { comparePeerConfigs } from "../peer-config.ts";
 import type { BgpTap } from "../tap.ts";
-import type { PeerConfig, SessionListener, SessionStatus } from "../types.ts";
+import type { PeerConfig, SessionDownReason, SessionListener, SessionStatus } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
 import { ConnectionSlot } from "./connection-slot.ts";
 import { Delivery } from "./delivery.ts";
@@ -67,6 +67,7 @@ export class PeerSession {
   #config: PeerConfig;
   #state: PeerState = initialPeerState;
   #sinceMs: number;
+  #lastDown: SessionDownReason | undefined;
   #established: ConnectionSlot | undefined;
 
   constructor(options: PeerSessionOptions) {
@@ -168,6 +169,7 @@ export class PeerSession {
       sinceMs: this.#sinceMs,
       ...(negotiated === undefined ? {} : { negotiated }),
       ...(lastReason === undefined ? {} : { lastReason }),
+      ...(this.#lastDown === undefined ? {} : { lastDown: this.#lastDown }),
       counters: this.#counts.snapshot(),
     };
   }
@@ -236,6 +238,7 @@ export class PeerSession {
         this.#delivery.add(() => listener.onEstablished(action.session));
         return;
       case "down":
+        this.#lastDown = action.reason;
         this.#delivery.add(() => listener.onDown(action.reason));
         return;
       default:

@@ -127,6 +127,17 @@ describe("two sessions over loopback", () => {
     expect(sessionOf(passive.recorder).localAddress.toString()).toBe("127.0.0.3");
   });
 
+  test("remember how the session ended when a later dial fails otherwise", async () => {
+    const [active, passive] = await pair([{}, { passive: true }]);
+    active.session.start();
+    passive.session.start();
+    await established(active, passive);
+    const data = encodeShutdownCommunication("new cables");
+    await passive.session.stop({ code: 6, subcode: 2, data });
+    await until(() => active.session.status().lastReason?.notification?.subcode === 5, "a refused dial");
+    expect(active.session.status().lastDown?.text).toContain('"new cables"');
+  });
+
   test("exchange UPDATEs of more than 4096 octets if both offer it, and none if one does not", async () => {
     for (const extendedMessages of [true, false]) {
       const [active, passive] = await pair([{}, { passive: true, extendedMessages }]);
