@@ -40,6 +40,16 @@ const forbidden = [
 const pure = ["net", "resources", "bgp/packet", "bgp/fsm", "bgp/policy", "bgp/rib"];
 const impure = /\b(Date\.now|setTimeout|setInterval|setImmediate|Math\.random|performance\.now|process\.)/;
 
+/** What others may use alone: all that an entry point reaches, however far away, lies in these folders and packages. */
+const products = [
+  {
+    entry: "src/bgp/packet/index.ts",
+    name: "calibird/bgp-packet",
+    folders: ["bgp/packet", "net", "core"],
+    packages: ["ip-address"],
+  },
+];
+
 const rankOf = new Map(layers.flatMap((folders, rank) => folders.map((folder) => [folder, rank])));
 
 function folderOf(file) {
@@ -85,6 +95,16 @@ for (const file of files) {
       )
         problems.push(`${file}: imports ${target}, but ${rule.why}`);
   }
+}
+
+for (const { entry, name, folders, packages } of products) {
+  const reached = new Set([entry]);
+  for (const file of reached)
+    for (const { specifier, target } of readImports(file)) {
+      const isAllowed = target === undefined ? packages.includes(specifier) : folders.includes(folderOf(target));
+      if (!isAllowed) problems.push(`${file}: ${name} reaches ${specifier}, but must stand alone`);
+      if (target !== undefined) reached.add(target);
+    }
 }
 
 for (const problem of problems) console.error(problem);

@@ -48,12 +48,17 @@ const extendedSubtypes = new Map<number, string>([
   [0x03, "ro"],
 ]);
 
+/** Link bandwidth (draft-ietf-idr-link-bandwidth) of a two-octet AS: transitive, and the usual non-transitive one. */
+const linkBandwidthTypes: readonly number[] = [0x0004, 0x4004];
+
 /**
  * A route target or route origin of a two-octet AS, an IPv4 address or a four-octet AS, e.g. `rt:64512:100`,
- * `ro:10.0.0.1:5`; of any other type the eight octets, e.g. `0x4004fde800000001`.
+ * `ro:10.0.0.1:5`; link bandwidth in octets per second, e.g. `bandwidth:64512:125000000`; of any other type the eight octets, e.g.
+ * `0x4006fde800000001`.
  */
 export function formatExtendedCommunity(community: bigint): string {
   const field = (shift: bigint, bits: number): number => Number((community >> shift) & ((1n << BigInt(bits)) - 1n));
+  if (linkBandwidthTypes.includes(field(48n, 16))) return `bandwidth:${field(32n, 16)}:${float32(field(0n, 32))}`;
   const subtype = extendedSubtypes.get(field(48n, 8));
   const parts = [
     `${field(32n, 16)}:${field(0n, 32)}`,
@@ -63,4 +68,11 @@ export function formatExtendedCommunity(community: bigint): string {
   return subtype === undefined || parts === undefined
     ? `0x${community.toString(16).padStart(16, "0")}`
     : `${subtype}:${parts}`;
+}
+
+/** The number that an IEEE 754 pattern of 32 bits stands for. */
+function float32(bits: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, bits);
+  return view.getFloat32(0);
 }

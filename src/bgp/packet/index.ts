@@ -5,6 +5,8 @@
  * NOTIFICATION to send, and never throw. Send: the `encode…` functions, which throw `BgpPacketError` for values that no
  * valid message can carry.
  */
+export { type AddressFamily, IpAddress } from "../../net/address.ts";
+export { Prefix } from "../../net/prefix.ts";
 export type { AttributeCategory, AttributeOutcome, AttributeRule, UnreadCondition } from "./attribute-rule.ts";
 export { attributeRules } from "./attribute-table.ts";
 export {
@@ -29,7 +31,7 @@ export { asTrans, extendedMaxMessageLength, standardMaxMessageLength } from "./c
 export { decodeMessage } from "./decode.ts";
 export { BgpPacketError, type BgpPacketErrorCode } from "./errors.ts";
 export { Afi, type AfiSafi, afiSafiOf, type Family, families, familyOf, Safi } from "./family.ts";
-export { formatAsPath, formatCommunity, formatLargeCommunity } from "./format.ts";
+export { formatAsPath, formatCommunity, formatExtendedCommunity, formatLargeCommunity } from "./format.ts";
 export { formatCapability } from "./format-capability.ts";
 export { type FramerResult, MessageFramer } from "./framer.ts";
 export { type HeaderResult, readHeader } from "./header.ts";

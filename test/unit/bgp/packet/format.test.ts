@@ -30,8 +30,13 @@ describe("text for people", () => {
     expect(formatExtendedCommunity(0x0002fde800000064n)).toBe("rt:65000:100");
     expect(formatExtendedCommunity(0x01030a0000010005n)).toBe("ro:10.0.0.1:5");
     expect(formatExtendedCommunity(0x0202fa56ea000007n)).toBe("rt:4200000000:7");
-    expect(formatExtendedCommunity(0x4004fde800000001n)).toBe("0x4004fde800000001");
-    expect(formatExtendedCommunity(0x0004fde800000001n)).toBe("0x0004fde800000001");
+    expect(formatExtendedCommunity(0x4006fde800000001n)).toBe("0x4006fde800000001");
+    expect(formatExtendedCommunity(0x0006fde800000001n)).toBe("0x0006fde800000001");
+  });
+
+  test("a link bandwidth is the AS and octets per second", () => {
+    expect(formatExtendedCommunity(0x4004fde84cee6b28n)).toBe("bandwidth:65000:125000000");
+    expect(formatExtendedCommunity(0x0004fde800000000n)).toBe("bandwidth:65000:0");
   });
 
   test("a large community is three numbers", () => {
