@@ -61,7 +61,7 @@ describe("three nodes and a router", () => {
     const own = { node, nextHop: null, nextHops: [], bgp: null };
     const always = { protocol: 202, state: "installed", reason: expect.any(String), since: expect.any(String) };
     const learned = { localPref: 2147483647 - 1024, asPath: "", med: null, origin: "igp", communities: [] };
-    const path = { ...learned, originatorId: null, clusterList: [] };
+    const path = { ...learned, originatorId: null, clusterList: [], onlyToCustomer: null };
     const pods = await agents.pods(node);
     const expected: Partial<Record<keyof RouteView, unknown>>[] = [
       {
