@@ -45,6 +45,10 @@ export class MessageBatch {
   readonly #controls: number;
   #count = 0;
   #vectorCount = 0;
+  #firstVector = 0;
+  /** Of a batch that receives, and how many slots the kernel has filled last. */
+  #slotBytes = 0;
+  #used = 0;
 
   constructor(memory: PacketMemory, options: { readonly messages: number; readonly vectors: number }) {
     const { messages, vectors } = options;
@@ -70,6 +74,7 @@ export class MessageBatch {
   clear(): void {
     this.#count = 0;
     this.#vectorCount = 0;
+    this.#slotBytes = 0;
   }
 
   /**
@@ -114,14 +119,13 @@ export class MessageBatch {
    * does not fit in a slot is cut. Returns how many there are. Throws SyscallError.
    */
   receive(fd: number, slotBytes: number): number {
-    this.clear();
-    while (this.#count < this.#capacity) {
-      const message = this.#openMessage();
-      this.#control.setWord(message + field.controlLength, CONTROL_BYTES);
-      this.add((this.#count - 1) * slotBytes, slotBytes);
-    }
+    if (this.#slotBytes !== slotBytes) this.#makeSlots(slotBytes);
+    // The kernel has told how much of the room it has used.
+    for (let slot = 0; slot < this.#used; slot++)
+      this.#control.setWord(slot * MESSAGE_BYTES + field.controlLength, CONTROL_BYTES);
     const at = BigInt(this.#control.addressOf(0));
     const received = retried(() => native.recvmmsg(fd, at, this.#count, MSG_DONTWAIT, null));
+    this.#used = Math.max(0, received);
     if (received >= 0) return received;
     if (received === -EWOULDBLOCK) return 0;
     throw new SyscallError("recvmmsg", -received, `file descriptor ${fd}`);
@@ -152,7 +156,15 @@ export class MessageBatch {
     return view.getInt32(control + CONTROL_HEADER_BYTES, hostIsLittleEndian);
   }
 
-  #firstVector = 0;
+  #makeSlots(slotBytes: number): void {
+    this.clear();
+    this.#slotBytes = slotBytes;
+    while (this.hasRoom(1)) {
+      this.#openMessage();
+      this.add((this.#count - 1) * slotBytes, slotBytes);
+    }
+    this.#used = this.#count;
+  }
 
   /** The next message, with room for the other end's address and without parts. */
   #openMessage(): number {

@@ -154,3 +154,35 @@ it("keeps the way to a node that uses another port, and says so", async () => {
   }
   await followed("Always", "udp");
 });
+
+describe("the MTU of a tunnel", () => {
+  /** Of the link between a node and the router, both ends. */
+  const setLink = async (node: SubnetNode, mtu: number) => {
+    await subnets.succeed("r1", "ip", "link", "set", node, "mtu", String(mtu));
+    await subnets.succeed(node, "ip", "link", "set", "eth1", "mtu", String(mtu));
+  };
+  const routeMtus = async (node: SubnetNode) =>
+    (await allBlockRoutes(subnets))[node].filter(({ prefix }) => prefix.startsWith("10.244.")).map(({ mtu }) => mtu);
+  /** A packet of this many octets from a pod of n3 to one of n1 that must not be cut. */
+  const arrives = async (octets: number) => {
+    // Pods remember for ten minutes what they were told.
+    await subnets.succeed("n3", "ip", "netns", "exec", "n3-a", "ip", "route", "flush", "cache");
+    const argv = ["-n", "-c", "1", "-W", "2", "-M", "do", "-s", String(octets - 28), subnets.addressOf("n1-a")];
+    return (await subnets.run("n3", "ip", "netns", "exec", "n3-a", "ping", ...argv)).code === 0;
+  };
+
+  it.each([
+    ["udp", 28],
+    ["ipip", 20],
+    ["vxlan", 50],
+  ] as const)("follows that of the node's own link, in %s", async (tunnel, overhead) => {
+    await changeTo("Always", tunnel);
+    for (const link of [1400, 1500]) {
+      await setLink("n3", link);
+      const mtu = link - overhead;
+      await vi.waitFor(async () => expect(await routeMtus("n3")).toEqual([mtu, mtu]), patience);
+      await expect.poll(() => arrives(mtu), patience).toBe(true);
+      expect(await arrives(mtu + 1)).toBe(false);
+    }
+  });
+});
