@@ -1,46 +1,31 @@
-import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { BfdService } from "../bgp/bfd/service.ts";
 import { createSpeaker } from "../bgp/speaker.ts";
 import type { BgpSpeaker, BgpSpeakerListener } from "../bgp/types.ts";
-import type { Clock } from "../core/clock.ts";
-import type { Logger } from "../core/logger.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import { version } from "../core/version.ts";
-import { openEmbeddedDatastore } from "../datastore/embedded/open.ts";
-import { ResourceClient } from "../datastore/resource-client.ts";
-import { enableForwarding } from "../endpoint/forwarding.ts";
 import { EndpointWiring } from "../endpoint/wiring.ts";
 import { Fib } from "../fib/fib.ts";
 import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
-import { openNetlink } from "../netlink/open.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
-import { drainRoutes } from "./api/drain-routes.ts";
-import { podRoutes } from "./api/pod-routes.ts";
-import { poolRoutes } from "./api/pool-routes.ts";
-import { resourceRoutes } from "./api/resource-routes.ts";
-import { statusRoutes, statusStreams } from "./api/status-routes.ts";
-import { checkNotServed, UnixApiServer } from "./api/unix-server.ts";
+import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
-import { ClusterCache, type ClusterChanges } from "./cluster-cache.ts";
-import { clusterBgp, ipamPools, peeringNodes, routingPools } from "./cluster-view.ts";
+import type { ClusterCache, ClusterChanges } from "./cluster-cache.ts";
+import { clusterBgp, ipamPools, peeringNode, routingPools } from "./cluster-view.ts";
 import { decisionOptions, peerDefaults } from "./config/bgp-settings.ts";
-import { resolveNodeName } from "./config/node-name.ts";
-import type { AgentConfig } from "./config/settings.ts";
 import { EventHub } from "./event-hub.ts";
-import { checkNoLiveBird } from "./live-bird.ts";
-import { LocalAddresses } from "./local-addresses.ts";
 import { Monitoring } from "./monitoring.ts";
 import { concernsNat, natProblems, natState } from "./nat.ts";
-import { resolveOwnAddresses } from "./own-addresses.ts";
-import { checkAddressesAreFree, writeOwnNode } from "./own-node.ts";
+import type { AgentOptions } from "./options.ts";
+import { writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
 import { BfdPeering } from "./peering/bfd-peering.ts";
 import { Listening } from "./peering/listening.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { SecretFiles } from "./peering/secret-files.ts";
+import { openPlatform } from "./platform.ts";
 import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
@@ -61,18 +46,6 @@ const addressTimeoutMs = 10_000;
 
 /** How long to wait at the start for the tunnels that pools ask for. */
 const tunnelTimeoutMs = 5_000;
-
-export interface AgentOptions {
-  readonly config: AgentConfig;
-  readonly logger: Logger;
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  /** Aborted when the agent is not wanted any more, also while it is starting. */
-  readonly giveUp: AbortSignal;
-  /** Called once if a part without which the agent is of no use has failed. */
-  readonly onFailure: (error: Error) => void;
-}
 
 export interface RunningAgent {
   /** Leaves routes, devices and addresses in the kernel, and lets peers keep our routes (RFC 4724). Never rejects. */
@@ -103,35 +76,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { config, logger, clock, random, giveUp } = options;
   const startedAtMs = clock.wallMs();
-  // Before anything of the running agent is touched: its state folder, its routes, its pods.
-  await checkNotServed(join(config.runDir, "status.sock"));
-  await checkNoLiveBird(config);
-  const nodeName = resolveNodeName(config.nodeName, config.stateDir);
-
-  const netlink = await openNetlink({ logger, onFailure: options.onFailure });
-  cleanups.add("netlink", () => netlink.close());
-  const addresses = new LocalAddresses(netlink, clock, logger);
-  await addresses.start();
-  cleanups.add("addresses", () => addresses.stop());
-  enableForwarding();
-
-  giveUp.throwIfAborted();
-  const datastore = await openEmbeddedDatastore({ path: config.embeddedPath, clock, logger, random });
-  cleanups.add("datastore", () => datastore.close());
-  const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
-  const cluster = new ClusterCache({ datastore, clock, logger });
-  await cluster.start();
-  cleanups.add("resources", () => cluster.stop());
-
-  const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
-  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, {
-    links: await netlink.links(),
-    addresses: await netlink.addresses(),
-    routeTo: (address) => netlink.routeTo(address),
-  });
-  checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
-
-  giveUp.throwIfAborted();
+  const platform = await openPlatform(options, cleanups);
+  const { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses } = platform;
   const events = new EventHub();
   const ipipRoutes = new TunnelRouteFeed("ipip");
   const udpRoutes = new TunnelRouteFeed("udp");
@@ -335,24 +281,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     }),
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
-  for (const server of [
-    new UnixApiServer({
-      path: join(config.runDir, "status.sock"),
-      mode: 0o666,
-      routes: statusRoutes(source),
-      streams: statusStreams(events),
-      logger,
-    }),
-    new UnixApiServer({
-      path: join(config.runDir, "agent.sock"),
-      mode: 0o600,
-      routes: [...podRoutes(pods), ...resourceRoutes(client), ...poolRoutes(modes), ...drainRoutes(peering)],
-      logger,
-    }),
-  ]) {
-    await server.start();
-    cleanups.add("socket", () => server.stop());
-  }
+  await serveSockets({ runDir: config.runDir, logger, source, events, pods, client, modes, peering }, cleanups);
 
   const writeNode = () => writeOwnNode(client, nodeName, { addresses: ownAddresses, asNumber: config.asNumber });
   const ownNode = new OwnNodeKeeper({
@@ -390,22 +319,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await writeNode();
 }
 
-/** What is waited for, or as soon as the signal is aborted its reason as an error. */
-async function unlessAborted<Result>(signal: AbortSignal, wait: Promise<Result> | Result): Promise<Result> {
-  signal.throwIfAborted();
-  let giveUp = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(signal.reason);
-  });
-  signal.addEventListener("abort", giveUp);
-  try {
-    return await Promise.race([wait, aborted]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
-}
-
 function ownAsNumber(cluster: ClusterCache, nodeName: string): number {
-  const own = peeringNodes(cluster.resources).find((node) => node.name === nodeName);
-  return own?.asNumber ?? clusterBgp(cluster.resources).asNumber;
+  const own = cluster.node(nodeName);
+  return (own && peeringNode(cluster.resources, own).asNumber) ?? clusterBgp(cluster.resources).asNumber;
 }

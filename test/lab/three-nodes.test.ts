@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { ExplainView, PodView, RouteView } from "../../src/agent/api/views.ts";
 import { AgentLab, type AgentNode, agentNodes, patience } from "./support/agent-lab.ts";
 import { kernelPrefixes, kernelRoutes } from "./support/kernel-routes.ts";
@@ -124,6 +124,30 @@ describe("three nodes and a router", () => {
 function byPrefix<Route extends { readonly prefix: string }>(routes: readonly Route[]): Route[] {
   return [...routes].sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
 }
+
+describe("calictl routes --diff-kernel", () => {
+  it("finds nothing where all is well, and a route that somebody has put in the place of ours", async () => {
+    const compare = () => agents.run("n1", "calictl", "routes", "--diff-kernel");
+    expect(await compare()).toMatchObject({ code: 0, stdout: "the kernel has the routes that it shall have\n" });
+    const { stdout } = await agents.run("n1", "calictl", "routes", "-o", "json");
+    const remote = (JSON.parse(stdout) as RouteView[]).find(({ kind }) => kind === "remote-block");
+    const place = `${remote?.prefix} metric ${remote?.metric}`.split(" ");
+    const own = ["via", `${remote?.nextHop}`, "proto", "202"];
+    expect((await agents.run("n1", "ip", "route", "replace", "blackhole", ...place, "proto", "static")).code).toBe(0);
+    try {
+      await vi.waitFor(async () => expect((await compare()).code).toBe(1), patience);
+      const { stdout: found } = await compare();
+      expect(found).toContain(`- blackhole ${place.join(" ")}, protocol static (4)`);
+      expect(found).toContain(`+ ${remote?.prefix} via ${remote?.nextHop} dev eth1 metric ${remote?.metric}`);
+    } finally {
+      await agents.run("n1", "ip", "route", "del", "blackhole", ...place, "proto", "static");
+    }
+    await vi.waitFor(async () => expect((await compare()).code).toBe(0), patience);
+    expect((await agents.run("n1", "ip", "route", "show", ...place.slice(0, 1), "proto", "202")).stdout).toContain(
+      own[1],
+    );
+  });
+});
 
 describe("calictl routes explain", () => {
   async function explain(target: string): Promise<ExplainView & { code: number }> {

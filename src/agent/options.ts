@@ -1,0 +1,16 @@
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { AgentConfig } from "./config/settings.ts";
+
+/** What an agent is started with. */
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Aborted when the agent is not wanted any more, also while it is starting. */
+  readonly giveUp: AbortSignal;
+  /** Called once if a part without which the agent is of no use has failed. */
+  readonly onFailure: (error: Error) => void;
+}

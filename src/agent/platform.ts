@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Datastore } from "../datastore/datastore.ts";
+import { openEmbeddedDatastore } from "../datastore/embedded/open.ts";
+import { ResourceClient } from "../datastore/resource-client.ts";
+import { enableForwarding } from "../endpoint/forwarding.ts";
+import { openNetlink } from "../netlink/open.ts";
+import { checkNotServed } from "./api/unix-server.ts";
+import type { Cleanups } from "./cleanups.ts";
+import { ClusterCache } from "./cluster-cache.ts";
+import { resolveNodeName } from "./config/node-name.ts";
+import { checkNoLiveBird } from "./live-bird.ts";
+import { LocalAddresses } from "./local-addresses.ts";
+import type { AgentOptions } from "./options.ts";
+import { type OwnAddresses, resolveOwnAddresses } from "./own-addresses.ts";
+import { checkAddressesAreFree } from "./own-node.ts";
+
+/** What everything else stands on: the kernel, the datastore, and what they say of this node. */
+export interface Platform {
+  readonly nodeName: string;
+  readonly netlink: Awaited<ReturnType<typeof openNetlink>>;
+  readonly addresses: LocalAddresses;
+  readonly datastore: Datastore;
+  readonly client: ResourceClient;
+  readonly cluster: ClusterCache;
+  readonly ownAddresses: OwnAddresses;
+}
+
+/** Opens kernel and datastore, and finds out who and where this node is. Throws a CalibirdError, or the reason of `giveUp`. */
+export async function openPlatform(options: AgentOptions, cleanups: Cleanups): Promise<Platform> {
+  const { config, logger, clock, random, giveUp } = options;
+  // Before anything of the running agent is touched: its state folder, its routes, its pods.
+  await checkNotServed(join(config.runDir, "status.sock"));
+  await checkNoLiveBird(config);
+  const nodeName = resolveNodeName(config.nodeName, config.stateDir);
+
+  const netlink = await openNetlink({ logger, onFailure: options.onFailure });
+  cleanups.add("netlink", () => netlink.close());
+  const addresses = new LocalAddresses(netlink, clock, logger);
+  await addresses.start();
+  cleanups.add("addresses", () => addresses.stop());
+  enableForwarding();
+
+  giveUp.throwIfAborted();
+  const datastore = await openEmbeddedDatastore({ path: config.embeddedPath, clock, logger, random });
+  cleanups.add("datastore", () => datastore.close());
+  const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
+  const cluster = new ClusterCache({ datastore, clock, logger });
+  await cluster.start();
+  cleanups.add("resources", () => cluster.stop());
+
+  const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
+  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, {
+    links: await netlink.links(),
+    addresses: await netlink.addresses(),
+    routeTo: (address) => netlink.routeTo(address),
+  });
+  checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
+  giveUp.throwIfAborted();
+  return { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses };
+}
