@@ -1,6 +1,6 @@
 #!/bin/sh
 # `npm run uml:build`: builds a user-mode-linux kernel from Debian's newest linux-source-7.x and puts it where the uml lane looks
-# for it. It runs tests several times faster than Debian's own package (6.1), and has virtual time. Takes 10 to 20 minutes, 3 GB
+# for it. It runs tests several times faster than Debian's own package (6.1), and has virtual time. Takes 8 minutes of one processor, 3 GB
 # below the cache folder while it works, and no root; UML_JOBS says how many compilers run at once. The kernel is GPL-2 software;
 # it is not part of this project.
 set -eu
