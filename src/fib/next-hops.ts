@@ -34,6 +34,8 @@ export class NextHops {
   readonly #isForeign: (route: KernelRoute) => boolean;
   readonly #gateways = new PrefixMap<Target[]>();
   readonly #devices = new Map<string, Target>();
+  /** What was asked for last: routes that share a next hop come one after the other. */
+  #latest: { readonly hop: DesiredNextHop; readonly target: Target } | undefined;
 
   constructor(table: KernelTable, links: LinkTable, isForeign: (route: KernelRoute) => boolean) {
     this.#table = table;
@@ -43,12 +45,15 @@ export class NextHops {
 
   /** Registers that the route of this prefix leads there. */
   attach(prefix: Prefix, forwarding: DesiredForwarding): void {
-    for (const target of this.#targetsOf(forwarding)) target.users.add(prefix);
+    const only = this.#onlyTarget(forwarding);
+    if (only !== undefined) only.users.add(prefix);
+    else for (const target of this.#targetsOf(forwarding)) target.users.add(prefix);
   }
 
   /** Undoes `attach`. */
   detach(prefix: Prefix, forwarding: DesiredForwarding): void {
-    for (const target of this.#targetsOf(forwarding)) {
+    const only = this.#onlyTarget(forwarding);
+    for (const target of only === undefined ? this.#targetsOf(forwarding) : [only]) {
       target.users.delete(prefix);
       if (target.users.size === 0) this.#forget(target);
     }
@@ -56,10 +61,8 @@ export class NextHops {
 
   /** The legs of an attached forwarding. Of several gateways those that cannot be reached are left out. */
   resolve(forwarding: DesiredForwarding): Resolution {
-    if ("nextHops" in forwarding && forwarding.nextHops.length === 1) {
-      const [only] = forwarding.nextHops;
-      if (only !== undefined && only.weight === undefined) return this.#gatewayTarget(only).resolution;
-    }
+    const only = this.#onlyTarget(forwarding);
+    if (only !== undefined) return only.resolution;
     const legs: RouteNextHop[] = [];
     const missing: string[] = [];
     for (const [target, weight] of this.#weightedTargetsOf(forwarding)) {
@@ -105,6 +108,15 @@ export class NextHops {
     return found;
   }
 
+  /** The target of a forwarding with a single next hop of no weight, as most have. */
+  #onlyTarget(forwarding: DesiredForwarding): Target | undefined {
+    if (!("nextHops" in forwarding) || forwarding.nextHops.length !== 1) return undefined;
+    const [hop] = forwarding.nextHops;
+    if (hop === undefined || hop.weight !== undefined) return undefined;
+    if (this.#latest?.hop !== hop) this.#latest = { hop, target: this.#gatewayTarget(hop) };
+    return this.#latest.target;
+  }
+
   *#targetsOf(forwarding: DesiredForwarding): IterableIterator<Target> {
     for (const [target] of this.#weightedTargetsOf(forwarding)) yield target;
   }
@@ -137,6 +149,7 @@ export class NextHops {
   }
 
   #forget(target: Target): void {
+    this.#latest = undefined;
     if (target.device !== undefined) this.#devices.delete(target.device);
     if (target.gateway === undefined) return;
     const key = Prefix.host(target.gateway.gateway);

@@ -9,6 +9,7 @@ import { PrefixTrie } from "../../net/prefix-trie.ts";
 import { BlockClaims } from "./block-claims.ts";
 import { pathsToUse, type UsedPaths } from "./block-paths.ts";
 import type { EncapsulationContext, Way } from "./encapsulation.ts";
+import { LearnedReason } from "./learned-reason.ts";
 import { LearnedRoutes } from "./learned-routes.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
@@ -61,6 +62,7 @@ export class RouteComposer {
    */
   readonly #composed = new PrefixSet();
   readonly #ways = new Ways();
+  readonly #learnedReason = new LearnedReason();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -283,17 +285,23 @@ export class RouteComposer {
     const way: Way = isBlackhole(best)
       ? { forwarding: { mode: "blackhole" }, note: "community BLACKHOLE: packets are dropped" }
       : this.#ways.choose(prefix, nextHops, pool, context, multipathWeights(reached));
-    const learned = `learned from ${best.source.peer}${node === undefined ? "" : `, node ${node}`}${this.#poolText(prefix)}`;
+    const learned = this.#learnedReason.text(best.source.peer, node, pool?.name);
+    const hasNote = way.note !== undefined || note !== undefined;
     const { metric } = this.#options;
-    return {
+    const route: DesiredRoute = {
       prefix,
       kind,
       forwarding: this.#peerRoutes.resolve(way.forwarding),
       metric: metric === "auto" ? metricOf(best.attributes.localPref) : metric,
+      reason: hasNote ? [way.note, learned, note].filter((part) => part !== undefined).join("; ") : learned,
+    };
+    // A full table has none of it, and copying each route would cost more than all the rest.
+    if (way.mtu === undefined && node === undefined && !stale) return route;
+    return {
+      ...route,
       ...(way.mtu === undefined ? {} : { mtu: way.mtu }),
       ...(node === undefined ? {} : { node }),
       ...(stale ? { stale } : {}),
-      reason: [way.note, learned, note].filter((part) => part !== undefined).join("; "),
     };
   }
 

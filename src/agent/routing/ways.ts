@@ -15,6 +15,8 @@ interface LastWay {
 export class Ways {
   /** Of destinations inside the pools; all others are reached directly at any time. */
   readonly #last = new PrefixMap<LastWay>();
+  /** The last one of those: a peer's routes have the same next hop, and share it. */
+  #outside: { readonly nextHop: IpAddress; readonly way: Way } | undefined;
 
   /** The way to the next hops; while the one that the pool asks for is not there yet, the last one that was. */
   choose(
@@ -24,11 +26,11 @@ export class Ways {
     context: EncapsulationContext,
     weights?: readonly number[],
   ): Way {
-    const way = chooseWay(nextHops, pool, context, weights);
     if (pool === undefined) {
       this.#last.delete(prefix);
-      return way;
+      return this.#chooseOutside(nextHops, context, weights);
     }
+    const way = chooseWay(nextHops, pool, context, weights);
     if (way.forwarding.mode !== "none") {
       this.#last.set(prefix, { way, nextHops });
       return way;
@@ -37,6 +39,14 @@ export class Ways {
     if (last === undefined) return way;
     if (last.nextHops !== undefined && !sameAddresses(last.nextHops, nextHops)) return way;
     return { ...last.way, note: `still ${last.way.forwarding.mode}: ${way.note}` };
+  }
+
+  #chooseOutside(nextHops: readonly IpAddress[], context: EncapsulationContext, weights?: readonly number[]): Way {
+    const only = nextHops.length === 1 && weights === undefined ? nextHops[0] : undefined;
+    if (only !== undefined && this.#outside?.nextHop.equals(only)) return this.#outside.way;
+    const way = chooseWay(nextHops, undefined, context, weights);
+    if (only !== undefined) this.#outside = { nextHop: only, way };
+    return way;
   }
 
   /** Takes over a way that the kernel has from before the restart, until the first one of this run. */
