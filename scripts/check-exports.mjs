@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { listSources, readImports, repositoryRoot } from "./source-files.mjs";
 
 /** Entry points of package.json `exports`, `bin` and of worker threads. */
-const publicFiles = ["src/bgp/packet/index.ts"];
+const publicFiles = ["src/bgp/index.ts", "src/bgp/packet/index.ts"];
 
 const used = new Map();
 const importers = listSources("src", "test", "bench", "fuzz").concat(["vitest.config.ts"]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { HistoryView } from "../../src/agent/api/views.ts";
 import type { AgentNode } from "./support/agent-node.ts";
 import { BirdLab } from "./support/bird-lab.ts";
 import type { BirdRouter } from "./support/bird-router.ts";
@@ -125,6 +126,24 @@ describe("BGPFilters of a BGPPeer, with BIRD at the other end", () => {
     await vi.waitFor(async () => expect(await bird.routes("n1")).toEqual([]), patient);
     expect(await node.peer("10.0.0.251")).toMatchObject({ state: "Established", timesEstablished: 1 });
     expect(await node.run(["calictl", "node", "status"])).toContain("there is no BGPFilter second");
+  });
+
+  it("can be asked afterwards what they did", async () => {
+    const history = async (...argv: string[]): Promise<HistoryView[]> =>
+      JSON.parse(await node.run(["calictl", "routes", "history", ...argv, "-o", "json"]));
+    const events = await history("10.244.200.64/26");
+    expect(events).toMatchObject([
+      { kind: "refused", peer: "Global_10_0_0_251", text: expect.stringContaining("BGPFilter first importV4[0]") },
+      { kind: "best-path", peer: "Global_10_0_0_251", prefix: "10.244.200.64/26", rule: null },
+      { kind: "refused", text: expect.stringContaining("BGPFilter second does not exist") },
+      { kind: "best-path", peer: null, text: "no path is left" },
+    ]);
+    expect((await history("--since", "1h")).filter(({ kind }) => kind === "session")).toMatchObject([
+      { peer: "Global_10_0_0_251", text: "Established" },
+    ]);
+    expect(await node.run(["calictl", "routes", "history", "172.16.0.0/12"])).toMatch(
+      /^TIME +WHAT +PREFIX +PEER +RULE +TEXT\n.*refused +172\.30\.0\.0\/16/,
+    );
   });
 
   it("nobody complains", async () => {
