@@ -3,12 +3,13 @@ import type { Logger } from "../core/logger.ts";
 import type { TcpSockets } from "../core/tcp.ts";
 import { DynamicPeers } from "./dynamic-peers.ts";
 import { refusalOf } from "./session/endpoint.ts";
-import { BgpListener, type ListenerKey } from "./session/listener.ts";
+import { listenerKeys } from "./session/key-ranges.ts";
+import { BgpListener } from "./session/listener.ts";
 import { PeerSession } from "./session/peer-session.ts";
 import { plainSockets } from "./session/plain-sockets.ts";
 import { SpeakerCore } from "./speaker-core.ts";
 import type { SpeakerOptions } from "./speaker-options.ts";
-import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig, PeerRange } from "./types.ts";
+import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig } from "./types.ts";
 
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
 const prefixesPerTurn = 4096;
@@ -51,8 +52,8 @@ export function createSpeaker({
       return peer !== undefined || dynamicPeers.welcome(remote, socket);
     },
   });
-  let peerKeys: ReadonlyMap<string, ListenerKey> = new Map();
-  const updateKeys = () => listeners.setKeys(new Map([...peerKeys, ...keysOfRanges(dynamicPeers.ranges)]));
+  let configured: readonly PeerConfig[] = [];
+  const updateKeys = () => listeners.setKeys(listenerKeys(configured, dynamicPeers.ranges));
   const core = new SpeakerCore(
     {
       routerId,
@@ -75,7 +76,7 @@ export function createSpeaker({
       },
       refusal: (peer) => refusalOf(peer, sockets),
       setKeys: (peers) => {
-        peerKeys = keysOf(peers);
+        configured = peers;
         updateKeys();
       },
       setRanges: (ranges) => {
@@ -103,22 +104,4 @@ export function createSpeaker({
   );
   const dynamicPeers = new DynamicPeers({ speaker: core, sockets, clock, logger });
   return core;
-}
-
-/** By address, so that a peer which gets another name or is made anew keeps its password in force. */
-function keysOf(peers: readonly PeerConfig[]): Map<string, ListenerKey> {
-  const keys = new Map<string, ListenerKey>();
-  for (const { address, transport, range } of peers)
-    if (transport?.key !== undefined && range === undefined)
-      keys.set(address.toString(), { range: { address: address.toString() }, key: transport.key });
-  return keys;
-}
-
-function keysOfRanges(ranges: readonly PeerRange[]): Map<string, ListenerKey> {
-  const keys = new Map<string, ListenerKey>();
-  for (const { prefix, template } of ranges) {
-    const range = { address: prefix.address.toString(), prefixLength: prefix.length };
-    if (template.transport?.key !== undefined) keys.set(prefix.toString(), { range, key: template.transport.key });
-  }
-  return keys;
 }

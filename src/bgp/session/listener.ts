@@ -8,6 +8,7 @@ import { BgpError } from "../errors.ts";
 import { encodeNotification } from "../packet/notification.ts";
 import type { ListenPlace } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
+import { areSameKeys } from "./key-ranges.ts";
 import { type SocketEnd, socketEnd } from "./socket-address.ts";
 import { errnoOf } from "./tcp-error.ts";
 
@@ -76,15 +77,14 @@ export class BgpListener {
     return first?.port;
   }
 
-  /** The passwords by the name of whose they are; what changed is told to the open sockets, which stay open. */
+  /** The passwords by the addresses that they are for; what changed is told to the open sockets, which stay open. */
   setKeys(keys: ReadonlyMap<string, ListenerKey>): void {
     const before = this.#keys;
     this.#keys = keys;
+    for (const [name, { range, key }] of keys)
+      if (!areSameKeys(before.get(name)?.key, key)) this.#applyKey(name, range, key);
+    // Afterwards, so that no address is without one if it moves from one range to another.
     for (const [name, { range }] of before) if (!keys.has(name)) this.#applyKey(name, range, undefined);
-    for (const [name, { range, key }] of keys) {
-      const old = before.get(name);
-      if (old === undefined || !areSameKeys(old.key, key)) this.#applyKey(name, range, key);
-    }
   }
 
   /** Stops listening. Connections that were handed over live on. */
@@ -138,7 +138,7 @@ export class BgpListener {
 
   /** A connection of such a peer that gets through without its password is closed when the session prepares it. */
   #applyKey(
-    peer: string,
+    addresses: string,
     range: TcpRange,
     key: TcpKey | undefined,
     listeners: Iterable<TcpListener> = this.#open.values(),
@@ -147,8 +147,8 @@ export class BgpListener {
       try {
         listener.setKey(range, key);
       } catch (error) {
-        const fields = { peer, address: range.address, reason: errorMessage(error) };
-        this.#options.logger.error(fields, "could not tell the kernel the password of a BGP peer");
+        const fields = { addresses, reason: errorMessage(error) };
+        this.#options.logger.error(fields, "could not tell the kernel the TCP password of BGP peers");
       }
   }
 
@@ -170,10 +170,6 @@ export class BgpListener {
     this.#refused.add(socket);
     void closeGently(socket, connectionRejected, this.#options.clock).then(() => this.#refused.delete(socket));
   }
-}
-
-function areSameKeys(old: TcpKey, wanted: TcpKey): boolean {
-  return old.password.equals(wanted.password) && JSON.stringify(old) === JSON.stringify(wanted);
 }
 
 function listenFailed(address: IpAddress | undefined, port: number, error: unknown): BgpError {
