@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { retainedFamilies } from "../../../src/bgp/graceful-restart.ts";
 import type { NegotiatedSession, SessionDownReason } from "../../../src/bgp/types.ts";
-import { attributesOf, peerConfigOf, sessionOf } from "../../support/bgp.ts";
+import { attributesOf, peerConfigOf, prefixOf, sessionOf, via } from "../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../support/scripted-speaker.ts";
 
 const config = peerConfigOf(
@@ -183,6 +183,69 @@ describe("a peer that restarts gracefully", () => {
     expect(table()).toEqual([]);
     const convergenceTimer = speaker.convergences === 0 ? 1 : 0;
     expect(speaker.clock.pendingTimers).toBe(convergenceTimer);
+  });
+});
+
+describe("a peer of both families", () => {
+  const families = ["ipv4-unicast", "ipv6-unicast"] as const;
+  const able = (...preserved: readonly boolean[]) =>
+    restartable({ families: new Map(preserved.map((kept, index) => [families[index] ?? "ipv4-unicast", kept])) });
+  const attributes = attributesOf([], { localPref: 100 });
+
+  /** A speaker whose peer has announced a route of each family and is gone. */
+  async function abandoned(): Promise<ScriptedSpeaker> {
+    const speaker = new ScriptedSpeaker();
+    speaker.core.setPeers([{ ...config, families }]);
+    await speaker.core.start();
+    const peer = speaker.session("peer");
+    peer.up(able(false, false));
+    announce(speaker);
+    peer.down();
+    speaker.settle();
+    return speaker;
+  }
+
+  function announce(speaker: ScriptedSpeaker, ...only: readonly string[]): void {
+    const routes = [
+      { family: "ipv4-unicast", nextHop: via("10.0.0.1"), nlri: [{ prefix: prefixOf("10.1.0.0/26"), pathId: 0 }] },
+      { family: "ipv6-unicast", nextHop: via("fd00::1"), nlri: [{ prefix: prefixOf("fd00:1::/64"), pathId: 0 }] },
+    ] as const;
+    const announcements = routes.filter(({ family }) => only.length === 0 || only.includes(family));
+    speaker
+      .session("peer")
+      .listener.onUpdate({ type: "update", withdrawals: [], announcements, attributes, problems: [] });
+  }
+
+  const table = (speaker: ScriptedSpeaker) => {
+    speaker.settle();
+    return [...speaker.core.locRib()].map(({ prefix, paths }) => `${prefix}${paths[0]?.stale ? " stale" : ""}`).sort();
+  };
+
+  it("keeps the routes of those families that it says it kept, each by itself", async () => {
+    const speaker = await abandoned();
+    expect(table(speaker)).toEqual(["10.1.0.0/26 stale", "fd00:1::/64 stale"]);
+    speaker.session("peer").up(able(false, true));
+    expect(table(speaker)).toEqual(["fd00:1::/64 stale"]);
+    announce(speaker, "ipv6-unicast");
+    expect(table(speaker)).toEqual(["fd00:1::/64"]);
+  });
+
+  it("loses the routes of a family that it comes back without", async () => {
+    const speaker = await abandoned();
+    speaker.session("peer").up({ ...able(true), families: ["ipv4-unicast"] });
+    expect(table(speaker)).toEqual(["10.1.0.0/26 stale"]);
+    const other = await abandoned();
+    other.session("peer").up({ ...able(true), families: [...families] });
+    expect(table(other)).toEqual(["10.1.0.0/26 stale"]);
+  });
+
+  it("loses at each End-of-RIB what is stale of that family only", async () => {
+    const speaker = await abandoned();
+    speaker.session("peer").up(able(true, true));
+    speaker.session("peer").endOfRib();
+    expect(table(speaker)).toEqual(["fd00:1::/64 stale"]);
+    speaker.clock.advance(360_000);
+    expect(table(speaker)).toEqual([]);
   });
 });
 
