@@ -2,8 +2,8 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import { CeaseSubcode, notification } from "./fsm/notification.ts";
 import { ErrorCode } from "./packet/constants.ts";
-import { afiSafiOf, type Family } from "./packet/family.ts";
-import type { NotificationMessage, UpdateMessage } from "./packet/message.ts";
+import { afiSafiOf, type Family, families } from "./packet/family.ts";
+import type { NotificationMessage } from "./packet/message.ts";
 import {
   type LimitedRoutes,
   type PrefixLimitEvent,
@@ -35,9 +35,13 @@ export class LimitKeeper {
     this.#limits = this.#limitsOf(settings);
   }
 
-  /** Takes other limits; a session that rested because of the old ones is tried again. */
+  /**
+   * Takes other limits; a session that rested because of the old ones is tried again, and what they kept out is asked for.
+   */
   configure(settings: PeerConfig["maxPrefix"]): void {
+    const incomplete = this.#limits?.incompleteFamilies ?? [];
     this.#limits = this.#limitsOf(settings);
+    for (const family of incomplete) this.#session.askAgain(family);
     this.#wake();
   }
 
@@ -55,14 +59,15 @@ export class LimitKeeper {
     this.#limits?.reset();
   }
 
-  /** After an UPDATE: what has been left out is asked for again where there is room now. */
-  afterUpdate({ withdrawals }: UpdateMessage): void {
-    if (this.#limits === undefined) return;
-    for (const { family } of withdrawals) if (this.#limits.hasRoomAgain(family)) this.#session.askAgain(family);
+  /** Routes have gone: what has been left out is asked for again where there is room now. */
+  routesGone(): void {
+    for (const family of families) if (this.#limits?.hasRoomAgain(family) === true) this.#session.askAgain(family);
   }
 
+  /** The session does not rest any more; whether it begins again is the caller's business. */
   stop(): void {
     this.#rest?.timer?.cancel();
+    this.#rest = undefined;
   }
 
   #limitsOf(settings: PeerConfig["maxPrefix"]): PrefixLimits | undefined {
@@ -86,7 +91,6 @@ export class LimitKeeper {
   #wake(): void {
     if (this.#rest === undefined) return;
     this.stop();
-    this.#rest = undefined;
     this.#session.start();
   }
 }

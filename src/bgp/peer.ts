@@ -96,12 +96,20 @@ export class Peer implements SessionListener, GroupMember {
     const { rib } = environment;
     const table = new AdjRibIn(sourceOf(config, 0), this.#rules(config));
     this.#table = table;
-    this.#keeper = new StaleRouteKeeper(environment.clock, environment.retention, staleRoutesOf(table, environment));
+    const routesGone = () => {
+      this.#limitKeeper.routesGone();
+      environment.wake();
+    };
+    this.#keeper = new StaleRouteKeeper(
+      environment.clock,
+      environment.retention,
+      staleRoutesOf(table, { ...environment, wake: routesGone }),
+    );
     this.#refreshWindow = new RefreshWindow(environment.clock, environment.retention.stalePathSec, {
       begin: (family) => rib.beginRefresh(table, family),
       end: (family) => {
         rib.endRefresh(table, family);
-        environment.wake();
+        routesGone();
       },
     });
     this.#limitKeeper = new LimitKeeper(
@@ -251,7 +259,7 @@ export class Peer implements SessionListener, GroupMember {
           if (limits === undefined || limits.admits(family, prefix, pathId))
             rib.update(this.#table, prefix, pathId, attributes, nextHop);
     }
-    this.#limitKeeper.afterUpdate(update);
+    if (update.withdrawals.length > 0) this.#limitKeeper.routesGone();
     if (update.endOfRib !== undefined) {
       this.#endOfRib.add(update.endOfRib);
       this.#keeper.onEndOfRib(update.endOfRib);
@@ -301,6 +309,7 @@ export class Peer implements SessionListener, GroupMember {
   #shutDown(message: string): void {
     const { rib, wake } = this.#environment;
     this.#keeper.stop();
+    this.#limitKeeper.stop();
     rib.removeWhere(this.#table, () => true);
     wake();
     this.#end(this.#forGood(administrativeShutdown(message)));

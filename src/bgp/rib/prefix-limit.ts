@@ -67,7 +67,7 @@ export class PrefixLimits {
     return false;
   }
 
-  /** After withdrawals: true, once, if there is room again for routes that were not taken. */
+  /** After routes have gone: true, once, if there is room again for routes that were not taken. */
   hasRoomAgain(family: Family): boolean {
     const state = this.#states.get(family);
     if (state === undefined || state.told === "nothing") return false;
@@ -85,6 +85,11 @@ export class PrefixLimits {
     let discarded = 0;
     for (const state of this.#states.values()) discarded += state.discarded;
     return discarded;
+  }
+
+  /** Families of which some announcements were not taken. */
+  get incompleteFamilies(): readonly Family[] {
+    return [...this.#states].filter(([, { discarded }]) => discarded > 0).map(([family]) => family);
   }
 
   /** A new session begins. */

@@ -79,6 +79,55 @@ describe("a peer with more routes than it may have", () => {
     expect(speaker.session("peer")).toBe(session);
   });
 
+  it("stays down when its rest is over if it has been shut down meanwhile", async () => {
+    const { announce, session, speaker, config, status } = await limited({ limit: 2, action: "restart", idleSec: 30 });
+    announce(1, 2, 3);
+    session.down("administrative");
+    speaker.core.setPeers([{ ...config, shutdown: { message: "drained" } }]);
+    speaker.clock.advance(60_000);
+    expect(session.starts).toBe(1);
+    speaker.core.setPeers([config]);
+    expect(session.starts).toBe(2);
+    expect(status().lastReason).toBeUndefined();
+  });
+
+  it("is asked again for what was discarded when stale routes of its restart have made room", async () => {
+    const { announce, status, session, speaker } = await limited({ limit: 4, action: "discard" });
+    const families = new Map([["ipv4-unicast" as const, true]]);
+    const gracefulRestart = { restarting: false, restartTimeSec: 120, families, notification: false };
+    session.down();
+    session.up({ gracefulRestart });
+    announce(1, 2, 3, 4);
+    session.down();
+    session.up({ gracefulRestart });
+    announce(5, 6);
+    expect(status()).toMatchObject({ received: 4, discarded: 2 });
+    session.endOfRib();
+    speaker.settle();
+    expect(session.asked).toEqual(["ipv4-unicast"]);
+    announce(5, 6);
+    expect(status()).toMatchObject({ received: 2, discarded: 0 });
+  });
+
+  it("is asked again for what was discarded when a refresh has shown that others are gone", async () => {
+    const { announce, session, speaker } = await limited({ limit: 3, action: "discard" });
+    session.down();
+    session.up({ enhancedRouteRefresh: true });
+    announce(1, 2, 3, 4);
+    session.routeRefresh(1);
+    announce(4);
+    session.routeRefresh(2);
+    speaker.settle();
+    expect(session.asked).toEqual(["ipv4-unicast"]);
+  });
+
+  it("is asked again for what was discarded when it may have more", async () => {
+    const { announce, session, speaker, config } = await limited({ limit: 2, action: "discard" });
+    announce(1, 2, 3);
+    speaker.core.setPeers([{ ...config, maxPrefix: { "ipv4-unicast": { limit: 9, action: "discard" } } }]);
+    expect(session.asked).toEqual(["ipv4-unicast"]);
+  });
+
   it("may have as many of the other family as it likes", async () => {
     const { speaker, session, status } = await limited({ limit: 1, action: "discard" });
     const attributes = attributesOf([65001]);
