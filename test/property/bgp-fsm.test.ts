@@ -14,6 +14,13 @@ const message: fc.Arbitrary<BgpMessage> = fc.oneof(
   { weight: 2, arbitrary: fc.constant(remoteOpen({ gracefulRestart })) },
   { weight: 1, arbitrary: fc.constant(remoteOpen({ holdTimeSec: 0 })) },
   { weight: 1, arbitrary: fc.constant(remoteOpen({ localAs: 65001 })) },
+  // A peer that refuses capabilities: all, and two by name.
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom({ subcode: 4, data: noData }, { subcode: 7, data: Uint8Array.of(70, 0, 6, 0) })
+      .map((refusal): BgpMessage => ({ type: "notification", code: 2, ...refusal })),
+  },
   { weight: 6, arbitrary: fc.constant<BgpMessage>({ type: "keepalive" }) },
   {
     weight: 2,
@@ -76,6 +83,7 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
         { type: "timer-expired", timer: "idle-hold" },
         { type: "accepted", localAddress },
         { type: "accepted", localAddress },
+        { type: "unreachable", text: "BFD is down" },
       )
       .map((event): Draft => ({ kind: "peer", event })),
   },
@@ -181,11 +189,18 @@ function walk(context: FsmContext, drafts: readonly Draft[]): Set<string> {
           expect(event.type).toBe("accepted");
       }
     }
+    checkMemory(state, result.state, isUp);
     state = result.state;
     visited.add(sessionStateOf(state));
     checkState(state, moment, timers, open, isUp);
   }
   return visited;
+}
+
+/** What a peer refused counts until it has had a session, or the owner stops it. */
+function checkMemory(before: PeerState, after: PeerState, isUp: boolean): void {
+  if (after.name === "stopped") expect(after.withheld).toEqual([]);
+  if (sessionStateOf(before) === "Established" && !isUp) expect(after.withheld).toEqual([]);
 }
 
 function checkState(

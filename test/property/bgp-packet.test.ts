@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
-import type { AddPathFamily, Capability } from "../../src/bgp/packet/capability.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
 import { type Family, families } from "../../src/bgp/packet/family.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
@@ -21,6 +20,7 @@ import { encodeRouteRefresh } from "../../src/bgp/packet/route-refresh.ts";
 import { encodeEndOfRib, encodeUpdates, type UpdateParts } from "../../src/bgp/packet/update-encode.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
+import { capability } from "../support/arbitrary-capability.ts";
 
 const uint8 = fc.integer({ min: 0, max: 255 });
 const uint16 = fc.integer({ min: 0, max: 65535 });
@@ -28,45 +28,6 @@ const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const asNumber = fc.oneof(fc.integer({ min: 1, max: 65535 }), fc.integer({ min: 1, max: 0xffffffff }));
 const octets = (maxLength: number) => fc.uint8Array({ maxLength });
 const afiSafi = { afi: uint16, safi: uint8 };
-
-const capability: fc.Arbitrary<Capability> = fc.oneof(
-  fc.record({ kind: fc.constant("multiprotocol" as const), ...afiSafi }),
-  fc.constantFrom<Capability>(
-    { kind: "route-refresh" },
-    { kind: "extended-message" },
-    { kind: "enhanced-route-refresh" },
-  ),
-  fc.record({
-    kind: fc.constant("graceful-restart" as const),
-    restarting: fc.boolean(),
-    notification: fc.boolean(),
-    restartTimeSec: fc.integer({ min: 0, max: 4095 }),
-    families: fc.array(fc.record({ ...afiSafi, forwardingPreserved: fc.boolean() }), { maxLength: 5 }),
-  }),
-  fc.record({
-    kind: fc.constant("add-path" as const),
-    families: fc.array(
-      fc.record({ ...afiSafi, mode: fc.constantFrom<AddPathFamily["mode"]>("receive", "send", "both") }),
-      { maxLength: 5 },
-    ),
-  }),
-  fc.record({
-    kind: fc.constant("extended-next-hop" as const),
-    families: fc.array(fc.record({ ...afiSafi, nextHopAfi: uint16 }), { maxLength: 5 }),
-  }),
-  fc.record({ kind: fc.constant("role" as const), value: uint8 }),
-  fc.record({
-    kind: fc.constant("long-lived-graceful-restart" as const),
-    families: fc.array(fc.record({ ...afiSafi, forwardingPreserved: fc.boolean(), staleTimeSec: fc.nat(0xffffff) }), {
-      maxLength: 5,
-    }),
-  }),
-  fc.record({
-    kind: fc.constant("unknown" as const),
-    code: fc.integer({ min: 72, max: 255 }),
-    value: octets(80),
-  }),
-);
 
 const openMessage: fc.Arbitrary<OpenMessage> = fc
   .record({
