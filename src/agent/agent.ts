@@ -293,17 +293,17 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("node", () => ownNode.stop());
   const followCluster = (changes: ClusterChanges) => {
     listening.follow(speaker);
-    if (peering.update(changes)) {
-      bfd.peersChanged();
-      monitoring.peersChanged();
-    }
+    if (peering.update(changes)) bfd.peersChanged();
     if (changes.kinds.has("IPPool")) shadowing.look(routingPools(cluster.resources));
     if (concernsNat(changes)) nat.update(natState(cluster.resources, config));
     tunnels.update(changes);
     ownNode.check();
   };
   cluster.onChange(followCluster);
-  secrets.onChange(() => peering.run());
+  secrets.onChange(() => {
+    peering.run();
+    bfd.peersChanged();
+  });
   followCluster(cluster.everything());
   for (const { address } of Object.values(ownAddresses))
     if (!(await unlessAborted(giveUp, addresses.appears(address, addressTimeoutMs))))

@@ -11,10 +11,11 @@ export class EventHub {
     return () => this.#subscribers.delete(subscriber);
   }
 
-  /** `data` is only computed if somebody watches. */
+  /** `data` is only computed if somebody watches; nothing is sent if it is undefined, for what is gone by now. */
   publish(event: string, data: () => unknown): void {
     if (this.#subscribers.size === 0) return;
     const value = data();
+    if (value === undefined) return;
     for (const subscriber of this.#subscribers) subscriber(event, value);
   }
 }

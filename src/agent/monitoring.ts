@@ -74,11 +74,6 @@ export class Monitoring {
     return this.#monitor?.listening(listener) ?? listener;
   }
 
-  /** The speaker has other peers than before. */
-  peersChanged(): void {
-    this.#monitor?.peersChanged();
-  }
-
   /** What keeps it from working, one sentence each. */
   get problems(): readonly string[] {
     const problem = this.#recorder?.problem;

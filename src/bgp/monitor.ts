@@ -58,6 +58,8 @@ interface Traces {
   notification: Uint8Array | undefined;
 }
 
+const firstSweepSize = 1024;
+
 const noOctets = new Uint8Array(0);
 
 /**
@@ -69,6 +71,8 @@ export class BgpMonitor implements BgpTap, MonitorSource {
   readonly #observers = new Set<MonitorObserver>();
   readonly #traces = new Map<string, Traces>();
   readonly #sessions = new Map<string, MonitoredSession>();
+  /** How many traces there may be before those of gone peers are looked for. */
+  #sweepAt = firstSweepSize;
 
   constructor(speaker: () => BgpSpeaker) {
     this.#speaker = speaker;
@@ -94,12 +98,6 @@ export class BgpMonitor implements BgpTap, MonitorSource {
         next.onPeerStateChange(peer, state, reason);
       },
     };
-  }
-
-  /** The speaker has other peers than before: sessions of those that are gone are over without a word of the listener. */
-  peersChanged(): void {
-    for (const [name, { peer }] of this.#sessions)
-      if (this.#speaker().peer(name)?.config.address.equals(peer.address) !== true) this.#down(name, undefined);
   }
 
   sessions(): Iterable<MonitoredSession> {
@@ -154,10 +152,17 @@ export class BgpMonitor implements BgpTap, MonitorSource {
   #traceOf(peer: string): Traces {
     let traces = this.#traces.get(peer);
     if (traces === undefined) {
+      if (this.#traces.size >= this.#sweepAt) this.#sweep();
       traces = { sentOpen: noOctets, receivedOpen: noOctets, notification: undefined };
       this.#traces.set(peer, traces);
     }
     return traces;
+  }
+
+  /** Forgets peers that are no more. */
+  #sweep(): void {
+    for (const name of this.#traces.keys()) if (this.#speaker().peer(name) === undefined) this.#traces.delete(name);
+    this.#sweepAt = Math.max(firstSweepSize, 2 * this.#traces.size);
   }
 
   #up(name: string): void {

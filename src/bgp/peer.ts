@@ -182,14 +182,18 @@ export class Peer implements SessionListener, GroupMember {
     else if (controlPlaneIndependent) this.#keeper.giveUp();
   }
 
-  /** Ends the session and forgets what the peer told us. */
-  async remove(notification: Notification): Promise<void> {
+  /** Ends the session, for `text`, and forgets what the peer told us. */
+  async remove(notification: Notification, text: string): Promise<void> {
+    const wasUp = this.#negotiated !== undefined;
     this.#closed = true;
     this.#stopTimers();
     this.#environment.groups.leave(this);
     this.#environment.rib.removeWhere(this.#table, () => true);
     this.#environment.wake();
-    await this.session.stop(this.#forGood(notification));
+    const closed = this.session.stop(this.#forGood(notification));
+    // Nothing that the session says from now on is heard.
+    if (wasUp) this.#environment.onStateChange(this.name, "Idle", { kind: "administrative", text });
+    await closed;
   }
 
   /** Ends the session because the speaker stops; after `restart` the peer keeps our routes (RFC 4724). */

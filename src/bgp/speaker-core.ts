@@ -209,7 +209,7 @@ export class SpeakerCore implements BgpSpeaker {
     // Before anybody dials.
     if ([...before, ...set].some(({ transport }) => transport?.key !== undefined))
       this.#transport.setKeys([...this.#configsBut(touched), ...set]);
-    for (const name of remove) this.#removePeer(name, CeaseSubcode.peerDeconfigured);
+    for (const name of remove) this.#removePeer(name, CeaseSubcode.peerDeconfigured, "the peer is not wanted any more");
     const added: PeerConfig[] = [];
     for (const config of set) {
       const peer = this.#peers.get(config.name);
@@ -217,7 +217,7 @@ export class SpeakerCore implements BgpSpeaker {
         peer.reconfigure(config);
         continue;
       }
-      this.#removePeer(config.name, CeaseSubcode.otherConfigurationChange);
+      this.#removePeer(config.name, CeaseSubcode.otherConfigurationChange, "the peer's configuration has changed");
       added.push(config);
     }
     // After all that are removed, since two may have exchanged their addresses.
@@ -312,12 +312,12 @@ export class SpeakerCore implements BgpSpeaker {
     return [...this.#peers.values()].map(({ config }) => config).filter(({ name }) => !names.has(name));
   }
 
-  #removePeer(name: string, subcode: number): void {
+  #removePeer(name: string, subcode: number, text: string): void {
     const peer = this.#peers.get(name);
     if (peer === undefined) return;
     this.#peers.delete(name);
     this.#peersByEndpoint.delete(endpointOf(peer.config));
-    peer.remove(notification(ErrorCode.cease, subcode)).catch((error: unknown) => {
+    peer.remove(notification(ErrorCode.cease, subcode), text).catch((error: unknown) => {
       this.#settings.logger.error({ peer: name, error }, "could not close a removed session");
     });
   }

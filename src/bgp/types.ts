@@ -365,6 +365,7 @@ export interface BgpSpeaker {
 export interface BgpSpeakerListener {
   /** Batched: all changes of one turn of the event loop. */
   onLocRibChanges(changes: readonly LocRibChange[]): void;
+  /** A session is Established, or is not any more: lost, shut down, or ended because the peer was taken away or reconfigured. */
   onPeerStateChange(peer: string, state: SessionState, reason: SessionDownReason | undefined): void;
   /** All peers that were expected to restart gracefully with us have sent End-of-RIB, or the time for it is over. */
   onInitialConvergence(): void;

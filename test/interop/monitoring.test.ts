@@ -229,7 +229,6 @@ describe("a BMP station, with tshark to read for it", () => {
     const station = await Station.start();
     await isLive(startExporter(pair, station.port));
     pair.watched.setPeers([]);
-    pair.monitor.peersChanged();
     await vi.waitFor(() => {
       expect(station.values("bmp.type")).toContain("2");
       expect(station.values("bgp.withdrawn_prefix")).toEqual(["10.66.0.0"]);
