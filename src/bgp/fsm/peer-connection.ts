@@ -142,7 +142,8 @@ function lose(
   if (wasUp) actions.push({ type: "down", reason });
   // The peer may have been upgraded since it refused something.
   const withheld = wasUp ? nothingWithheld : state.withheld;
-  const dials = wasUp ? 0 : state.dials;
+  const lasted = hasLasted(connection.state, context);
+  const dials = lasted ? 0 : state.dials;
   const rest: ActiveState = { ...withoutConnection(state, connection), dials, withheld, lastReason: reason };
   if (rest.connections.length > 0) return { state: rest, actions };
   if (isDamped(reason, connection.state)) {
@@ -151,14 +152,14 @@ function lose(
     const waiting: PeerState = { ...memoryOf(rest), name: "idle-hold", backOff };
     return { state: waiting, actions };
   }
-  const { quickRetryMs, quickDials } = context.timing;
-  if (connection.state.name === "connecting" && dials <= quickDials)
+  const { quickRetryMs, quickDials, connectDelayMs } = context.timing;
+  if (lasted) return { state: rest, actions, retryDelayMs: context.random * connectDelayMs };
+  if ((wasUp || connection.state.name === "connecting") && dials <= quickDials)
     return { state: rest, actions, retryDelayMs: jittered(quickRetryMs, context.random) };
-  if (!wasStable(connection.state, context)) return { state: rest, actions };
-  return { state: rest, actions, retryDelayMs: context.random * context.timing.connectDelayMs };
+  return { state: rest, actions };
 }
 
-/** True for a session that lasted: after it, dialling again soon can't become a loop. */
-function wasStable(state: ConnectionState, context: FsmContext): boolean {
+/** True for a session after which dialling again at once can't become a loop. */
+function hasLasted(state: ConnectionState, context: FsmContext): boolean {
   return state.name === "established" && context.nowMs - state.sinceMs >= context.timing.stableMs;
 }

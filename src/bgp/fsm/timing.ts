@@ -4,7 +4,7 @@ export interface SessionTiming {
   readonly connectDelayMs: number;
   /** Time between dials and limit of one dial (ConnectRetryTime, RFC 4271 §8); jittered. */
   readonly connectRetryMs: number;
-  /** Time to the next dial after one that failed at once, as while the peer's host is up and its BGP is not … */
+  /** Time to the next dial after one that failed at once, or a short session, as while the peer's BGP restarts … */
   readonly quickRetryMs: number;
   /** … for so many dials; then `connectRetryMs`. A node that restarts is thus back soon after it listens again. */
   readonly quickDials: number;
@@ -14,7 +14,7 @@ export interface SessionTiming {
   readonly idleHoldMaxMs: number;
   /** … and starts anew when the last error is this long ago. */
   readonly errorForgetMs: number;
-  /** A session that ends earlier than this is dialled again only after `connectRetryMs`. */
+  /** A session that lasts as long counts as the peer's recovery: after it the first dial comes at once and `quickDials` begin anew. */
   readonly stableMs: number;
   /** Hold time until the peer's OPEN is there: RFC 4271 §8.2.2 suggests four minutes. */
   readonly openHoldMs: number;

@@ -136,7 +136,7 @@ interface PeerMemory {
   readonly lastConnection: number;
   /** The last wait after an error and when it began, if there was one. */
   readonly backOff: { readonly delayMs: number; readonly atMs: number } | undefined;
-  /** Dials since the start or the last Established session. */
+  /** Dials since the start or the last session that lasted. */
   readonly dials: number;
   /** What the peer has refused since the last Established session. */
   readonly withheld: WithheldCapabilities;

@@ -62,7 +62,7 @@ describe("a dial", () => {
     expect(bench.of("dial")).toEqual([{ type: "dial", connection: 2 }]);
   });
 
-  test("that goes on failing is repeated after the whole retry time, until there has been a session", () => {
+  test("that goes on failing is repeated after the whole retry time, until there has been a session that lasts", () => {
     const bench = new FsmBench();
     const delays = Array.from({ length: 22 }, () => {
       bench.dial();
@@ -73,6 +73,10 @@ describe("a dial", () => {
     expect(delays.slice(0, 20)).toEqual(delays.slice(0, 20).map(() => ["connect-retry 3750", "connect-retry 375"]));
     expect(delays.slice(20)).toEqual([["connect-retry 3750"], ["connect-retry 3750"]]);
     bench.establish();
+    bench.on({ type: "lost", kind: "tcp-closed", text: "closed" });
+    expect(timers(bench.actions)).toEqual(["connect-retry 3750"]);
+    bench.establish();
+    bench.advance(30_000);
     bench.on({ type: "lost", kind: "tcp-closed", text: "closed" });
     bench.dial();
     bench.on(refused);
@@ -306,11 +310,11 @@ describe("after an error", () => {
     expect(graceful.state.name).toBe("active");
   });
 
-  test("a lost session is dialled again soon if it had lasted, and after the retry time if it had not", () => {
+  test("a lost session is dialled again at once if it had lasted, and soon if it had not", () => {
     const bench = new FsmBench({ random: 0 });
     bench.establish();
     bench.on({ type: "lost", kind: "tcp-closed", text: "closed" });
-    expect(timers(bench.actions)).toEqual(["connect-retry 3750"]);
+    expect(timers(bench.actions)).toEqual(["connect-retry 375"]);
     bench.establish();
     bench.advance(30_000);
     bench.on({ type: "lost", kind: "tcp-closed", text: "closed" });
@@ -372,7 +376,7 @@ describe("a path that is said to be dead", () => {
     expect(bench.of("down")).toMatchObject([
       { reason: { kind: "bfd-down", text: "sent Cease: BFD Down: BFD: control detection time expired" } },
     ]);
-    expect(timers(bench.actions)).toEqual(["connect-retry 3750"]);
+    expect(timers(bench.actions)).toEqual(["connect-retry 375"]);
   });
 
   test("is told with a Hard Reset to a peer that would keep our routes over a Cease", () => {
