@@ -194,11 +194,12 @@ export class DynamicPeers {
     return [{ ...configOf(range, address, asNumbers.first), passive: false }];
   }
 
-  #rangeOf({ range, address, remoteAs }: PeerConfig): PeerRange | undefined {
+  #rangeOf({ range, address, transport, remoteAs }: PeerConfig): PeerRange | undefined {
     return this.#ranges.find(
-      ({ name, prefix, remoteAs: allowed }) =>
+      ({ name, prefix, template, remoteAs: allowed }) =>
         name === range &&
         prefix.containsAddress(address) &&
+        (!isLinkLocal(address) || template.transport?.device === transport?.device) &&
         allowed.some(({ first, last }) => remoteAs >= first && remoteAs <= last),
     );
   }

@@ -34,7 +34,7 @@ async function expectNoLoss(streams: readonly PingStream[]): Promise<void> {
   for (const stream of streams) {
     const report = await stream.stop();
     expect(report, stream.label).toMatchObject({ lost: [], errors: [] });
-    expect(report.sent, stream.label).toBeGreaterThan(100);
+    expect(report.sent, stream.label).toBeGreaterThan(50);
   }
 }
 

@@ -6,6 +6,7 @@ import type {
   OriginatedRoute,
   Path,
   PeerConfig,
+  PeerRange,
   PeerStatus,
   SessionDownReason,
 } from "../../../src/bgp/types.ts";
@@ -62,6 +63,11 @@ export class SpeakerNode {
 
   async setPeers(...peers: readonly PeerConfig[]): Promise<void> {
     await this.#call("setPeers", peers);
+  }
+
+  /** Ranges without `discover`, which is a function and stays on its side. */
+  async setPeerRanges(...ranges: readonly PeerRange[]): Promise<void> {
+    await this.#call("setPeerRanges", ranges);
   }
 
   async originate(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[] = []): Promise<void> {
