@@ -4,6 +4,7 @@ import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
 import { type AddressFamily, IpAddress } from "../net/address.ts";
 import { historyView, parseHistoryQuery } from "./api/history-view.ts";
+import { advertisedView, findPeer, parseSelection, receivedView } from "./api/peer-routes-view.ts";
 import { peerView } from "./api/peer-view.ts";
 import { routeView } from "./api/route-view.ts";
 import type {
@@ -13,6 +14,7 @@ import type {
   IpipView,
   NodeStatusView,
   NodeView,
+  PeerRoutesView,
   PeerView,
   RouteChangeView,
   RouteDifferenceView,
@@ -143,6 +145,17 @@ export class StatusSource {
       addressOfNode,
       viewOf: (status) => this.#routeView(status),
     });
+  }
+
+  /** What a peer, known by name or address, has announced or been told. Throws `NOT_FOUND` or `INVALID_REQUEST`. */
+  peerRoutes(wanted: string, direction: PeerRoutesView["direction"], query: URLSearchParams): PeerRoutesView {
+    const { speaker } = this.#options;
+    const selection = parseSelection(query);
+    const { config, received, advertised } = findPeer(speaker.peers(), wanted);
+    const peer = config.name;
+    if (direction === "received")
+      return { peer, direction, total: received, routes: speaker.received(peer, selection).map(receivedView) };
+    return { peer, direction, total: advertised, routes: speaker.advertised(peer, selection).map(advertisedView) };
   }
 
   /** Throws `INVALID_REQUEST` for what is no prefix or address, or no time. */

@@ -16,6 +16,7 @@ import { AdjRibIn, type ImportRules } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupTable } from "./rib/group-table.ts";
 import type { GroupMember } from "./rib/lane.ts";
+import { select } from "./rib/select.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import { type StaleRouteEnvironment, staleRoutesOf } from "./stale-routes.ts";
 import type {
@@ -27,6 +28,7 @@ import type {
   PeerConfig,
   PeerStatus,
   ReceivedRoute,
+  RouteSelection,
   SessionDownReason,
   SessionListener,
   SessionStatus,
@@ -220,8 +222,8 @@ export class Peer implements SessionListener, GroupMember {
     };
   }
 
-  received(): readonly ExplainedPath[] {
-    return this.#environment.rib.explainTable(this.#table);
+  received(selection: RouteSelection): readonly ExplainedPath[] {
+    return this.#environment.rib.explainTable(this.#table, selection);
   }
 
   *adjRibIn(): IterableIterator<ReceivedRoute> {
@@ -229,8 +231,8 @@ export class Peer implements SessionListener, GroupMember {
       yield { prefix, pathId, attributes: received, nextHop };
   }
 
-  advertised(): readonly Path[] {
-    return this.#environment.groups.pathsFor(this);
+  advertised(selection: RouteSelection): readonly Path[] {
+    return [...select(this.#environment.groups.pathsFor(this), selection)];
   }
 
   onEstablished(session: NegotiatedSession): void {

@@ -33,6 +33,7 @@ import type {
   PeerRange,
   PeerStatus,
   ReceivedRoute,
+  RouteSelection,
 } from "./types.ts";
 
 /** What a speaker works with. */
@@ -276,16 +277,16 @@ export class SpeakerCore implements BgpSpeaker {
     return this.#history?.events(query) ?? [];
   }
 
-  received(peer: string): readonly ExplainedPath[] {
-    return this.#peers.get(peer)?.received() ?? [];
+  received(peer: string, selection: RouteSelection = {}): readonly ExplainedPath[] {
+    return this.#peers.get(peer)?.received(selection) ?? [];
   }
 
   adjRibIn(peer: string): Iterable<ReceivedRoute> {
     return this.#peers.get(peer)?.adjRibIn() ?? [];
   }
 
-  advertised(peer: string): readonly Path[] {
-    return this.#peers.get(peer)?.advertised() ?? [];
+  advertised(peer: string, selection: RouteSelection = {}): readonly Path[] {
+    return this.#peers.get(peer)?.advertised(selection) ?? [];
   }
 
   /** The peer that may connect from there. */

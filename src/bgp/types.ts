@@ -355,10 +355,20 @@ export interface BgpSpeaker {
   explain(prefix: Prefix): readonly ExplainedPath[];
   /** What happened, oldest first, as far back as `SpeakerOptions.history` reaches. */
   history(query?: HistoryQuery): readonly HistoryEvent[];
-  received(peer: string): readonly ExplainedPath[];
+  /** What the peer has announced and what became of it, refused routes included. */
+  received(peer: string, selection?: RouteSelection): readonly ExplainedPath[];
   /** What the peer has announced, before the import policy. */
   adjRibIn(peer: string): Iterable<ReceivedRoute>;
-  advertised(peer: string): readonly Path[];
+  /** What the peer has been told, with our path identifiers where it takes several paths. */
+  advertised(peer: string, selection?: RouteSelection): readonly Path[];
+}
+
+/** Which part of a table is wanted. */
+export interface RouteSelection {
+  /** Routes that overlap this prefix. */
+  readonly overlapping?: Prefix;
+  /** This many at most. */
+  readonly limit?: number;
 }
 
 /** What the speaker tells the agent. */

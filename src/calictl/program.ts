@@ -4,6 +4,7 @@ import { version } from "../core/version.ts";
 import { AgentClient } from "./agent-client.ts";
 import { explainRoute } from "./explain.ts";
 import { showHistory } from "./history.ts";
+import { showNeighbor } from "./neighbor.ts";
 import type { NodeCleanupOptions } from "./node-cleanup.ts";
 import { drainNode, undrainNode } from "./node-drain.ts";
 import { showNodeStatus } from "./node-status.ts";
@@ -136,6 +137,26 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     .command("peers")
     .description("the BGP peers of this node")
     .action(() => showPeers(client(), context, format(everyFormat)));
+
+  const bgp = program.command("bgp").description("the BGP sessions of this node and their routes");
+  bgp
+    .command("summary")
+    .description("as calictl peers")
+    .action(() => showPeers(client(), context, format(everyFormat)));
+  bgp
+    .command("neighbor")
+    .description("all about one session, or the routes that the peer has announced or has been told")
+    .argument("<neighbor>", "address of the peer, or name of the session")
+    .argument("[direction]", "received or advertised")
+    .option("--prefix <prefix>", "only routes that overlap this prefix or address")
+    .option("--limit <number>", "at most this many routes", "1000")
+    .action((neighbor: string, direction: string | undefined, options: { prefix?: string; limit: string }) =>
+      showNeighbor(client(), context, neighbor, direction, {
+        format: format(everyFormat),
+        prefix: options.prefix,
+        limit: options.limit,
+      }),
+    );
 
   program
     .command("get")

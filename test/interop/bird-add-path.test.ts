@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { PeerRoutesView } from "../../src/agent/api/views.ts";
 import type { AgentNode } from "./support/agent-node.ts";
 import { BirdLab } from "./support/bird-lab.ts";
 import type { BirdRouter } from "./support/bird-router.ts";
@@ -69,6 +70,28 @@ describe("several paths of one prefix, reflected by our node from one BIRD to an
     expect(route?.nextHops.slice().sort()).toEqual(["10.0.0.11", "10.0.0.12"]);
     const { steps } = await node.explain(service);
     expect(steps.map(({ text }) => text).join("\n")).toMatch(/from Global_10_0_0_251 as path \d/);
+  });
+
+  it("are shown with their identifiers on both sides", async () => {
+    const routes = async (address: string, direction: string): Promise<PeerRoutesView> =>
+      JSON.parse(await node.run(["calictl", "bgp", "neighbor", address, direction, "--prefix", service, "-o", "json"]));
+    const received = (await routes("10.0.0.251", "received")).routes;
+    expect(received.map(({ nextHop, state }) => `${nextHop} ${state}`).sort()).toEqual([
+      expect.stringMatching(/^10\.0\.0\.11 (best|equal)$/),
+      expect.stringMatching(/^10\.0\.0\.12 (best|equal)$/),
+    ]);
+    const told = (await routes("Global_10_0_0_252", "advertised")).routes;
+    expect(told.map(({ nextHop, state }) => `${nextHop} ${state}`).sort()).toEqual([
+      "10.0.0.11 told",
+      "10.0.0.12 told",
+    ]);
+    for (const side of [received, told]) {
+      const ids = side.map(({ pathId }) => pathId);
+      expect(ids.every((id) => id !== null) && new Set(ids).size === 2).toBe(true);
+    }
+    expect((await routes("10.0.0.251", "advertised")).routes).toEqual([]);
+    expect(await node.run(["calictl", "bgp", "neighbor", "10.0.0.251", "received"])).toMatch(/^DESTINATION +PATH ID/);
+    expect(await node.run(["calictl", "bgp", "neighbor", "10.0.0.251"])).toContain("name: Global_10_0_0_251");
   });
 
   it("are withdrawn one by one", async () => {

@@ -1,19 +1,14 @@
 import type { HistoryEvent, HistoryQuery } from "../../bgp/history/history.ts";
 import type { Path } from "../../bgp/types.ts";
-import { IpAddress } from "../../net/address.ts";
-import { Prefix } from "../../net/prefix.ts";
+import { parsePrefix } from "./peer-routes-view.ts";
 import { bgpView } from "./route-view.ts";
 import { ApiError } from "./unix-server.ts";
 import type { HistoryView } from "./views.ts";
 
 /** Reads `prefix` and `since`. Throws `INVALID_REQUEST`. */
 export function parseHistoryQuery(query: URLSearchParams): HistoryQuery {
-  const wanted = query.get("prefix");
+  const prefix = parsePrefix(query.get("prefix"));
   const since = query.get("since");
-  const address = wanted === null ? undefined : IpAddress.tryParse(wanted);
-  const prefix = address !== undefined ? Prefix.host(address) : wanted === null ? undefined : Prefix.tryParse(wanted);
-  if (wanted !== null && prefix === undefined)
-    throw new ApiError("INVALID_REQUEST", `prefix: "${wanted}" is neither an address nor a prefix`, { value: wanted });
   const sinceMs = since === null ? undefined : Date.parse(since);
   if (sinceMs !== undefined && Number.isNaN(sinceMs))
     throw new ApiError("INVALID_REQUEST", `since: "${since}" is no time such as 2026-01-02T03:04:05Z`, {

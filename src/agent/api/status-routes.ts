@@ -8,6 +8,13 @@ export function statusRoutes(source: StatusSource): ApiRoute[] {
     { method: "GET", path: "/v1/routes", handle: () => source.routes() },
     { method: "GET", path: "/v1/route-differences", handle: () => source.differences() },
     { method: "GET", path: "/v1/peers", handle: () => source.peers() },
+    ...(["received", "advertised"] as const).map(
+      (direction): ApiRoute => ({
+        method: "GET",
+        path: `/v1/peers/:peer/${direction}`,
+        handle: ({ params, query }) => source.peerRoutes(params.peer ?? "", direction, query),
+      }),
+    ),
     { method: "GET", path: "/v1/node", handle: () => source.node() },
     { method: "GET", path: "/v1/status", handle: () => source.status() },
     { method: "GET", path: "/v1/ipam", handle: () => source.blocks() },

@@ -177,6 +177,31 @@ export interface ExplainView {
   route: RouteView | null;
 }
 
+/** A part of what a peer has announced or has been told. */
+export interface PeerRoutesView {
+  peer: string;
+  direction: "received" | "advertised";
+  /** How many there are in all. */
+  total: number;
+  routes: PeerRouteView[];
+}
+
+export interface PeerRouteView {
+  prefix: string;
+  /** The identifier of ADD-PATH (RFC 7911): the peer's of what it announced, ours of what it was told; null without. */
+  pathId: number | null;
+  nextHop: string | null;
+  /** best: in use. equal: in use together with the best one. other: usable. refused: by loop checks or policy. told: to the peer. */
+  state: "best" | "equal" | "other" | "refused" | "told";
+  /** Why it is not the best one; null if it is, or for what the peer was told. */
+  reason: string | null;
+  /** The step of the decision process behind `reason`. */
+  rule: string | null;
+  /** Kept while the peer restarts. */
+  stale: boolean;
+  bgp: BgpRouteView;
+}
+
 /** Something that happened to a BGP session or a route. */
 export interface HistoryView {
   at: string;

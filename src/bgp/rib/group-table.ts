@@ -92,8 +92,8 @@ export class GroupTable {
     return this.#groupOf.get(member)?.countFor(member) ?? 0;
   }
 
-  pathsFor(member: GroupMember): readonly Path[] {
-    return [...(this.#groupOf.get(member)?.pathsFor(member) ?? [])];
+  pathsFor(member: GroupMember): Iterable<Path> {
+    return this.#groupOf.get(member)?.pathsFor(member) ?? [];
   }
 
   #groupFor(profile: ExportProfile): UpdateGroup {

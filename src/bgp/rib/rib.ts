@@ -4,11 +4,12 @@ import type { PathAttributes } from "../packet/attributes.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import type { ExplainedPath, Path } from "../types.ts";
+import type { ExplainedPath, Path, RouteSelection } from "../types.ts";
 import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
 import { decide, type Loss, rank } from "./decision.ts";
 import type { Candidate, DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
+import { select } from "./select.ts";
 import type { PathSlot } from "./slot.ts";
 
 /** Everything known about one prefix. Lists are replaced, never changed, so that whoever holds one keeps a snapshot. */
@@ -241,8 +242,8 @@ export class Rib {
   }
 
   /** As `explain`, for all paths of one source. */
-  explainTable(table: AdjRibIn): readonly ExplainedPath[] {
-    return [...table.paths].flatMap((path) =>
+  explainTable(table: AdjRibIn, selection: RouteSelection): readonly ExplainedPath[] {
+    return [...select(table.paths, selection)].flatMap((path) =>
       this.explainAgain(this.#destinationOf(path.prefix)).filter((explained) => explained.path === path),
     );
   }

@@ -34,6 +34,8 @@ describe("docs/openapi.yaml", () => {
     ["NodeStatusView", "NodeStatus"],
     ["BlockView", "Block"],
     ["ExplainView", "Explain"],
+    ["PeerRoutesView", "PeerRoutes"],
+    ["PeerRouteView", "PeerRoute"],
     ["HistoryView", "History"],
     ["ErrorView", "Error"],
   ])("describes every field of %s as the schema %s", (view, name) => {
