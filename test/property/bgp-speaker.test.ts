@@ -1,68 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import type { NextHop } from "../../src/bgp/packet/message.ts";
-import { PolicyRunner } from "../../src/bgp/policy/apply.ts";
-import type { Policy } from "../../src/bgp/policy/types.ts";
-import { AttributeStore } from "../../src/bgp/rib/attribute-store.ts";
-import { decide, rank } from "../../src/bgp/rib/decision.ts";
-import { type Candidate, defaultDecisionOptions } from "../../src/bgp/rib/decision-steps.ts";
-import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
-import { createImportRules } from "../../src/bgp/rib/import-rules.ts";
-import type { Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
-import { acceptPolicy, addressOf, attributesOf, contextOf, pathOf, peerConfigOf, prefixOf } from "../support/bgp.ts";
+import { addressOf, attributesOf, prefixOf } from "../support/bgp.ts";
 import { ScriptedSpeaker } from "../support/scripted-speaker.ts";
-
-const self = addressOf("10.0.0.100");
-const routerId = 0x0a000064;
-const prefixes = ["10.1.0.0/26", "10.1.0.64/26", "10.2.0.0/26", "10.2.0.64/26"];
-
-const policies: readonly Policy[] = [
-  { name: "all", rules: [], defaultAction: "accept" },
-  {
-    name: "no 10.1",
-    rules: [
-      { name: "10.1", match: { prefixes: [{ prefix: prefixOf("10.1.0.0/16"), operator: "in" }] }, action: "reject" },
-    ],
-    defaultAction: "accept",
-  },
-  {
-    name: "prefer 10.2",
-    rules: [
-      {
-        name: "10.2",
-        match: { prefixes: [{ prefix: prefixOf("10.2.0.0/16"), operator: "in" }] },
-        action: "accept",
-        operations: [
-          { type: "set-local-pref", value: 200 },
-          { type: "add-communities", communities: [7] },
-        ],
-      },
-    ],
-    defaultAction: "accept",
-  },
-];
-
-/** Two clients, a plain iBGP peer, two eBGP peers of one AS, and two clients that hear of several paths. */
-const kinds = [
-  { routeReflectorClient: true },
-  { routeReflectorClient: true },
-  {},
-  { remoteAs: 65001 },
-  { remoteAs: 65001 },
-  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: "all" } } },
-  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: 2 } } },
-] as const;
-const configOf = (index: number, importPolicy: number, exportPolicy: number): PeerConfig =>
-  peerConfigOf(
-    { name: `peer-${index}`, address: `10.0.0.${index + 1}`, port: 179 },
-    {
-      gracefulRestart: { restartTimeSec: 120 },
-      importPolicy: policies[importPolicy] ?? policies[0] ?? { name: "", rules: [], defaultAction: "accept" },
-      exportPolicy: policies[exportPolicy] ?? policies[0] ?? { name: "", rules: [], defaultAction: "accept" },
-      ...kinds[index],
-    },
-  );
+import {
+  configOf,
+  kinds,
+  knowsLongLived,
+  Model,
+  pathIdOf,
+  policies,
+  prefixes,
+  routeKey,
+  routeText,
+} from "../support/speaker-model.ts";
 
 /** Those that routes may have; our own is never reached through anybody. */
 const nextHops = kinds.map((_, index) => `10.0.0.${index + 1}`);
@@ -101,133 +52,21 @@ const operation = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("refresh" as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("begin-refresh" as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("end-refresh" as const), peer }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("lapse" as const) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant("block" as const), peer }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("drain" as const), peer }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant("turns" as const), count: fc.integer({ min: 1, max: 4 }) }) },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 
-interface ModelRoute {
-  readonly prefix: string;
-  readonly pathId: number;
-  readonly attributes: PathAttributes;
-  readonly nextHop: string;
-  stale: boolean;
-}
-
-interface ModelPeer {
-  config: PeerConfig;
-  up: boolean;
-  /** By prefix and path identifier. */
-  readonly routes: Map<string, ModelRoute>;
-}
-
-/** Only those who may send several paths have identifiers. */
-const pathIdOf = ({ config }: ModelPeer, pathId: number): number => (config.addPath === undefined ? 0 : pathId);
-const routeKey = (prefix: string, pathId: number): string => `${prefix} ${pathId}`;
-
-/** The same speaker as plain maps, computed anew every time: no groups, no lanes, no interning, no batches. */
-class Model {
-  readonly peers = kinds.map(
-    (_, index): ModelPeer => ({ config: configOf(index, 0, 0), up: false, routes: new Map() }),
-  );
-  readonly originated = new Set<string>();
-  readonly unreachable = new Set<string>();
-
-  source({ config }: ModelPeer): PathSource {
-    return {
-      kind: "peer",
-      peer: config.name,
-      address: config.address,
-      type: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-      remoteAs: config.remoteAs,
-      identifier: config.address.w0,
-      routeReflectorClient: config.routeReflectorClient,
-    };
-  }
-
-  chosen(text: string): readonly Path[] {
-    return decide(this.usable(text), defaultDecisionOptions);
-  }
-
-  usable(text: string): readonly Candidate[] {
-    const paths: Path[] = [];
-    if (this.originated.has(text)) paths.push(pathOf({ kind: "local" }, attributesOf(), { prefix: prefixOf(text) }));
-    for (const modelPeer of this.peers) {
-      for (const route of modelPeer.routes.values()) {
-        if (route.prefix !== text) continue;
-        const { config } = modelPeer;
-        const nextHop = { address: addressOf(route.nextHop) };
-        const verdict = createImportRules({
-          peerType: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-          localAs: config.localAs,
-          allowLocalAs: config.allowLocalAs,
-          routerId,
-          clusterId: routerId,
-          isOwnAddress: (address) => address.equals(self),
-          policy: new PolicyRunner(config.importPolicy ?? acceptPolicy, (attributes) => attributes),
-          treatment: {},
-          intern: (attributes) => attributes,
-        })(prefixOf(text), route.attributes, nextHop, undefined);
-        if (!verdict.accepted) continue;
-        const { stale, pathId } = route;
-        const others = { prefix: prefixOf(text), pathId, nextHop, stale };
-        paths.push(pathOf(this.source(modelPeer), verdict.attributes, others));
-      }
-    }
-    return paths.map((path) => ({ path, igpMetric: this.reaches(path.nextHop) ? 0 : undefined }));
-  }
-
-  reaches(nextHop: NextHop | undefined): boolean {
-    return nextHop === undefined || !this.unreachable.has(nextHop.address.toString());
-  }
-
-  /** Of every prefix what the peer shall know, as texts in any order. */
-  told({ config }: ModelPeer): Record<string, string[]> {
-    const store = new AttributeStore();
-    const peerType = config.remoteAs === config.localAs ? "ibgp" : "ebgp";
-    const rules = new ExportRules(
-      {
-        policy: config.exportPolicy ?? acceptPolicy,
-        context: contextOf(peerType),
-        addPathLimits: {},
-        localAs: config.localAs,
-        routeReflectorClient: config.routeReflectorClient,
-        clusterId: routerId,
-        nextHopMode: config.nextHopMode,
-        selfAddresses: { "ipv4-unicast": self },
-      },
-      { intern: (attributes) => store.intern(attributes) },
-    );
-    const { send } = config.addPath?.["ipv4-unicast"] ?? {};
-    const told: Record<string, string[]> = {};
-    for (const text of prefixes) {
-      const paths =
-        send === undefined
-          ? this.chosen(text).slice(0, 1)
-          : rank(this.usable(text), defaultDecisionOptions, send === "all" ? 100 : send);
-      for (const path of paths) {
-        if (path.source.kind === "peer" && path.source.peer === config.name) continue;
-        const result = rules.apply(path);
-        if (!result.announced || result.nextHop.address.equals(config.address)) continue;
-        told[text] = [...(told[text] ?? []), routeText(result.attributes, result.nextHop)];
-      }
-      told[text]?.sort();
-    }
-    return told;
-  }
-}
-
-const routeText = (attributes: PathAttributes, { address }: NextHop): string =>
-  JSON.stringify(
-    { ...attributes, nextHop: address.toString() },
-    Object.keys({ ...attributes, nextHop: 0, type: 0, asNumbers: 0 }).sort(),
-  );
-
 function run(operations: readonly Operation[], prefixesPerTurn: number): void {
   const model = new Model();
   const resolveNextHop = (nextHop: NextHop) => (model.reaches(nextHop) ? { metric: 0 } : undefined);
-  const speaker = new ScriptedSpeaker({ resolveNextHop }, prefixesPerTurn);
+  // Nothing of what is kept for long ends by itself while a run lasts.
+  const endless = { stalePathSec: 1_000_000, longestLongLivedSec: 1_000_000 };
+  const speaker = new ScriptedSpeaker({ resolveNextHop, ...endless }, prefixesPerTurn);
   const configure = () => speaker.core.setPeers(model.peers.map(({ config }) => config));
   configure();
   const session = (index: number) => speaker.session(`peer-${index}`);
@@ -235,6 +74,7 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
     const modelPeer = model.peers[index];
     if (modelPeer === undefined || modelPeer.up) return;
     modelPeer.up = true;
+    modelPeer.isComplete = false;
     if (!preserved) modelPeer.routes.clear();
     session(index).capacity = Number.POSITIVE_INFINITY;
     session(index).up({
@@ -244,6 +84,10 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
         families: new Map([["ipv4-unicast", preserved]]),
         notification: true,
       },
+      enhancedRouteRefresh: true,
+      ...(knowsLongLived(modelPeer.config)
+        ? { longLivedGracefulRestart: new Map([["ipv4-unicast", { staleTimeSec: 1_000_000, preserved }]]) }
+        : {}),
     });
   };
   const apply = (item: Operation): void => {
@@ -263,6 +107,7 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
           item.nextHop === 0 ? "10.0.0.2" : item.nextHop === 1 ? "10.0.0.100" : modelPeer.config.address.toString();
         const pathId = pathIdOf(modelPeer, item.pathId);
         const { prefix: text } = item;
+        modelPeer.unrefreshed?.delete(routeKey(text, pathId));
         modelPeer.routes.set(routeKey(text, pathId), { prefix: text, pathId, attributes, nextHop, stale: false });
         session(index).announce(text, attributes, { address: addressOf(nextHop) }, pathId);
         return;
@@ -284,6 +129,7 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
       case "down": {
         if (!modelPeer.up) return;
         modelPeer.up = false;
+        modelPeer.unrefreshed = undefined;
         for (const [key, route] of modelPeer.routes)
           if (route.stale || !item.graceful) modelPeer.routes.delete(key);
           else route.stale = true;
@@ -296,8 +142,24 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
         return;
       case "end-of-rib":
         if (!modelPeer.up) return;
+        modelPeer.isComplete = true;
         for (const [key, route] of modelPeer.routes) if (route.stale) modelPeer.routes.delete(key);
         session(index).endOfRib();
+        return;
+      case "begin-refresh":
+        if (!modelPeer.up) return;
+        if (modelPeer.isComplete) modelPeer.unrefreshed = new Set(modelPeer.routes.keys());
+        session(index).routeRefresh(1);
+        return;
+      case "end-refresh":
+        if (!modelPeer.up) return;
+        for (const key of modelPeer.unrefreshed ?? []) modelPeer.routes.delete(key);
+        modelPeer.unrefreshed = undefined;
+        session(index).routeRefresh(2);
+        return;
+      case "lapse":
+        model.lapse();
+        speaker.clock.advance(120_000);
         return;
       case "policies":
         modelPeer.config = configOf(index, item.imports, item.exports);
@@ -359,7 +221,9 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
     const advertised = speaker.core.advertised(modelPeer.config.name);
     const knownAs = advertised.map(({ prefix: text, pathId }) => (pathId === 0 ? `${text}` : `${text} path ${pathId}`));
     expect(knownAs.sort()).toEqual([...session(index).table.keys()].sort());
-    expect(session(index).log.filter((line) => line === "EoR")).toHaveLength(1);
+    const { log } = session(index);
+    expect(log.filter((line) => line === "EoR")).toHaveLength(1);
+    expect(log.lastIndexOf("EoRR")).toBeGreaterThanOrEqual(log.lastIndexOf("BoRR"));
   }
 }
 

@@ -74,6 +74,7 @@ export class ScriptedSession implements Session {
   farewell: Omit<NotificationMessage, "type"> | undefined;
   starts = 0;
   #negotiated: NegotiatedSession | undefined;
+  #unrefreshed: Set<string> | undefined;
   #framer = new MessageFramer();
 
   constructor(config: PeerConfig, listener: SessionListener, restartState: () => GracefulRestartState) {
@@ -113,8 +114,7 @@ export class ScriptedSession implements Session {
       const result = decodeMessage(message.bytes, this.#peersView(this.#negotiated));
       if (!result.ok) throw new Error(result.error.reason);
       if (result.message.type === "update") this.#learn(result.message);
-      if (result.message.type === "route-refresh")
-        this.log.push(["request", "BoRR", "EoRR"][result.message.subtype] ?? "?");
+      if (result.message.type === "route-refresh") this.#onRefresh(result.message.subtype);
     }
     return this.sentOctets <= this.capacity;
   }
@@ -147,6 +147,7 @@ export class ScriptedSession implements Session {
     this.#negotiated = sessionOf(this.config, { addPathSend: sends, ...others });
     this.#framer = new MessageFramer();
     this.table.clear();
+    this.#unrefreshed = undefined;
     this.log.length = 0;
     this.sentOctets = 0;
     this.listener.onEstablished(this.#negotiated);
@@ -201,6 +202,20 @@ export class ScriptedSession implements Session {
     return { ...session, addPathReceive: session.addPathSend, addPathSend: session.addPathReceive };
   }
 
+  /** RFC 7313 §4, as strict as it may be: what is not announced between beginning and end is forgotten. */
+  #onRefresh(subtype: number): void {
+    this.log.push(["request", "BoRR", "EoRR"][subtype] ?? "?");
+    if (subtype === 1) {
+      if (!this.log.includes("EoR") && this.#negotiated?.gracefulRestart !== undefined)
+        throw new Error("a refresh begins before the End-of-RIB");
+      this.#unrefreshed = new Set(this.table.keys());
+    } else if (subtype === 2) {
+      if (this.#unrefreshed === undefined) throw new Error("a refresh ends that has not begun");
+      for (const key of this.#unrefreshed) this.table.delete(key);
+      this.#unrefreshed = undefined;
+    }
+  }
+
   #learn(update: UpdateMessage): void {
     if (update.problems.length > 0) throw new Error(JSON.stringify(update.problems));
     for (const { nlri } of update.withdrawals)
@@ -210,6 +225,7 @@ export class ScriptedSession implements Session {
       }
     for (const { nextHop, nlri } of update.announcements)
       for (const route of nlri) {
+        this.#unrefreshed?.delete(keyOf(route));
         if (update.attributes !== undefined) this.table.set(keyOf(route), { attributes: update.attributes, nextHop });
         this.log.push(`+ ${keyOf(route)}`);
       }
