@@ -143,7 +143,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeName,
     routerId: identifier,
     localAs: () => ownAsNumber(cluster, nodeName),
-    ownAddress: ownAddresses[4]?.address,
+    ownAddresses: Object.values(ownAddresses).map(({ address }) => address),
   });
   const speaker: BgpSpeaker = createSpeaker({
     routerId: identifier,

@@ -20,7 +20,8 @@ interface MonitoringOptions {
   readonly nodeName: string;
   readonly routerId: number;
   readonly localAs: () => number;
-  readonly ownAddress: IpAddress | undefined;
+  /** At most one of each family. */
+  readonly ownAddresses: readonly IpAddress[];
 }
 
 /** BMP and MRT of a node, if its configuration asks for them. */
@@ -30,7 +31,7 @@ export class Monitoring {
   readonly #recorder: MrtRecorder | undefined;
 
   constructor(options: MonitoringOptions) {
-    const { config, clock, random, nodeName, routerId, localAs, ownAddress } = options;
+    const { config, clock, random, nodeName, routerId, localAs, ownAddresses } = options;
     const { bmpStations = [], bmpViews, mrtDirectory } = config;
     if (bmpStations.length === 0 && mrtDirectory === undefined) return;
     const monitor = new BgpMonitor(options.speaker);
@@ -47,8 +48,9 @@ export class Monitoring {
         name: nodeName,
         routerId,
         localAs,
-        ownAddress,
+        ownAddresses,
       });
+    const [first = IpAddress.v4(routerId), ...others] = ownAddresses;
     if (mrtDirectory !== undefined)
       this.#recorder = new MrtRecorder({
         ...common,
@@ -58,7 +60,7 @@ export class Monitoring {
         tablesSec: config.mrtTablesSec,
         collector: () => ({
           identifier: routerId,
-          address: ownAddress ?? IpAddress.v4(routerId),
+          addresses: [first, ...others],
           asNumber: localAs(),
           viewName: nodeName,
         }),

@@ -183,7 +183,7 @@ function startExporter({ monitor, addresses }: Pair, port: number): BmpExporter 
     name: "n1",
     routerId: 0x0a000001,
     localAs: () => 64512,
-    ownAddress: addressOf(addresses[0].replace(/^127\./, "10.")),
+    ownAddresses: [addressOf(addresses[0].replace(/^127\./, "10."))],
     statisticsSec: 1,
   });
   exporter.start();
@@ -255,7 +255,7 @@ describe("MRT files, with bgpdump to read them", () => {
       directory: join(folder, "mrt"),
       collector: () => ({
         identifier: 0x0a000001,
-        address: addressOf("10.0.0.1"),
+        addresses: [addressOf("10.0.0.1")],
         asNumber: 64512,
         viewName: "n1",
       }),

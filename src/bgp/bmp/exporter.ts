@@ -33,8 +33,8 @@ interface BmpExporterOptions {
   readonly name: string;
   readonly routerId: number;
   readonly localAs: () => number;
-  /** Our address per family, for routes of our own in the Loc-RIB. */
-  readonly ownAddress: IpAddress | undefined;
+  /** One of each family, for routes of our own in the Loc-RIB. */
+  readonly ownAddresses: readonly IpAddress[];
   /** Between reports of statistics; 60 if absent. */
   readonly statisticsSec?: number;
 }
@@ -67,6 +67,7 @@ export class BmpExporter implements MonitorObserver {
       families: ["ipv4-unicast", "ipv6-unicast"],
       addPathReceive: [],
       addPathSend: [],
+      ipv4OverIpv6: true,
     };
   }
 
@@ -153,15 +154,13 @@ export class BmpExporter implements MonitorObserver {
   }
 
   *#locRibRoutes(changes: Iterable<LocRibChange>): IterableIterator<Uint8Array> {
-    const { ownAddress } = this.#options;
     const best = function* (): IterableIterator<ReceivedRoute> {
       for (const { paths } of changes) {
         const [first] = paths;
         if (first !== undefined) yield { ...first, prefix: first.prefix, pathId: 0 };
       }
     };
-    const own = ownAddress && { address: ownAddress };
-    for (const update of encodeTable(best(), this.#locRibContext, own))
+    for (const update of encodeTable(best(), this.#locRibContext, this.#options.ownAddresses))
       yield encodeRouteMonitoring(this.#locRibPeer, this.#nowMs, update);
   }
 
@@ -189,6 +188,7 @@ export class BmpExporter implements MonitorObserver {
       capabilities: [
         { kind: "multiprotocol", afi: 1, safi: 1 },
         { kind: "multiprotocol", afi: 2, safi: 1 },
+        { kind: "extended-next-hop", families: [{ afi: 1, safi: 1, nextHopAfi: 2 }] },
         { kind: "four-octet-as", asNumber },
       ],
     });

@@ -4,6 +4,7 @@ import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
+import { closeGently } from "../session/close-gently.ts";
 import { encodeInitiation, encodeTermination } from "./message.ts";
 
 /** How a station is reached. */
@@ -76,8 +77,11 @@ export class BmpStation {
 
   /** Says good-bye if there is somebody to hear it. */
   stop(): void {
-    if (this.#state === "live") this.#socket?.end(encodeTermination());
-    else this.#socket?.destroy();
+    const socket = this.#socket;
+    // A station that reads nothing must not keep the process.
+    if (this.#state === "live" && socket !== undefined)
+      void closeGently(socket, encodeTermination(), this.#options.clock);
+    else socket?.destroy();
     this.#state = "stopped";
     this.#retry?.cancel();
     this.#dial.abort();

@@ -11,7 +11,7 @@ const TableDump = {
   ribIpv4AddPath: 8,
   ribIpv6AddPath: 10,
 } as const;
-const Bgp4mp = { message: 1, messageAs4: 4, stateChangeAs4: 5 } as const;
+const Bgp4mp = { message: 1, messageAs4: 4, stateChangeAs4: 5, messageAddPath: 8, messageAs4AddPath: 9 } as const;
 
 /** RFC 6396 §4.4.1: the states of RFC 4271 by number. */
 const stateNumbers = { Idle: 1, Connect: 2, Active: 3, OpenSent: 4, OpenConfirm: 5, Established: 6 } as const;
@@ -83,17 +83,20 @@ export function encodeRibEntries(
   return record(timeMs, MrtType.tableDumpV2, hasPathIds ? withIds : plain, body);
 }
 
-/** RFC 6396 §4.4.2, §4.4.3 with the microseconds of §3: a whole message that the peer sent. */
+/** RFC 6396 §4.4.2, §4.4.3 with the microseconds of §3, RFC 8050 §3: a whole message that the peer sent. */
 export function encodeMessage(
   timeMs: number,
   session: MrtSession,
-  twoOctetAs: boolean,
+  /** How it has to be read: AS numbers of two octets, path identifiers (RFC 7911) in front of its prefixes. */
+  { twoOctetAs, pathIds }: { readonly twoOctetAs: boolean; readonly pathIds: boolean },
   message: Uint8Array,
 ): Uint8Array {
   const body = new Writer(message.length + 64);
   writeSession(body, session, twoOctetAs);
   body.bytes(message);
-  return record(timeMs, MrtType.bgp4mpExtendedTime, twoOctetAs ? Bgp4mp.message : Bgp4mp.messageAs4, body);
+  const plain = twoOctetAs ? Bgp4mp.message : Bgp4mp.messageAs4;
+  const withIds = twoOctetAs ? Bgp4mp.messageAddPath : Bgp4mp.messageAs4AddPath;
+  return record(timeMs, MrtType.bgp4mpExtendedTime, pathIds ? withIds : plain, body);
 }
 
 /** RFC 6396 §4.4.4. */

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { BgpMonitor, MonitoredEnd, MonitoredSession, MonitorObserver } from "../monitor.ts";
+import { decodeMessage } from "../packet/decode.ts";
 import { encodeMessage, encodeStateChange, type MrtSession } from "./record.ts";
 import { dumpTables, type MrtCollector } from "./table-dump.ts";
 
@@ -80,7 +81,8 @@ export class MrtRecorder implements MonitorObserver {
   }
 
   received(session: MonitoredSession, update: Uint8Array): void {
-    this.#add(encodeMessage(this.#nowMs, mrtSession(session), !session.context.fourOctetAs, update));
+    const form = { twoOctetAs: !session.context.fourOctetAs, pathIds: hasPathIds(session, update) };
+    this.#add(encodeMessage(this.#nowMs, mrtSession(session), form, update));
   }
 
   /** Traces hold what came in, as everybody's do. */
@@ -102,7 +104,8 @@ export class MrtRecorder implements MonitorObserver {
         while (slice.length < sliceRecords && !done) {
           const next = rest.next();
           if (next.done === true) done = true;
-          else slice.push(next.value);
+          else if (next.value.length > 0) slice.push(next.value);
+          else break;
         }
         writeSync(fd, Buffer.concat(slice));
         await new Promise(setImmediate);
@@ -182,6 +185,17 @@ export class MrtRecorder implements MonitorObserver {
 function mrtSession({ peer, localAddress }: MonitoredSession): MrtSession {
   const { address: remoteAddress, remoteAs, localAs } = peer;
   return { remoteAs, localAs, remoteAddress, localAddress };
+}
+
+/** The record says it of a message as a whole: where one family has path identifiers and the other has none, its routes tell. */
+function hasPathIds({ context }: MonitoredSession, update: Uint8Array): boolean {
+  const { families, addPathReceive } = context;
+  if (addPathReceive.length === 0) return false;
+  if (families.every((family) => addPathReceive.includes(family))) return true;
+  const decoded = decodeMessage(update, context);
+  if (!decoded.ok || decoded.message.type !== "update") return false;
+  const { announcements, withdrawals } = decoded.message;
+  return [...announcements, ...withdrawals].some(({ family }) => addPathReceive.includes(family));
 }
 
 /** 20261121.140502, UTC. */

@@ -19,12 +19,18 @@ const session = {
 
 describe("MRT records have the octets of RFC 6396", () => {
   test("a message of a peer, with microseconds; between AS numbers of two octets the others are AS_TRANS", () => {
-    expect(hex(encodeMessage(timeMs, session, false, Uint8Array.of(0xaa)))).toBe(
+    expect(hex(encodeMessage(timeMs, session, { twoOctetAs: false, pathIds: false }, Uint8Array.of(0xaa)))).toBe(
       "6553f100001100040000001" + "9" + "0003d090" + "fa56ea010000fc0000000001c0000201c0000202" + "aa",
     );
-    expect(hex(encodeMessage(timeMs, session, true, Uint8Array.of(0xaa)))).toBe(
+    expect(hex(encodeMessage(timeMs, session, { twoOctetAs: true, pathIds: false }, Uint8Array.of(0xaa)))).toBe(
       "6553f1000011000100000015" + "0003d090" + "5ba0fc0000000001c0000201c0000202" + "aa",
     );
+  });
+
+  test("a message with path identifiers is of a kind of its own (RFC 8050)", () => {
+    const kindOf = (twoOctetAs: boolean) =>
+      hex(encodeMessage(timeMs, session, { twoOctetAs, pathIds: true }, Uint8Array.of(0xaa)).subarray(4, 8));
+    expect([kindOf(true), kindOf(false)]).toEqual(["00110008", "00110009"]);
   });
 
   test("a change of state", () => {
