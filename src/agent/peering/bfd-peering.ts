@@ -7,7 +7,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { IpAddress } from "../../net/address.ts";
 
 interface BfdPeeringOptions {
-  readonly speaker: Pick<BgpSpeaker, "peers" | "peerUnreachable">;
+  readonly speaker: Pick<BgpSpeaker, "peer" | "peers" | "peerUnreachable">;
   readonly logger: Logger;
   /** Starts the service that tells `onStatus` what it sees and `onFailure` its end. */
   readonly startService: (
@@ -32,6 +32,8 @@ export class BfdPeering {
   #service: Awaited<ReturnType<BfdPeeringOptions["startService"]>> | undefined;
   #starting = false;
   #problem: string | undefined;
+  /** Why it is not known how to watch a peer. */
+  readonly #lostWays = new Map<string, string>();
   #stopped = false;
 
   constructor(options: BfdPeeringOptions) {
@@ -45,7 +47,7 @@ export class BfdPeering {
   /** What keeps BFD from working, one sentence each. */
   get problems(): readonly string[] {
     const own = this.#problem === undefined ? [] : [this.#problem];
-    return [...own, ...(this.#service?.problems ?? [])];
+    return [...own, ...this.#lostWays.values(), ...(this.#service?.problems ?? [])];
   }
 
   /** The speaker has other peers than before. */
@@ -56,6 +58,8 @@ export class BfdPeering {
       if (status?.config.bfd === undefined) this.#forget(name);
       else if (status.config !== config) this.#watch(status);
     }
+    for (const name of this.#lostWays.keys())
+      if (configs.get(name)?.config.bfd === undefined) this.#lostWays.delete(name);
     for (const status of configs.values())
       if (status.config.bfd !== undefined && !this.#watched.has(status.config.name)) this.#watch(status);
     this.#apply();
@@ -63,7 +67,7 @@ export class BfdPeering {
 
   /** A session is Established. */
   established(name: string): void {
-    const status = this.#options.speaker.peers().find(({ config }) => config.name === name);
+    const status = this.#options.speaker.peer(name);
     if (status?.config.bfd !== undefined) this.#watch(status);
   }
 
@@ -79,11 +83,16 @@ export class BfdPeering {
     this.#describe(config, localAddress).then(
       (peer) => {
         // It may be gone, or be another one by now.
-        if (!this.#options.speaker.peers().some((status) => status.config === config)) return;
+        if (this.#options.speaker.peer(config.name)?.config !== config) return;
+        this.#lostWays.delete(config.name);
         this.#watched.set(config.name, { config, peer });
         this.#apply();
       },
-      (error: unknown) => this.#fail(`BFD cannot find the way to ${config.name}: ${errorMessage(error)}`),
+      (error: unknown) => {
+        const problem = `BFD cannot find the way to ${config.name}: ${errorMessage(error)}`;
+        this.#lostWays.set(config.name, problem);
+        this.#options.logger.error({}, problem);
+      },
     );
   }
 

@@ -15,12 +15,17 @@ class Surroundings {
   readonly wanted: (readonly BfdPeer[])[] = [];
   started = 0;
   startError: Error | undefined;
+  wayError: Error | undefined;
   events: { onStatus: (status: BfdStatus, was: BfdStatus["state"]) => void; onFailure: (error: Error) => void } = {
     onStatus: () => {},
     onFailure: () => {},
   };
   readonly bfd = new BfdPeering({
     speaker: {
+      peer: (name) => {
+        const peer = this.peers.get(name);
+        return peer && this.#status(peer);
+      },
       peers: () => [...this.peers.values()].map((peer) => this.#status(peer)),
       peerUnreachable: (peer, { text, controlPlaneIndependent }) =>
         this.unreachable.push(`${peer} ${text} ${controlPlaneIndependent}`),
@@ -32,7 +37,10 @@ class Surroundings {
       this.events = events as Surroundings["events"];
       return { setPeers: (peers) => this.wanted.push(peers), problems: [], close: async () => {} };
     },
-    isOnLink: async (address) => address.toString().startsWith("10."),
+    isOnLink: async (address) => {
+      if (this.wayError !== undefined) throw this.wayError;
+      return address.toString().startsWith("10.");
+    },
     interfaceIndex: async () => undefined,
     onChange: () => {},
   });
@@ -133,6 +141,24 @@ describe("BFD for BGP peers", () => {
     around.bfd.peersChanged();
     expect(around.names).toEqual([]);
     expect(around.bfd.status("near")).toBeUndefined();
+  });
+
+  test("says of which peer it does not know the way, until it does or the peer is gone", async () => {
+    around.wayError = new Error("no netlink");
+    for (const [name, address] of [
+      ["near", "10.0.0.1"],
+      ["gone", "10.0.0.2"],
+    ] as const) {
+      around.add(name, address, wish);
+      around.establish(name);
+    }
+    await vi.waitFor(() => expect(around.bfd.problems).toHaveLength(2));
+    expect(around.bfd.problems[0]).toBe("BFD cannot find the way to near: no netlink");
+    around.wayError = undefined;
+    around.peers.delete("gone");
+    around.bfd.peersChanged();
+    await vi.waitFor(() => expect(around.names).toEqual(["near"]));
+    expect(around.bfd.problems).toEqual([]);
   });
 
   test("says why it does not work, and tries again with the next change", async () => {
