@@ -24,6 +24,8 @@ static const double retry_seconds = 0.1, answer_seconds = 3, keepalive_seconds =
 static const uint16_t hold_time = 240;
 static struct sockaddr_in tested = { .sin_family = AF_INET };
 static int poller = -1;
+/* Until all are up at the same time, a session that is closed again just tries anew. */
+static bool is_establishing = true;
 
 void sessions_open(int capacity, const char *address, int port)
 {
@@ -231,8 +233,9 @@ static void receive(struct session *session)
                         session->received_capacity - session->received_length);
   if (length < 0 && errno == EAGAIN) return;
   if (length <= 0) {
-    if (session->state == UP) fprintf(stderr, "session %d: closed by the tested speaker\n", session->index);
-    session_close(session, session->state == UP ? DOWN : IDLE);
+    bool is_lost = session->state == UP && !is_establishing;
+    if (is_lost) fprintf(stderr, "session %d: closed by the tested speaker\n", session->index);
+    session_close(session, is_lost ? DOWN : IDLE);
     return;
   }
   session->octets += length;
@@ -368,5 +371,6 @@ double establish(void)
 {
   double start = now();
   if (!run_until(all_up, 2, timeout_seconds)) die("only %d of %d sessions came up", sessions_up, session_count);
+  is_establishing = false;
   return now() - start;
 }

@@ -7,8 +7,11 @@ import { inSlices } from "./slices.ts";
 
 const none: readonly KernelRoute[] = [];
 
-/** How a change became known: from an event, by comparing with a dump, or because a device is down or gone. */
-export type ChangeCause = "event" | "dump" | "device";
+/**
+ * How a change became known: from an event, by comparing with a dump, because a device is down or gone, or from the kernel's
+ * answer to our own write.
+ */
+export type ChangeCause = "event" | "dump" | "device" | "answer";
 
 /** Hears of every change of what a prefix holds, after it. */
 export type TableListener = (
@@ -66,7 +69,7 @@ export class KernelTable {
   }
 
   /** Applies an RTM_NEWROUTE. `replaced` says that it took the place of the first route with its key. */
-  add(route: KernelRoute, replaced: boolean): void {
+  add(route: KernelRoute, replaced: boolean, cause: "event" | "answer" = "event"): void {
     const before = this.at(route.destination);
     this.#touched?.add(route.destination);
     if (before.some((held) => sameRoute(held, route))) {
@@ -78,7 +81,7 @@ export class KernelTable {
     const grows = (held: KernelRoute): boolean =>
       route.destination.family === 6 && route.nextHops.length > 1 && held.nextHops.length < route.nextHops.length;
     const at = before.findIndex((held) => sameKey(held, route) && (replaced || grows(held)));
-    this.#store(route.destination, before, at < 0 ? [...before, route] : before.with(at, route), "event");
+    this.#store(route.destination, before, at < 0 ? [...before, route] : before.with(at, route), cause);
   }
 
   /** Applies an RTM_DELROUTE; returns false if what is left of the route can only be told from a dump. */
@@ -159,6 +162,12 @@ export class KernelTable {
     if (step !== 0) lengths[prefix.length] = (lengths[prefix.length] ?? 0) + step;
     if (after.length === 0) this.#routes.delete(prefix);
     else this.#routes.set(prefix, after);
+    const [old] = before;
+    const [next] = after;
+    if (this.#drops === 0 && before.length === 1 && after.length === 1 && sameOnlyDevice(old, next)) {
+      this.#onChange(prefix, before, after, cause);
+      return;
+    }
     for (const route of before)
       forEachDevice(route, (device) => {
         const prefixes = this.#byDevice.get(device);
@@ -186,4 +195,10 @@ export class KernelTable {
 function forEachDevice({ destination, nextHops }: KernelRoute, visit: (device: number) => void): void {
   if (destination.family !== 4) return;
   for (const { interfaceIndex } of nextHops) if (interfaceIndex !== undefined) visit(interfaceIndex);
+}
+
+/** A change of the gateway only, as most are. */
+function sameOnlyDevice(left: KernelRoute | undefined, right: KernelRoute | undefined): boolean {
+  if (left?.nextHops.length !== 1 || right?.nextHops.length !== 1) return false;
+  return left.nextHops[0]?.interfaceIndex === right.nextHops[0]?.interfaceIndex;
 }

@@ -156,6 +156,8 @@ export class Reconciler {
 
   /** The table changed at this prefix. */
   tableChanged(prefix: Prefix, cause: ChangeCause, holdsOwn: boolean): void {
+    // The step that asked for it is about to be concluded.
+    if (cause === "answer") return;
     if (this.#writer.inFlight(prefix)) {
       this.#disturbed.add(prefix);
       return;
@@ -357,14 +359,13 @@ export class Reconciler {
   #isDone({ prefix, plan: { write, remove }, desired, note }: Step): boolean {
     const entry = this.#entries.get(prefix);
     if (entry === undefined || entry.desired !== desired) return false;
-    const held = this.#table.at(prefix);
-    const [only] = held;
+    const [only, another] = this.#table.at(prefix);
     if (write === undefined) {
-      if (held.length > 0 || remove.length === 0 || desired !== undefined) return false;
+      if (only !== undefined || remove.length === 0 || desired !== undefined) return false;
       this.#forget(prefix);
       return true;
     }
-    if (only === undefined || held.length > 1 || !sameRoute(only, write.route)) return false;
+    if (only === undefined || another !== undefined || !sameRoute(only, write.route)) return false;
     this.#succeeded(prefix, entry, only);
     this.#setState(prefix, entry, desired?.stale === true ? "stale" : "installed", `${installedReason}${note}`);
     return true;

@@ -98,7 +98,7 @@ export class Writer {
   #enter(prefix: Prefix, request: NetlinkRequest): void {
     const flight = this.#flights.get(prefix);
     if (flight === undefined || flight.echoed) return;
-    if (request.op === "route-add" || request.op === "route-replace") this.#table.add(request.route, true);
+    if (request.op === "route-add" || request.op === "route-replace") this.#table.add(request.route, true, "answer");
     if (request.op === "route-delete") {
       const key = request.key;
       const removed = flight.remove.find((route) => sameKey(route, { ...route, ...key }));

@@ -128,7 +128,7 @@ export class RouteComposer {
       this.#learned.set(prefix, fromPeers);
       if (fromPeers.length === 0) this.#ways.forget(prefix);
     }
-    return this.#changesFor(changes.map((change) => change.prefix));
+    return this.#changesOf(changes.map((change) => change.prefix));
   }
 
   /** The whole set of ways to peers. What was learned with such a peer as next hop is composed again. */
@@ -206,14 +206,16 @@ export class RouteComposer {
     return pathsToUse(this.#learned.get(prefix), owner, (address) => this.#nodeAt(address));
   }
 
-  #changesFor(
-    touched: readonly Prefix[],
-    originate: { announce: readonly Prefix[]; withdraw: readonly Prefix[] } = { announce: [], withdraw: [] },
-  ): RoutingChanges {
+  /** As `#changesOf`, for prefixes of which some may be there twice. */
+  #changesFor(touched: readonly Prefix[], originate?: OriginatedChange): RoutingChanges {
+    return this.#changesOf(new PrefixSet(touched), originate);
+  }
+
+  #changesOf(prefixes: Iterable<Prefix>, originate: OriginatedChange = { announce: [], withdraw: [] }): RoutingChanges {
     const set: DesiredRoute[] = [];
     const remove: Prefix[] = [];
     const context = this.#options.encapsulation();
-    for (const prefix of new PrefixSet(touched)) {
+    for (const prefix of prefixes) {
       const route = this.#compose(prefix, context);
       if (route !== undefined) {
         this.#composed.add(prefix);
@@ -342,7 +344,12 @@ export class RouteComposer {
   }
 }
 
-function difference(before: PrefixSet, after: PrefixSet): { announce: Prefix[]; withdraw: Prefix[] } {
+interface OriginatedChange {
+  readonly announce: readonly Prefix[];
+  readonly withdraw: readonly Prefix[];
+}
+
+function difference(before: PrefixSet, after: PrefixSet): OriginatedChange {
   return {
     announce: [...after].filter((prefix) => !before.has(prefix)),
     withdraw: [...before].filter((prefix) => !after.has(prefix)),

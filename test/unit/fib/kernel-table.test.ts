@@ -69,6 +69,24 @@ describe("a device that goes down", () => {
     expect(seen.at(-1)).toEqual({ prefix: "10.65.0.0/26", before: 1, after: 0, cause: "device" });
   });
 
+  test("takes along a route whose gateway on it was replaced", async () => {
+    table.add(through("10.65.0.0/26", 2), false);
+    const other = kernelRoute("10.65.0.0/26", {
+      nextHops: [{ gateway: address("10.1.0.9"), interfaceIndex: 2, onlink: false, weight: 1 }],
+    });
+    table.add(other, true, "answer");
+    expect(seen.at(-1)).toEqual({ prefix: "10.65.0.0/26", before: 1, after: 1, cause: "answer" });
+    await table.dropDevice(2);
+    expect(table.at(prefix("10.65.0.0/26"))).toEqual([]);
+  });
+
+  test("takes along no route that has been moved to another device", async () => {
+    table.add(through("10.65.0.0/26", 2), false);
+    table.add(through("10.65.0.0/26", 3), true);
+    await table.dropDevice(2);
+    expect(table.at(prefix("10.65.0.0/26"))).toEqual([through("10.65.0.0/26", 3)]);
+  });
+
   test("leaves multipath routes to a dump", async () => {
     table.add(through("10.65.0.0/26", 2, 3), false);
     expect(await table.dropDevice(2)).toBe(false);
