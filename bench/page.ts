@@ -51,15 +51,20 @@ function conditions(runs: readonly Run[]): string {
   return `${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}, ${noise}`;
 }
 
+/** On which machines, with which versions of the others. */
 function machines(reports: readonly Report[]): string {
-  const lines = new Set(
-    reports.map(({ startedAt, machine, versions }) => {
-      const programs = Object.values(versions).map((version) => version.replace(/ version /, " "));
-      const place = `${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, Node.js ${machine.node}`;
-      return [`Measured on ${startedAt.slice(0, 10)}: ${place}`, ...programs].join("; ");
-    }),
-  );
-  return [...lines].map((line) => `${line}.`).join("\n\n");
+  const places = new Map<string, Set<string>>();
+  for (const { startedAt, machine, versions } of reports) {
+    const system = `${machine.cores} cores, Linux ${machine.kernel}, Node.js ${machine.node}`;
+    const place = `Measured on ${startedAt.slice(0, 10)}: ${machine.processor}, ${system}`;
+    const programs = places.get(place) ?? new Set();
+    places.set(place, programs);
+    for (const [name, version] of Object.entries(versions)) {
+      const text = version.replace(/ version /, " ");
+      programs.add(text.toLowerCase().includes(name) ? text : `${name}: ${text}`);
+    }
+  }
+  return [...places].map(([place, programs]) => `${[place, ...programs].join("; ")}.`).join("\n\n");
 }
 
 function capitalized(text: string): string {

@@ -182,7 +182,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
       seconds("remove_cpu_s", "CPU"),
       memory("install_peak_mib"),
     ],
-    compared: ["install_s", "change_s", "remove_s"],
+    compared: ["install_s", "install_settled_cpu_s", "change_s", "change_settled_cpu_s", "remove_s", "remove_cpu_s"],
   },
 ];
 
