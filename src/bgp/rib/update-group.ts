@@ -54,6 +54,8 @@ export class UpdateGroup {
   readonly #lanes = new Set<Lane>();
   readonly #laneOf = new Map<GroupMember, Lane>();
   readonly #laggardTimers = new Map<Lane, Timer>();
+  /** Families that members have asked for again since the last turn: a flood of requests costs one look at the table per turn. */
+  readonly #asked = new Map<GroupMember, Set<Family>>();
   /** The part of the Loc-RIB that is not yet in `#out`. */
   #unread: Iterator<Destination> | undefined;
 
@@ -131,6 +133,7 @@ export class UpdateGroup {
     const lane = this.#laneOf.get(member);
     if (lane === undefined) return;
     this.#laneOf.delete(member);
+    this.#asked.delete(member);
     lane.remove(member);
     this.#settleLane(lane);
     this.#environment.wake();
@@ -139,6 +142,7 @@ export class UpdateGroup {
   /** Takes `members` out, one transfer per lane, so that those who know the same stay together. */
   extract(members: ReadonlySet<GroupMember>): Transfer[] {
     const transfers: Transfer[] = [];
+    this.#answerRequests();
     for (const lane of [...this.#lanes]) {
       const leaving = new Set([...lane.members].filter((member) => members.has(member)));
       if (leaving.size === 0) continue;
@@ -172,6 +176,18 @@ export class UpdateGroup {
   refresh(member: GroupMember, family: Family): void {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
+    this.#asked.set(member, (this.#asked.get(member) ?? new Set()).add(family));
+    this.#environment.wake();
+  }
+
+  #answerRequests(): void {
+    for (const [member, asked] of this.#asked) for (const family of asked) this.#resend(member, family);
+    this.#asked.clear();
+  }
+
+  #resend(member: GroupMember, family: Family): void {
+    const lane = this.#laneOf.get(member);
+    if (lane === undefined || lane.fresh) return;
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
     const pending = new Map<Slot, Bucket | undefined>(own.pending);
     for (const [slot, bucket] of this.#out)
@@ -186,7 +202,6 @@ export class UpdateGroup {
     }
     this.#forget(own);
     this.#track(resend);
-    this.#environment.wake();
   }
 
   /** The member's socket takes more. */
@@ -199,6 +214,7 @@ export class UpdateGroup {
 
   /** Does a bounded part of what there is to do; true if something is left that need not wait for anybody. */
   work(limit: number): boolean {
+    this.#answerRequests();
     this.#read(limit);
     for (const lane of [...this.#lanes]) this.#flush(lane, limit);
     this.#merge();
@@ -207,7 +223,9 @@ export class UpdateGroup {
 
   /** True if no member has anything to wait for, so that nobody holds a destination that is gone. */
   get idle(): boolean {
-    return this.#unread === undefined && [...this.#lanes].every((lane) => lane.pending.size === 0);
+    return (
+      this.#unread === undefined && this.#asked.size === 0 && [...this.#lanes].every((lane) => lane.pending.size === 0)
+    );
   }
 
   countFor(recipient: Recipient): number {
