@@ -2,7 +2,16 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { build, buildBench, checkNode, ensureDebianPackages, ensurePackages, root, run } from "./prepare.mjs";
+import {
+  build,
+  buildBench,
+  checkNode,
+  ensureDebianPackages,
+  ensurePackages,
+  otherSpeakers,
+  root,
+  run,
+} from "./prepare.mjs";
 
 /** The kernel that somebody has chosen, or that `npm run uml:build` has made. */
 function hasOwnKernel() {
@@ -37,9 +46,7 @@ const lanes = {
       bgpdump: "bgpdump",
       nft: "nftables",
     },
-    ...{ bird: "bird2", gobgpd: "gobgpd", exabgp: "exabgp" },
-    // Both have a bgpd; FRR's is not on the PATH.
-    ...{ bgpctl: "openbgpd", "/usr/lib/frr/bgpd": "frr" },
+    ...otherSpeakers,
   },
   // Root is nobody special here: the machine has its own.
   uml: {

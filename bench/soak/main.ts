@@ -9,13 +9,24 @@ import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { nativeSockets } from "../../src/sys/tcp/native-sockets.ts";
 import { clientAddress, peering, speakerAddress } from "./peers.ts";
+import { soakVirtually } from "./virtual-day.ts";
 
 const usage = `npm run soak [-- --sessions N] [--minutes N] [--keepalive SECONDS]
 
 Keeps BGP sessions between two processes on loopback up, and says whether one was lost and how late the event loop of the
-speaker was. Needs no root. Defaults: 1000 sessions, 10 minutes, a keepalive every 3 seconds.`;
+speaker was. Needs no root. Defaults: 1000 sessions, 10 minutes, a keepalive every 3 seconds.
+
+npm run soak -- --virtual-hours N
+
+Lets N hours (such as 24) pass for an agent and BIRD, FRR, GoBGP, OpenBGPD and ExaBGP with the timers of production, inside a
+user-mode-linux kernel whose clock jumps to the next timer when nobody has anything to do. Every twelve hours everything that
+can fail does, one after the other: processes are killed and come back in time or too late, links go down, neighbours fall
+silent, sessions are shut down; in between nothing happens. Prints what was seen with virtual and real time, and says what
+was not as it must be. Needs no root, the kernel of npm run uml:build, and the packages bird2, frr, gobgpd, openbgpd, exabgp.`;
 
 const limits = { sessions: 60_000, minutes: 100_000, keepalive: 21_845 };
+
+const longestVirtualHours = 1_000;
 
 /** How long the sessions may take to come up before the run is pointless. */
 const patienceMs = 60_000;
@@ -38,6 +49,15 @@ function parse(argv: readonly string[]): SoakOptions {
     options[name] = value;
   }
   return options;
+}
+
+/** Undefined unless virtual time was asked for. */
+function virtualHours([name, value, ...more]: readonly string[]): number | undefined {
+  if (name !== "--virtual-hours") return undefined;
+  const hours = Number(value);
+  if (more.length > 0 || !(hours > 0 && hours <= longestVirtualHours))
+    throw new RangeError(`--virtual-hours stands alone, with a number up to ${longestVirtualHours}`);
+  return hours;
 }
 
 async function freePort(): Promise<number> {
@@ -155,7 +175,8 @@ const argv = process.argv.slice(2);
 if (argv.includes("--help") || argv.includes("-h")) console.log(usage);
 else {
   try {
-    const done = await new Soak(parse(argv), await freePort()).run();
+    const hours = virtualHours(argv);
+    const done = hours === undefined ? await new Soak(parse(argv), await freePort()).run() : await soakVirtually(hours);
     process.exitCode = done ? 0 : 1;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

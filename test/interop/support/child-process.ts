@@ -1,8 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { vi } from "vitest";
-import { patient } from "./patience.ts";
+import { waitFor } from "./wait-for.ts";
 
 const running = new Set<Child>();
 process.once("exit", () => {
@@ -63,8 +62,8 @@ export class Child {
     this.signal(signal);
     if (this.isRunning) await once(this.process, "exit");
     // Its children have got the signal, too, but nobody waits for them.
-    await vi.waitFor(() => {
+    await waitFor(() => {
       if (this.#tell(0)) throw new Error(`${this.process.spawnargs.join(" ")} does not end`);
-    }, patient);
+    });
   }
 }

@@ -29,8 +29,11 @@ export interface ScenarioReport {
   readonly diagnosis?: string;
 }
 
-/** Runs a scenario from start to end; never throws. */
-export async function runScenario<World>(scenario: Scenario<World>): Promise<ScenarioReport> {
+/** Runs a scenario from start to end; never throws. `tell` gets each check's report at once. */
+export async function runScenario<World>(
+  scenario: Scenario<World>,
+  tell: (promise: string, report: CheckReport) => void,
+): Promise<ScenarioReport> {
   const began = performance.now();
   const elapsed = () => Math.round(performance.now() - began);
   let world: World;
@@ -41,7 +44,11 @@ export async function runScenario<World>(scenario: Scenario<World>): Promise<Sce
   }
   const startMilliseconds = elapsed();
   const checks: Record<string, CheckReport> = {};
-  for (const [promise, check] of Object.entries(scenario.checks)) checks[promise] = await runCheck(check, world);
+  for (const [promise, check] of Object.entries(scenario.checks)) {
+    const report = await runCheck(check, world);
+    checks[promise] = report;
+    tell(promise, report);
+  }
   const failed = Object.values(checks).some((report) => report.failure !== undefined);
   if (!failed || scenario.diagnose === undefined) return { startMilliseconds, checks };
   const diagnosis = await scenario.diagnose(world).catch(describe);

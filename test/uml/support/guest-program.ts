@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, relative } from "node:path";
+import { installationRoot } from "../../../src/lab/runtime/paths.ts";
 
-const root = resolve(fileURLToPath(new URL("../../..", import.meta.url)));
+const root = installationRoot();
 const main = join(root, "test/uml/guest/main.ts");
 
 /** A scenario as plain JavaScript, which is what the guest's node can run. */

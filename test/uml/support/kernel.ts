@@ -8,6 +8,8 @@ export interface UmlKernel {
   readonly path: string;
   /** What this kernel wants on its command line. */
   readonly arguments: readonly string[];
+  /** It can let time jump to the next timer when nobody has anything to do: `time-travel` on its command line. */
+  readonly hasVirtualTime: boolean;
 }
 
 /** Where `npm run uml:build` puts its kernel; scripts/uml-build.sh and scripts/test.mjs name the same place. */
@@ -25,7 +27,11 @@ export function findKernel(): UmlKernel {
   if (!isExecutable(path)) throw new Error(`CALIBIRD_UML_KERNEL=${path} is no program`);
   const help = execFileSync(path, ["--help"], { encoding: "utf8" });
   // Newer kernels can trap system calls by seccomp, which is several times faster than by ptrace.
-  return { path, arguments: /^seccomp=/m.test(help) ? ["seccomp=on"] : [] };
+  return {
+    path,
+    arguments: /^seccomp=/m.test(help) ? ["seccomp=on"] : [],
+    hasVirtualTime: /^time-travel/m.test(help),
+  };
 }
 
 function isExecutable(path: string): boolean {

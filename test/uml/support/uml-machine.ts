@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { installationRoot } from "../../../src/lab/runtime/paths.ts";
 import { quote } from "../../../src/lab/runtime/setup-script.ts";
 import { findKernel } from "./kernel.ts";
 
@@ -30,6 +30,8 @@ export interface UmlRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** More words for the kernel's command line, such as `time-travel`. */
   readonly kernelArguments?: readonly string[];
+  /** Told what the program says on standard output, while it runs. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** How the program ended. */
@@ -42,7 +44,7 @@ export interface UmlResult {
   readonly files: ReadonlyMap<string, Buffer>;
 }
 
-const initScript = fileURLToPath(new URL("guest-init.sh", import.meta.url));
+const initScript = join(installationRoot(), "test/uml/support/guest-init.sh");
 /** Reads until the test process says that all is well, or is gone without a word. */
 const guardScript = `read -r word || { kill -KILL -- "-$1"; rm -rf -- "$2"; }`;
 
@@ -104,6 +106,7 @@ async function boot(folder: string, options: UmlRunOptions): Promise<string> {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
+  const follower = options.onOutput && new Follower(join(folder, "stdout"), options.onOutput);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -114,8 +117,35 @@ async function boot(folder: string, options: UmlRunOptions): Promise<string> {
     return timedOut ? `was switched off after ${timeoutMs} ms` : `stopped (${signal ?? code})`;
   } finally {
     clearTimeout(timer);
+    follower?.end();
     killGroup(child.pid);
     guard.stdin.end("done\n");
+  }
+}
+
+/** Reads a file that grows. */
+class Follower {
+  readonly #path: string;
+  readonly #tell: (text: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  #told = 0;
+
+  constructor(path: string, tell: (text: string) => void) {
+    this.#path = path;
+    this.#tell = tell;
+    this.#timer = setInterval(() => this.#look(), 500);
+  }
+
+  /** Tells the rest. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#look();
+  }
+
+  #look(): void {
+    const text = readText(this.#path);
+    if (text.length > this.#told) this.#tell(text.slice(this.#told));
+    this.#told = text.length;
   }
 }
 

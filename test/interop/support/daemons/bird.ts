@@ -2,9 +2,8 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 import { Child } from "../child-process.ts";
-import { patient } from "../patience.ts";
+import { waitFor } from "../wait-for.ts";
 import {
   type Daemon,
   type DaemonConfig,
@@ -97,10 +96,10 @@ export class BirdDaemon implements Daemon {
       { logFile: this.#file("bird.log") },
     );
     this.#child = child;
-    await vi.waitFor(async () => {
+    await waitFor(async () => {
       if (!child.isRunning) throw new Error(`BIRD does not run:\n${child.log}`);
       await this.#birdc("show", "status");
-    }, patient);
+    });
   }
 
   async #birdc(...command: readonly string[]): Promise<string> {
@@ -157,10 +156,8 @@ function birdNeighbor(as: number, neighbor: NeighborConfig, name: string): strin
     `local ${neighbor.localAddress} as ${as};`,
     `neighbor ${neighbor.address} as ${neighbor.remoteAs};`,
     "direct;",
-    "hold time 90;",
-    "connect delay time 1;",
-    "connect retry time 1;",
-    "error wait time 1, 2;",
+    `hold time ${neighbor.production?.holdSec ?? 90};`,
+    ...(neighbor.production ? [] : ["connect delay time 1;", "connect retry time 1;", "error wait time 1, 2;"]),
     "debug { states, events };",
     ...(neighbor.passive ? ["passive on;"] : []),
     ...(neighbor.password === undefined ? [] : [`password "${neighbor.password}";`]),

@@ -35,6 +35,8 @@ export interface NeighborConfig {
   readonly bfd?: boolean;
   /** RFC 8950. */
   readonly extendedNextHop?: boolean;
+  /** The daemon's own times for everything, but this hold time. Absent: hold time 90, and times that let no test wait. */
+  readonly production?: { readonly holdSec: number };
 }
 
 /** A route that the daemon brings into BGP. Communities are written as in RFC 1997 and 8092: `65000:1`, `65000:1:2`. */

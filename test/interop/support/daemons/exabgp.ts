@@ -1,9 +1,8 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { vi } from "vitest";
 import { Child } from "../child-process.ts";
-import { patient } from "../patience.ts";
 import { place } from "../place.ts";
+import { waitFor } from "../wait-for.ts";
 import {
   type Daemon,
   type DaemonConfig,
@@ -47,10 +46,10 @@ export class ExaBgpDaemon implements Daemon {
       },
     });
     this.#child = child;
-    await vi.waitFor(() => {
+    await waitFor(() => {
       if (!child.isRunning) throw new Error(`ExaBGP does not run:\n${child.log}`);
       if (!existsSync(this.#events)) throw new Error("ExaBGP has not started its helper");
-    }, patient);
+    });
   }
 
   restart(config: DaemonConfig): Promise<void> {
@@ -137,7 +136,7 @@ function neighborSection(
   local-address ${neighbor.localAddress};
   local-as ${as};
   peer-as ${neighbor.remoteAs};
-  hold-time 90;
+  hold-time ${neighbor.production?.holdSec ?? 90};
   ${neighbor.passive ? "passive true;" : ""}
   ${neighbor.password === undefined ? "" : `md5-password "${neighbor.password}";`}
   ${neighbor.ttlSecurity ? "outgoing-ttl 255; incoming-ttl 255;" : ""}

@@ -38,7 +38,9 @@ function neighborLines(neighbor: NeighborConfig): string[] {
   const options = [
     `remote-as ${neighbor.remoteAs}`,
     `update-source ${neighbor.localAddress}`,
-    "timers connect 1",
+    ...(neighbor.production
+      ? [`timers ${Math.floor(neighbor.production.holdSec / 3)} ${neighbor.production.holdSec}`]
+      : ["timers connect 1"]),
     ...(neighbor.passive ? ["passive"] : []),
     ...(neighbor.password === undefined ? [] : [`password ${neighbor.password}`]),
     ...(neighbor.ttlSecurity ? ["ttl-security hops 1"] : []),

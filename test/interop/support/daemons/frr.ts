@@ -2,9 +2,8 @@ import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 import { Child } from "../child-process.ts";
-import { patient } from "../patience.ts";
+import { waitFor } from "../wait-for.ts";
 import { type Daemon, type DaemonConfig, type DaemonHome, type HeardRoute, versionOf } from "./daemon.ts";
 import { familyName, frrConfig } from "./frr-config.ts";
 
@@ -32,7 +31,7 @@ export class FrrDaemon implements Daemon {
     await run("chown", ["frr:frr", this.#run]);
     this.#helpers.push(this.#launch("zebra", ["-f", "/dev/null"]));
     if (config.neighbors.some(({ bfd }) => bfd)) this.#helpers.push(this.#launch("bfdd", ["-f", "/dev/null"]));
-    await vi.waitFor(() => this.#vtysh("zebra", "show version"), patient);
+    await waitFor(() => this.#vtysh("zebra", "show version"));
     await this.#startBgpd(config);
   }
 
@@ -97,10 +96,10 @@ export class FrrDaemon implements Daemon {
     writeFileSync(file, frrConfig(config), { mode: 0o644 });
     const bgpd = this.#launch("bgpd", ["-f", file, "-p", "179"]);
     this.#bgpd = bgpd;
-    await vi.waitFor(async () => {
+    await waitFor(async () => {
       if (!bgpd.isRunning) throw new Error(`bgpd does not run:\n${bgpd.log}`);
       await this.#vtysh("bgpd", "show version");
-    }, patient);
+    });
   }
 
   #launch(program: string, flags: readonly string[]): Child {

@@ -2,9 +2,8 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 import { Child } from "../child-process.ts";
-import { patient } from "../patience.ts";
+import { waitFor } from "../wait-for.ts";
 import {
   type Daemon,
   type DaemonConfig,
@@ -67,7 +66,10 @@ export class GoBgpDaemon implements Daemon {
     const heard: HeardRoute[] = [];
     for (const family of families) {
       const argv = ["-j", "neighbor", neighbor, "adj-in", "-a", family.slice(0, 4)];
-      const table = JSON.parse((await this.#gobgp(...argv)) || "{}") as Record<string, GoBgpPath[]>;
+      const table = JSON.parse((await this.#gobgp(...argv).catch(emptyWithoutSession)) || "{}") as Record<
+        string,
+        GoBgpPath[]
+      >;
       heard.push(...Object.values(table).flat().map(heardRoute));
     }
     return heard;
@@ -121,10 +123,10 @@ export class GoBgpDaemon implements Daemon {
       { logFile: join(this.#home.folder, "gobgpd.log") },
     );
     this.#child = child;
-    await vi.waitFor(async () => {
+    await waitFor(async () => {
       if (!child.isRunning) throw new Error(`gobgpd does not run:\n${child.log}`);
       await this.#gobgp("global");
-    }, patient);
+    });
     for (const network of config.networks) await this.#gobgp(...announcement(network));
   }
 
@@ -132,6 +134,12 @@ export class GoBgpDaemon implements Daemon {
     const { stdout } = await run("ip", ["netns", "exec", this.#home.namespace, "gobgp", ...command]);
     return stdout.trim();
   }
+}
+
+/** What it says in place of an empty table once there is no session, nor one that may still come back. */
+function emptyWithoutSession(error: Error & { readonly stdout?: string }): string {
+  if (error.stdout?.includes("session is not established")) return "";
+  throw error;
 }
 
 function announcement({ prefix, community, largeCommunity, routeTarget, med, nextHop }: NetworkConfig): string[] {
@@ -164,7 +172,11 @@ function neighborLines(neighbor: NeighborConfig): string[] {
       `peer-as = ${neighbor.remoteAs}`,
       ...(neighbor.password === undefined ? [] : [`auth-password = "${neighbor.password}"`]),
     ),
-    ...section("timers.config", "connect-retry = 1", "hold-time = 90", "idle-hold-time-after-reset = 1"),
+    ...section(
+      "timers.config",
+      `hold-time = ${neighbor.production?.holdSec ?? 90}`,
+      ...(neighbor.production ? [] : ["connect-retry = 1", "idle-hold-time-after-reset = 1"]),
+    ),
     ...section(
       "transport.config",
       `local-address = "${neighbor.localAddress}"`,

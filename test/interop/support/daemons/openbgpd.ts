@@ -2,10 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
 import { Child } from "../child-process.ts";
-import { patient } from "../patience.ts";
 import { place } from "../place.ts";
+import { waitFor } from "../wait-for.ts";
 import {
   type Daemon,
   type DaemonConfig,
@@ -67,10 +66,10 @@ export class OpenBgpdDaemon implements Daemon {
       logFile: join(this.#home.folder, "bgpd.log"),
     });
     this.#child = child;
-    await vi.waitFor(async () => {
+    await waitFor(async () => {
       if (!child.isRunning) throw new Error(`OpenBGPD does not run:\n${child.log}`);
       await this.#bgpctl("show");
-    }, patient);
+    });
   }
 
   restart(config: DaemonConfig): Promise<void> {
@@ -124,13 +123,14 @@ export class OpenBgpdDaemon implements Daemon {
 }
 
 function openBgpdConfig({ as, routerId, neighbors, networks }: DaemonConfig, socket: string): string {
+  const production = neighbors[0]?.production;
   return [
     `AS ${as}`,
     `router-id ${routerId}`,
     `socket "${socket}"`,
     "fib-update no",
-    "connect-retry 1",
-    "holdtime 90",
+    ...(production ? [] : ["connect-retry 1"]),
+    `holdtime ${production?.holdSec ?? 90}`,
     "log updates",
     ...[...new Set(neighbors.map(({ localAddress }) => `listen on ${localAddress}`))],
     ...networks.map(networkLine),
