@@ -53,7 +53,7 @@ function checkScenario({ title, features, prepare }: Scenario, daemon: DaemonNam
       check = await prepare(bench);
     });
     afterAll(async () => {
-      if (bench !== undefined) await table.remember(bench.daemon);
+      if (bench !== undefined) await table.remember(bench);
       await bench?.close();
     });
 
@@ -77,6 +77,10 @@ describe("the table of results", () => {
   it("has no cell that is neither passed nor explained", () => {
     console.log(`${table}\n${table.counts}`);
     expect(table.failures).toEqual([]);
+  });
+
+  it("says of no daemon that it lacks what its OPEN offers", () => {
+    expect(table.gains).toEqual([]);
   });
 
   it("knows every complaint in the daemons' logs", () => {

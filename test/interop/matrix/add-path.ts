@@ -47,6 +47,7 @@ export const addPath = scenario({
   checks: [
     {
       feature: "add-path: it has two paths from us",
+      capability: "add-path",
       run: async (pair) => {
         const heard = await pair.daemonHas(viaUs, viaUs);
         expect(new Set(heard.map(({ prefix }) => prefix))).toEqual(new Set([viaUs]));

@@ -18,6 +18,7 @@ export const extendedMessages = scenario({
   checks: [
     {
       feature: "extended messages: it takes one of more than 4096 octets",
+      capability: "extended-message",
       lacking: { GoBGP: notOffered, OpenBGPD: notOffered },
       run: async (pair) => {
         const [heard] = await pair.daemonHas(ourRoute);

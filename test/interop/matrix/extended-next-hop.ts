@@ -18,6 +18,7 @@ export const extendedNextHop = scenario({
   checks: [
     {
       feature: "IPv4 routes with IPv6 next hops (RFC 8950)",
+      capability: "extended-next-hop",
       lacking: { OpenBGPD: "its OPEN does not offer them" },
       run: async (pair) => {
         const [heard] = await pair.daemonHas(ourRoute);

@@ -26,6 +26,7 @@ export const longLived = scenario({
   checks: [
     {
       feature: "long-lived graceful restart: killed for longer than its restart time, it finds us with its routes kept",
+      capability: "long-lived-graceful-restart",
       lacking,
       run: async (pair) => {
         await pair.daemon.kill();

@@ -138,6 +138,7 @@ export class Pair {
   /** Waits for both sides to be Established. */
   async established(): Promise<void> {
     await this.wait(async () => expect(await this.isEstablished(), "both sides are Established").toBe(true));
+    for (const { kind } of (await this.peer()).negotiated?.remoteCapabilities ?? []) this.bench.offered.add(kind);
   }
 
   /** Waits until our side knows that the session is gone. */

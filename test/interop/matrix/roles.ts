@@ -11,6 +11,7 @@ export const roles = scenario({
   checks: [
     {
       feature: "roles: our provider and its customer agree",
+      capability: "role",
       lacking,
       run: async (pair) => {
         await pair.daemonHas(ourRoute);

@@ -1,3 +1,4 @@
+import type { Capability } from "../../../src/bgp/packet/capability.ts";
 import type { Bench } from "../support/bench.ts";
 import type { DaemonName } from "../support/daemons/daemon.ts";
 
@@ -7,6 +8,8 @@ interface Check<State> {
   readonly feature: string;
   /** Daemons that cannot take part, and why. */
   readonly lacking?: Partial<Readonly<Record<DaemonName, string>>>;
+  /** What a daemon that has it offers in its OPEN; then none of those that lack it may. */
+  readonly capability?: Capability["kind"];
   /** Throws unless it works. */
   readonly run: (state: State, bench: Bench) => Promise<void>;
 }
@@ -23,7 +26,7 @@ interface ScenarioDescription<State> {
 /** Checks that share one start of a daemon. */
 export interface Scenario {
   readonly title: string;
-  readonly features: readonly Pick<Check<never>, "feature" | "lacking">[];
+  readonly features: readonly Pick<Check<never>, "feature" | "lacking" | "capability">[];
   /** Starts the daemon and our speaker; the answer runs one check by its feature's name. */
   prepare(bench: Bench): Promise<(feature: string) => Promise<void>>;
 }

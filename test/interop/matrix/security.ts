@@ -1,4 +1,8 @@
+import { join } from "node:path";
+import { expect } from "vitest";
 import { Secret } from "../../../src/core/secret.ts";
+import { Capture } from "../support/capture.ts";
+import { place } from "../support/place.ts";
 import { ourRoute, Pair, theirRoute } from "./pair.ts";
 import { scenario } from "./scenario.ts";
 
@@ -31,6 +35,21 @@ export const md5TheyDial = scenario({
 
 export const ttlSecurity = scenario({
   title: "TTL security",
-  prepare: (bench) => Pair.up(bench, { ours: { transport: { minimumTtl: 255 } }, theirs: { ttlSecurity: true } }),
-  checks: [{ feature: "TTL security (GTSM)", run: exchanges }],
+  prepare: async (bench) => {
+    const capture = await Capture.start(bench.us.name, join(bench.folder, "ttl.pcap"), "lan");
+    const pair = await Pair.up(bench, {
+      ours: { transport: { minimumTtl: 255 } },
+      theirs: { ttlSecurity: true },
+    });
+    return { pair, capture };
+  },
+  checks: [
+    {
+      feature: "TTL security (GTSM)",
+      run: async ({ pair, capture }) => {
+        await exchanges(pair);
+        expect(await capture.ttlsOf(place.us)).toEqual(new Set([255]));
+      },
+    },
+  ],
 });

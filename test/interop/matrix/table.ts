@@ -1,4 +1,5 @@
-import type { Daemon, DaemonName } from "../support/daemons/daemon.ts";
+import type { Bench } from "../support/bench.ts";
+import type { DaemonName } from "../support/daemons/daemon.ts";
 import { type Remark, remarks } from "./remarks.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -10,6 +11,8 @@ export class ResultTable {
   readonly #versions = new Map<DaemonName, string>();
   readonly #seen = new Map<Remark, number>();
   readonly #unknown = new Set<string>();
+  /** Of a daemon: kinds of capabilities. */
+  readonly #offered = new Map<DaemonName, ReadonlySet<string>>();
 
   constructor(daemons: readonly DaemonName[], features: Scenario["features"]) {
     this.#daemons = daemons;
@@ -20,8 +23,9 @@ export class ResultTable {
     this.#passed.add(`${daemon}: ${feature}`);
   }
 
-  /** Keeps what a daemon has said until its end. */
-  async remember(daemon: Daemon): Promise<void> {
+  /** Keeps what a daemon has said and offered until its end. */
+  async remember({ daemon, offered }: Bench): Promise<void> {
+    this.#offered.set(daemon.name, new Set([...(this.#offered.get(daemon.name) ?? []), ...offered]));
     this.#versions.set(daemon.name, await daemon.version());
     for (const line of daemon.complaints()) {
       const remark = remarks[daemon.name].find(({ pattern }) => pattern.test(line));
@@ -34,6 +38,17 @@ export class ResultTable {
   get failures(): string[] {
     return this.#features.flatMap((row) =>
       this.#daemons.flatMap((daemon) => (this.#cell(row, daemon) === "**no**" ? [`${daemon}: ${row.feature}`] : [])),
+    );
+  }
+
+  /** Daemons that offer what they are said to lack. */
+  get gains(): string[] {
+    return this.#features.flatMap(({ feature, lacking, capability }) =>
+      this.#daemons.flatMap((daemon) =>
+        lacking?.[daemon] !== undefined && capability !== undefined && this.#offered.get(daemon)?.has(capability)
+          ? [`${daemon} offers ${capability}, and is said to lack: ${feature}`]
+          : [],
+      ),
     );
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Capability } from "../../../src/bgp/packet/capability.ts";
 import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { TestNamespace } from "../../support/network-namespace.ts";
@@ -32,6 +33,8 @@ const makers: Readonly<Record<DaemonName, (home: DaemonHome) => Daemon>> = {
 /** A daemon and our speaker in namespaces of their own on one segment, and a third one for whoever else is needed. */
 export class Bench {
   readonly daemon: Daemon;
+  /** Kinds of the capabilities that the daemon has offered us. */
+  readonly offered = new Set<Capability["kind"]>();
   readonly us = new TestNamespace("us");
   readonly them = new TestNamespace("them");
   readonly edge = new TestNamespace("edge");

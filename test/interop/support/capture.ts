@@ -77,6 +77,16 @@ export class Capture {
     return [...new Set(stdout.split("\n").filter((line) => line !== ""))].sort();
   }
 
+  /** Ends the capture; all TTLs of what this address has sent but for refusals, which are the system's. */
+  async ttlsOf(address: string): Promise<Set<number>> {
+    await this.stop();
+    const { stdout } = await run("tshark", [
+      ...["-r", this.#file, "-Y", `ip.src == ${address} && tcp.flags.reset == 0`],
+      ...["-T", "fields", "-e", "ip.ttl"],
+    ]);
+    return new Set(stdout.trim().split("\n").map(Number));
+  }
+
   /** Ends the capture and has tshark read what came from an address. */
   async sentBy(address: string): Promise<SentMessages> {
     await this.stop();

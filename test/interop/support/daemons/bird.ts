@@ -171,7 +171,7 @@ function birdNeighbor(as: number, neighbor: NeighborConfig, name: string): strin
     ...(neighbor.routeReflectorClient ? ["rr client;"] : []),
     ...(neighbor.twoOctetAs ? ["enable as4 off;"] : []),
     ...(neighbor.extendedMessages ? ["enable extended messages on;"] : []),
-    ...(neighbor.role === undefined ? [] : [`local role ${neighbor.role};`]),
+    ...(neighbor.role === undefined ? [] : [`local role ${neighbor.role};`, "require roles on;"]),
     ...(neighbor.bfd ? ["bfd on;"] : []),
   ];
   return `protocol bgp ${name} {\n  ${[...options, ...channels].join("\n  ")}\n}`;

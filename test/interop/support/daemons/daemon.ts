@@ -30,7 +30,7 @@ export interface NeighborConfig {
   readonly extendedMessages?: boolean;
   /** The session ends when there are more prefixes from the other side. */
   readonly maxPrefixes?: number;
-  /** RFC 9234: what the daemon is to the other side. */
+  /** RFC 9234: what the daemon is to the other side, which must have a role, too. */
   readonly role?: "provider" | "customer";
   readonly bfd?: boolean;
   /** RFC 8950. */

@@ -45,7 +45,7 @@ function neighborLines(neighbor: NeighborConfig): string[] {
     ...(neighbor.password === undefined ? [] : [`password ${neighbor.password}`]),
     ...(neighbor.ttlSecurity ? ["ttl-security hops 1"] : []),
     ...(neighbor.twoOctetAs ? ["dont-capability-negotiate"] : []),
-    ...(neighbor.role === undefined ? [] : [`local-role ${neighbor.role}`]),
+    ...(neighbor.role === undefined ? [] : [`local-role ${neighbor.role} strict-mode`]),
     ...(neighbor.bfd ? ["bfd", "bfd 3 100 100"] : []),
     ...(neighbor.extendedNextHop ? ["capability extended-nexthop"] : []),
   ];

@@ -168,7 +168,7 @@ function neighborLines(neighbor: NeighborConfig): string[] {
     ...(neighbor.routeReflectorClient ? ["route-reflector"] : []),
     ...(neighbor.twoOctetAs ? ["announce as-4byte no"] : []),
     ...(neighbor.maxPrefixes === undefined ? [] : [`max-prefix ${neighbor.maxPrefixes}`]),
-    ...(neighbor.role === undefined ? [] : [`announce policy ${neighbor.role}`]),
+    ...(neighbor.role === undefined ? [] : [`announce policy ${neighbor.role} enforce`]),
   ];
   return [`neighbor ${neighbor.address} {`, ...options.map((option) => `  ${option}`), "}"];
 }
