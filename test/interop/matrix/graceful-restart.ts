@@ -46,8 +46,10 @@ export const gracefulRestart = scenario({
         await pair.wait(async () => {
           for (const route of await pair.daemonRoutes(ourRoute, forgottenByUs)) expect(route.stale).toBe(true);
         });
-        await pair.startSpeaker({ restarting: { forwardingPreserved: true, deferralSec: 30 } }, [originated(ourRoute)]);
-        await pair.connect();
+        await pair.startSpeaker(
+          { restarting: { forwardingPreserved: true, deferralSec: 30 } },
+          { routes: [originated(ourRoute)] },
+        );
         await pair.established();
         const [route] = await pair.daemonHas(ourRoute);
         expect(route?.stale).toBe(false);

@@ -23,20 +23,16 @@ const tooMany = ["198.51.101.0/24", "198.51.102.0/24"];
 
 export const ourLimit = scenario({
   title: "our limit of prefixes",
-  prepare: async (bench) => {
-    const pair = new Pair(bench, {
+  prepare: (bench) =>
+    Pair.begin(bench, {
       ours: { maxPrefix: { "ipv4-unicast": { limit: 2, action: "shutdown" } } },
       theirs: { passive: true },
       networks: [theirRoute, ...tooMany].map((prefix) => ({ prefix })),
-    });
-    await Promise.all([pair.startSpeaker(), pair.startDaemon()]);
-    return pair;
-  },
+    }),
   checks: [
     {
       feature: "prefix limit: it tells us too many, and hears why we end the session",
       run: async (pair) => {
-        await pair.connect();
         await pair.endedBy({ kind: "notification-sent", notification: { code: 6, subcode: 1 } });
         await pair.daemonSays(/max(imum|-prefix)|"code": 6, "subcode": 1/i);
       },

@@ -52,8 +52,10 @@ export const longLived = scenario({
           for (const { communities } of await pair.daemonRoutes(ourRoute, forgottenByUs))
             expect(communities.join()).toMatch(/^(65535:6|llgr-?stale)$/i);
         });
-        await pair.startSpeaker({ restarting: { forwardingPreserved: true, deferralSec: 30 } }, [originated(ourRoute)]);
-        await pair.connect();
+        await pair.startSpeaker(
+          { restarting: { forwardingPreserved: true, deferralSec: 30 } },
+          { routes: [originated(ourRoute)] },
+        );
         await pair.established();
         const [route] = await pair.daemonHas(ourRoute);
         expect(route).toMatchObject({ stale: false, communities: [] });

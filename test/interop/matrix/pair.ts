@@ -56,17 +56,18 @@ export class Pair {
 
   /** Both started and Established. */
   static async up(bench: Bench, options: PairOptions = {}): Promise<Pair> {
-    const pair = new Pair(bench, options);
-    if (options.ours?.passive) {
-      // OpenBGPD, once rejected, would come again only after half a minute.
-      await pair.startSpeaker();
-      await pair.connect();
-      await pair.startDaemon();
-    } else {
-      await Promise.all([pair.startSpeaker(), pair.startDaemon()]);
-      await pair.connect();
-    }
+    const pair = await Pair.begin(bench, options);
     await pair.established();
+    return pair;
+  }
+
+  /** Both started. */
+  static async begin(bench: Bench, options: PairOptions): Promise<Pair> {
+    const pair = new Pair(bench, options);
+    // Whoever dials finds the other one there.
+    if (options.ours?.passive) await pair.startSpeaker();
+    await pair.startDaemon();
+    if (!options.ours?.passive) await pair.startSpeaker();
     return pair;
   }
 
@@ -84,12 +85,13 @@ export class Pair {
     return this.#options.overV6 ? place.usV6 : place.us;
   }
 
-  /** Our speaker without its peers. */
+  /** Without peers if asked. */
   async startSpeaker(
     options: SpeakerOptions = {},
-    routes = this.#options.routes ?? [originated(ourRoute)],
+    { routes = this.#options.routes ?? [originated(ourRoute)], isAlone = false } = {},
   ): Promise<void> {
-    this.#speaker = await this.bench.startSpeaker({ ...this.#options.speaker, ...options });
+    const peers = isAlone ? [] : this.#peers();
+    this.#speaker = await this.bench.startSpeaker(peers, { ...this.#options.speaker, ...options });
     await this.#speaker.originate(routes);
   }
 
@@ -97,8 +99,12 @@ export class Pair {
     await this.daemon.start(this.daemonConfig());
   }
 
-  /** Gives our speaker its peers. */
+  /** Gives our speaker its peers, the daemon with these changes of its configuration. */
   async connect(changes: Partial<PeerConfig> = {}): Promise<void> {
+    await this.speaker.setPeers(...this.#peers(changes));
+  }
+
+  #peers(changes: Partial<PeerConfig> = {}): readonly PeerConfig[] {
     const { isInternal, overV6, ours, otherPeers = [] } = this.#options;
     const peer = peerConfigOf(
       { name: them, address: overV6 ? place.themV6 : place.them, port: 179 },
@@ -110,7 +116,7 @@ export class Pair {
         ...changes,
       },
     );
-    await this.speaker.setPeers(peer, ...otherPeers);
+    return [peer, ...otherPeers];
   }
 
   daemonConfig(networks = this.#options.networks ?? [{ prefix: theirRoute }]): DaemonConfig {

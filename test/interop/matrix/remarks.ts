@@ -20,7 +20,6 @@ function remark(text: string, meaning: string, frequency?: "rare"): Remark {
 }
 
 const lostCollision = "both dialled, and this connection lost";
-const notYetConfigured = "it dials before our speaker has a peer of its address";
 const ourShutdown = "the check of shutdown messages, our turn";
 const theirShutdown = "the check of shutdown messages, its turn";
 const limit = "the check of prefix limits, its turn";
@@ -28,14 +27,11 @@ const ourLimit = "the check of prefix limits, our turn";
 const roundabout =
   "a route of ours has reached it through the third party first, and it does not send us our own address";
 const roles = "the check of roles: two customers";
-const reconfigured = "we give our peer another configuration, which ends the session";
 
 export const remarks: Readonly<Record<DaemonName, readonly Remark[]>> = {
   BIRD: [
-    remark("Received: Connection rejected", notYetConfigured, "rare"),
     remark("Received: Connection collision resolution", lostCollision, "rare"),
     remark("Received: Administrative shutdown: ", ourShutdown),
-    remark("Received: Other configuration change", reconfigured),
     remark("hits route import limit (2), action: disable", limit),
     remark("Route limit exceeded, shutting down", limit),
     remark("Received: Maximum number of prefixes reached", ourLimit),
@@ -83,14 +79,12 @@ export const remarks: Readonly<Record<DaemonName, readonly Remark[]>> = {
     remark("PF_KEY not available, disabling ipsec", "OpenBSD's way to IPsec, which Linux lacks; TCP MD5 works without"),
     remark("while session is in state", lostCollision, "rare"),
     remark("socket error: Connection refused", "our speaker is not there yet, or was killed", "rare"),
-    remark("received notification: Cease, connection rejected", notYetConfigured, "rare"),
     remark(
       "route refresh: AID IPv4 unicast not negotiated",
       "said to our BoRR and EoRR (RFC 7313), although its own list of what is negotiated has both",
     ),
     remark("graceful restart of IPv4 unicast, keeping routes", "no complaint, but what the check of it is for"),
     remark("graceful restart of IPv4 unicast finished", "no complaint, but what the check of it is for"),
-    remark("received notification: Cease, other config change", reconfigured),
     remark("received notification: Cease, administratively down", ourShutdown),
     remark("received shutdown reason: ", ourShutdown),
     remark("sending notification: Cease, administratively down", theirShutdown),

@@ -4,7 +4,7 @@ import { scenario } from "./scenario.ts";
 const noRoles = "it has no roles";
 const lacking = { GoBGP: noRoles, ExaBGP: noRoles };
 
-export const roles = scenario({
+export const counterparts = scenario({
   title: "roles",
   prepare: (bench) =>
     Pair.up(bench, { ours: { role: { local: "provider", strict: true } }, theirs: { role: "customer" } }),
@@ -18,11 +18,17 @@ export const roles = scenario({
         await pair.weHave(theirRoute);
       },
     },
+  ],
+});
+
+export const mismatch = scenario({
+  title: "roles that do not go together",
+  prepare: (bench) => Pair.begin(bench, { ours: { role: { local: "customer" } }, theirs: { role: "customer" } }),
+  checks: [
     {
       feature: "roles: two customers are told that this cannot be",
       lacking,
       run: async (pair) => {
-        await pair.connect({ role: { local: "customer" } });
         await pair.endedBy({ notification: { code: 2, subcode: 11 } });
       },
     },

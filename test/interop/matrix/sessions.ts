@@ -126,7 +126,7 @@ export const collision = scenario({
   title: "both dial at once",
   prepare: async (bench) => {
     const pair = new Pair(bench);
-    await pair.startSpeaker();
+    await pair.startSpeaker({}, { isAlone: true });
     // Neither side knows the other's hardware address, so both first packets wait for the segment to open and then go.
     await bench.setForwarding(false);
     return pair;

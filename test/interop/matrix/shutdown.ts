@@ -4,8 +4,8 @@ import { scenario } from "./scenario.ts";
 
 const reason = "drained for maintenance until six";
 
-export const shutdown = scenario({
-  title: "shutdown",
+export const ourShutdown = scenario({
+  title: "our shutdown",
   // A daemon that dials would soon have another error to show.
   prepare: (bench) => Pair.up(bench, { theirs: { passive: true } }),
   checks: [
@@ -15,10 +15,15 @@ export const shutdown = scenario({
       run: async (pair) => {
         await pair.connect({ shutdown: { message: reason } });
         await pair.daemonSays(new RegExp(reason));
-        await pair.connect();
-        await pair.established();
       },
     },
+  ],
+});
+
+export const theirShutdown = scenario({
+  title: "their shutdown",
+  prepare: (bench) => Pair.up(bench),
+  checks: [
     {
       feature: "shutdown message: we show its text",
       lacking: { ExaBGP: "it has no way to be given one" },

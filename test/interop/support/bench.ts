@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Capability } from "../../../src/bgp/packet/capability.ts";
 import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
+import type { PeerConfig } from "../../../src/bgp/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { TestNamespace } from "../../support/network-namespace.ts";
 import { Child } from "./child-process.ts";
@@ -79,8 +80,8 @@ export class Bench {
     );
   }
 
-  async startSpeaker(options: SpeakerOptions = {}): Promise<SpeakerNode> {
-    const speaker = await SpeakerNode.start(this.us.name, join(this.folder, "speaker.log"), place.us, {
+  async startSpeaker(peers: readonly PeerConfig[], options: SpeakerOptions = {}): Promise<SpeakerNode> {
+    const speaker = await SpeakerNode.start(this.us.name, join(this.folder, "speaker.log"), place.us, peers, {
       ownNextHops: { "ipv6-unicast": IpAddress.parse(place.usV6) },
       ...options,
     });

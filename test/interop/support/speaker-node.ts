@@ -44,18 +44,20 @@ export class SpeakerNode {
     });
   }
 
-  /** Listens on every address of the namespace. */
+  /** Listens on every address of the namespace, and knows its peers when it begins to. */
   static async start(
     namespace: string,
     logFile: string,
     routerId: string,
-    options: SpeakerOptions = {},
+    peers: readonly PeerConfig[],
+    options: SpeakerOptions,
   ): Promise<SpeakerNode> {
     const child = new Child(namespace, [process.execPath, program], { logFile, channel: true });
     const node = new SpeakerNode(child);
     await node.#call("start", {
       routerId: IpAddress.parse(routerId).w0,
       listen: { addresses: [], port: 179 },
+      peers,
       options: { timing: quick, ...options },
     });
     return node;

@@ -18,7 +18,7 @@ let speaker;
 let bfd;
 
 const calls = {
-  start: async ({ routerId, listen, options }) => {
+  start: async ({ routerId, listen, options, peers }) => {
     speaker = createSpeaker({
       routerId,
       listen,
@@ -44,6 +44,7 @@ const calls = {
       interfaceIndex: async () => undefined,
       onChange: () => {},
     });
+    calls.setPeers(peers);
     await speaker.start();
   },
   setPeers: (peers) => {
