@@ -78,6 +78,7 @@ export const remarks: Readonly<Record<DaemonName, readonly Remark[]>> = {
   OpenBGPD: [
     remark("PF_KEY not available, disabling ipsec", "OpenBSD's way to IPsec, which Linux lacks; TCP MD5 works without"),
     remark("while session is in state", lostCollision, "rare"),
+    remark("socket error: No route to host", "the check of collisions keeps the segment closed for a while", "rare"),
     remark("socket error: Connection refused", "our speaker is not there yet, or was killed", "rare"),
     remark(
       "route refresh: AID IPv4 unicast not negotiated",
