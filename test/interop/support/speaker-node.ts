@@ -49,8 +49,8 @@ export class SpeakerNode {
     namespace: string,
     logFile: string,
     routerId: string,
-    peers: readonly PeerConfig[],
-    options: SpeakerOptions,
+    peers: readonly PeerConfig[] = [],
+    options: SpeakerOptions = {},
   ): Promise<SpeakerNode> {
     const child = new Child(namespace, [process.execPath, program], { logFile, channel: true });
     const node = new SpeakerNode(child);
