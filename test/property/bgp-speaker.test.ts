@@ -230,7 +230,7 @@ function run(operations: readonly Operation[], prefixesPerTurn: number): void {
 describe("a speaker under random updates, losses, restarts, policy changes and slow peers", () => {
   it("chooses and tells every peer what a naive model of plain maps does", () => {
     fc.assert(fc.property(fc.array(operation, { maxLength: 80, size: "max" }), fc.constantFrom(1, 2, 1000), run), {
-      numRuns: 400,
+      numRuns: 250,
     });
   });
 });
