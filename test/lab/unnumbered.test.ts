@@ -46,9 +46,9 @@ describe("two speakers on a link without addresses of their own", () => {
     await left.ip(`link add ${device} type veth peer name ${device} netns ${right.name}`);
     for (const space of spaces) for (const link of ["lo", device]) await space.ip(`link set dev ${link} up`);
     [here, there] = await Promise.all([addressOn(left), addressOn(right)]);
-    dialler = await SpeakerNode.start(left.name, join(folder, "left.log"), "10.0.0.1");
+    dialler = await SpeakerNode.start(left.name, join(folder, "left.log"), "10.0.0.1", [], {});
     speakers.push(dialler);
-    acceptor = await SpeakerNode.start(right.name, join(folder, "right.log"), "10.0.0.2");
+    acceptor = await SpeakerNode.start(right.name, join(folder, "right.log"), "10.0.0.2", [], {});
     speakers.push(acceptor);
   });
   afterAll(async () => {
