@@ -10,6 +10,7 @@ import type { TcpKey } from "../../../../src/core/tcp.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
 import { nativeSockets } from "../../../../src/sys/tcp/native-sockets.ts";
+import { kernelHasMd5 } from "../../../support/kernel-features.ts";
 import { peerConfig } from "../fsm/support.ts";
 
 const md5 = (password: string): TcpKey => ({ kind: "md5", password: new Secret(password) });
@@ -72,7 +73,7 @@ describe("passwords of a listening socket", () => {
   });
 });
 
-describe("the kernel", () => {
+describe.skipIf(!kernelHasMd5)("the kernel", () => {
   const listeners: BgpListener[] = [];
   afterEach(() => {
     for (const listener of listeners.splice(0)) listener.close();

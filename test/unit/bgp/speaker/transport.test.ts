@@ -5,6 +5,7 @@ import type { PeerConfig, PeerTransport } from "../../../../src/bgp/types.ts";
 import { Secret } from "../../../../src/core/secret.ts";
 import { nativeSockets } from "../../../../src/sys/tcp/native-sockets.ts";
 import { addressOf } from "../../../support/bgp.ts";
+import { kernelHasMd5 } from "../../../support/kernel-features.ts";
 import {
   freePort,
   freshAddress,
@@ -43,7 +44,7 @@ async function makePair(): Promise<{
   };
 }
 
-describe("a TCP password", () => {
+describe.skipIf(!kernelHasMd5)("a TCP password", () => {
   test.each([true, false])("opens a session whichever side dials (passive %s)", async (passive) => {
     const { left, right, connect } = await makePair();
     connect({ transport: withPassword("one"), passive }, { transport: withPassword("one"), passive: !passive });
