@@ -21,6 +21,7 @@ const layers = [
 /** Packages and folders that only some folders may know, and why. */
 const reserved = [
   { target: /^koffi$/, folders: ["sys"], why: "only sys/ calls libc" },
+  { target: /^etcd3$/, folders: ["datastore"], why: "all else knows the Datastore interface" },
   { target: /^pino$/, folders: ["agent"], why: "components take a Logger; the composition root knows the library" },
   { target: /^node:child_process$/, folders: ["lab", "nat"], why: "the agent runs no program but nft" },
 ];

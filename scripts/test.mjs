@@ -47,6 +47,7 @@ const lanes = {
       nft: "nftables",
     },
     ...otherSpeakers,
+    etcd: "etcd-server",
   },
   // Root is nobody special here: the machine has its own.
   uml: {

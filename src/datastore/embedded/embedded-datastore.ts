@@ -12,11 +12,11 @@ import type {
   Watch,
   WatchHandler,
 } from "../datastore.ts";
-import { DatastoreError } from "../errors.ts";
+import { closedError, DatastoreError, leaseNotFound } from "../errors.ts";
 import { validateLeaseTtl, validateTransaction } from "../validate.ts";
 import { type CommitJob, commitJobs, type JobDecision } from "./commit.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
-import { evaluateTransaction, leaseNotFound } from "./evaluate.ts";
+import { evaluateTransaction } from "./evaluate.ts";
 import type { Journal } from "./journal.ts";
 import { endingRecord, hasDueLease, renewedLease } from "./lease-rules.ts";
 import type { StoreState } from "./state.ts";
@@ -270,8 +270,4 @@ export class EmbeddedDatastore implements Datastore {
     const message = `${journal.path} can't be used: ${errorMessage(error)}`;
     return new DatastoreError("DATASTORE_UNAVAILABLE", message, { file: journal.path }, error);
   }
-}
-
-function closedError(): DatastoreError {
-  return new DatastoreError("CLOSED", "the datastore was closed");
 }

@@ -1,6 +1,7 @@
 import { assertNever } from "../../core/errors.ts";
-import type { Compare, KeyValue, OperationResponse, Transaction } from "../datastore.ts";
-import { DatastoreError } from "../errors.ts";
+import { holds } from "../compare.ts";
+import type { KeyValue, OperationResponse, Transaction } from "../datastore.ts";
+import { leaseNotFound } from "../errors.ts";
 import type { JournalRecord, Write } from "./record.ts";
 import { itemAfterPut, type StoreState } from "./state.ts";
 
@@ -52,26 +53,4 @@ export function evaluateTransaction(state: StoreState, transaction: Transaction)
     }
   }
   return { succeeded, responses, ...(writes.length > 0 && { record: { revision, writes } }) };
-}
-
-export function leaseNotFound(id: bigint): DatastoreError {
-  return new DatastoreError("LEASE_NOT_FOUND", `lease ${id} has expired or was never granted; grant a new one`, {
-    lease: id,
-  });
-}
-
-function holds(compare: Compare, item: KeyValue | undefined): boolean {
-  const actual = item?.[compare.target] ?? 0n;
-  switch (compare.result) {
-    case "equal":
-      return actual === compare.value;
-    case "not-equal":
-      return actual !== compare.value;
-    case "greater":
-      return actual > compare.value;
-    case "less":
-      return actual < compare.value;
-    default:
-      return assertNever(compare.result, "compare result");
-  }
 }
