@@ -97,8 +97,5 @@ export function ensureDebianPackages(programs) {
   return missing();
 }
 
-/** The daemons of other projects that we run, by program. OpenBGPD and FRR both have a bgpd; FRR's is not on the PATH. */
-export const otherSpeakers = {
-  ...{ bird: "bird2", gobgpd: "gobgpd", exabgp: "exabgp" },
-  ...{ bgpctl: "openbgpd", "/usr/lib/frr/bgpd": "frr" },
-};
+/** The daemons of other projects that we run, by program. FRR and OpenBGPD both have a bgpd; only FRR has a zebra. */
+export const otherSpeakers = { bird: "bird2", gobgpd: "gobgpd", exabgp: "exabgp", bgpctl: "openbgpd", zebra: "frr" };

@@ -19,9 +19,9 @@ speaker was. Needs no root. Defaults: 1000 sessions, 10 minutes, a keepalive eve
 npm run soak -- --virtual-hours N
 
 Lets N hours (such as 24) pass for an agent and BIRD, FRR, GoBGP, OpenBGPD and ExaBGP with the timers of production, inside a
-user-mode-linux kernel whose clock jumps to the next timer when nobody has anything to do. Every twelve hours everything that
-can fail does, one after the other: processes are killed and come back in time or too late, links go down, neighbours fall
-silent, sessions are shut down; in between nothing happens. Prints what was seen with virtual and real time, and says what
+user-mode-linux kernel whose clock jumps to the next timer when nobody has anything to do. At equal intervals something goes
+wrong: processes are killed and come back in time or too late, links go down, neighbours fall silent, sessions are shut down.
+Prints what was seen with virtual and real time, and says what
 was not as it must be. Needs no root, the kernel of npm run uml:build, and the packages bird2, frr, gobgpd, openbgpd, exabgp.`;
 
 const limits = { sessions: 60_000, minutes: 100_000, keepalive: 21_845 };

@@ -3,20 +3,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Check, Scenario } from "../guest/scenario.ts";
 import type { Footprint } from "./agent.ts";
 import { SoakCluster } from "./cluster.ts";
-import { faults } from "./faults.ts";
+import { faults, ourFaults } from "./faults.ts";
 
-/** A round of faults every so often, and nothing in between. */
-const hoursPerRound = 12;
-/** A quiet time is looked at so often. */
-const quietLookHours = 1;
+/** Every fault comes once in so much time, at equal intervals; nothing happens in between. */
+const hoursPerRound = 24;
 const hour = 3_600_000;
 
-/** What may be more at the end of a quiet time than at its begin: the collector's mood, and nothing that grows by the hour. */
+/** What may be more at the end of the day: the collector's mood, and nothing that grows by the hour. */
 const tolerance: Footprint = { heapMiB: 2, residentMiB: 24, timers: 2, fileDescriptors: 2 };
 
 const hours = Number(process.env.CALIBIRD_SOAK_HOURS ?? "24");
 
-/** A virtual day: rounds of faults with quiet between them. */
+/** A virtual day with a fault every now and then. */
 export const scenario: Scenario<SoakCluster> = {
   start: () => SoakCluster.start(),
   diagnose: (cluster) => cluster.diagnose(),
@@ -24,14 +22,32 @@ export const scenario: Scenario<SoakCluster> = {
 };
 
 function day(): Record<string, Check<SoakCluster>> {
+  const rounds = Math.max(1, Math.round(hours / hoursPerRound));
+  const all = Array.from({ length: rounds }, faults).flat();
+  const slotMs = (hours * hour) / all.length;
   const checks: Record<string, Check<SoakCluster>> = {};
-  const rounds = Math.max(1, Math.ceil(hours / hoursPerRound));
-  for (let round = 1; round <= rounds; round++) {
-    for (const { title, run } of faults()) checks[`round ${round}: ${title}`] = run;
-    const endHour = Math.min(hours, round * hoursPerRound);
-    checks[`round ${round}: nothing happens until hour ${endHour}`] = (cluster, note) =>
-      quiet(cluster, endHour * hour, note);
-  }
+  let first: Footprint | undefined;
+  all.forEach(({ title, run }, index) => {
+    const beginMs = index * slotMs;
+    checks[`${clock(beginMs)} ${title}`] = async (cluster, note) => {
+      await quietUntil(cluster, beginMs);
+      await run(cluster, note);
+      // The agent has been restarted by the faults before.
+      if (index % (all.length / rounds) === ourFaults - 1) first = await cluster.agent.footprint();
+    };
+  });
+  checks[`${clock(hours * hour)} the day ends, and the agent holds what it held after its last start`] = async (
+    cluster,
+    note,
+  ) => {
+    await quietUntil(cluster, hours * hour);
+    const last = await cluster.agent.footprint();
+    assert.ok(first !== undefined, "the agent was never looked at");
+    note(`after its last start ${describe(first)}`);
+    note(`in the end ${describe(last)}`);
+    for (const key of ["heapMiB", "residentMiB", "timers", "fileDescriptors"] as const)
+      assert.ok(last[key] <= first[key] + tolerance[key], `${key} has grown from ${first[key]} to ${last[key]}`);
+  };
   checks["what the daemons complained about"] = async (cluster, note) => {
     for (const { daemon } of cluster.neighbours)
       for (const line of counted(daemon.complaints())) note(`${daemon.name}: ${line}`);
@@ -39,19 +55,17 @@ function day(): Record<string, Check<SoakCluster>> {
   return checks;
 }
 
-/** Lets the day pass until this time of it. No session ends, and the agent holds in the end what it held in the beginning. */
-async function quiet(cluster: SoakCluster, untilMs: number, note: (line: string) => void): Promise<void> {
-  await cluster.settled();
-  const before = await cluster.agent.footprint();
-  note(`in the beginning ${describe(before)}`);
-  for (let leftMs = untilMs - performance.now(); leftMs > 0; leftMs = untilMs - performance.now()) {
-    await delay(Math.min(leftMs, quietLookHours * hour));
-    await cluster.settledWithout([]);
-  }
-  const after = await cluster.agent.footprint();
-  note(`in the end ${describe(after)}`);
-  for (const key of ["heapMiB", "residentMiB", "timers", "fileDescriptors"] as const)
-    assert.ok(after[key] <= before[key] + tolerance[key], `${key} has grown from ${before[key]} to ${after[key]}`);
+/** Lets the day pass until this time of it; no session ends. */
+async function quietUntil(cluster: SoakCluster, untilMs: number): Promise<void> {
+  const leftMs = untilMs - performance.now();
+  if (leftMs <= 0) return;
+  await delay(leftMs);
+  await cluster.settledWithout([]);
+}
+
+function clock(milliseconds: number): string {
+  const minutes = Math.round(milliseconds / 60_000);
+  return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
 function describe({ heapMiB, residentMiB, timers, fileDescriptors }: Footprint): string {

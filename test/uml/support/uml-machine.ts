@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { installationRoot } from "../../../src/lab/runtime/paths.ts";
 import { quote } from "../../../src/lab/runtime/setup-script.ts";
+import { guardGroup } from "./guard.ts";
 import { findKernel } from "./kernel.ts";
 
 /** How to run a program in a machine of its own. */
@@ -45,8 +46,6 @@ export interface UmlResult {
 }
 
 const initScript = join(installationRoot(), "test/uml/support/guest-init.sh");
-/** Reads until the test process says that all is well, or is gone without a word. */
-const guardScript = `read -r word || { kill -KILL -- "-$1"; rm -rf -- "$2"; }`;
 
 /**
  * Boots a user-mode-linux kernel, runs one program as root in it, and switches it off. The guest has the host's file system
@@ -102,10 +101,7 @@ async function boot(folder: string, options: UmlRunOptions): Promise<string> {
   );
   closeSync(log);
   const exit = once(child, "exit");
-  const guard = spawn("sh", ["-c", guardScript, "sh", String(child.pid), folder], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
+  const guard = guardGroup(child.pid, folder);
   const follower = options.onOutput && new Follower(join(folder, "stdout"), options.onOutput);
   let timedOut = false;
   const timer = setTimeout(() => {
@@ -119,7 +115,7 @@ async function boot(folder: string, options: UmlRunOptions): Promise<string> {
     clearTimeout(timer);
     follower?.end();
     killGroup(child.pid);
-    guard.stdin.end("done\n");
+    guard.release();
   }
 }
 
