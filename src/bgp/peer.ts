@@ -122,7 +122,7 @@ export class Peer implements SessionListener, GroupMember {
         clock: environment.clock,
         logger: environment.logger,
         start: () => this.session.start(),
-        end: (reason) => this.#end(reason),
+        end: (reason) => this.#end(this.#forGood(reason)),
         askAgain: (family) => this.session.sendRouteRefresh(family),
       },
     );

@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { PrefixLimitSettings } from "../../../../src/bgp/rib/prefix-limit.ts";
 import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
+import { freePort, makeSpeaker, originate, peering } from "../../../support/speakers.ts";
+import { until } from "../session/harness.ts";
 
 const block = (number: number) => `10.1.${number}.0/26`;
 
@@ -126,6 +128,25 @@ describe("a peer with more routes than it may have", () => {
     announce(1, 2, 3);
     speaker.core.setPeers([{ ...config, maxPrefix: { "ipv4-unicast": { limit: 9, action: "discard" } } }]);
     expect(session.asked).toEqual(["ipv4-unicast"]);
+  });
+
+  it("leaves nothing behind on either side, also where a NOTIFICATION alone would not end it all (RFC 8538)", async () => {
+    const port = await freePort();
+    const [one, two] = [makeSpeaker(port), makeSpeaker(port)];
+    const restart = { gracefulRestart: { restartTimeSec: 120 } };
+    one.speaker.setPeers([
+      peering(one, two, port, { ...restart, maxPrefix: { "ipv4-unicast": { limit: 2, action: "shutdown" } } }),
+    ]);
+    two.speaker.setPeers([peering(two, one, port, restart)]);
+    originate(one, "10.2.0.0/26");
+    originate(two, block(1), block(2));
+    await Promise.all([one.speaker.start(), two.speaker.start()]);
+    await until(() => one.speaker.peers()[0]?.received === 2, "the routes within the limit");
+    await until(() => two.speaker.peers()[0]?.received === 1, "our route");
+    originate(two, block(3));
+    await until(() => two.speaker.peers()[0]?.lastDown !== undefined, "the end of the session");
+    expect(two.speaker.peers()[0]?.lastDown?.text).toContain("Maximum Number of Prefixes Reached");
+    for (const { speaker } of [one, two]) expect(speaker.peers()[0]).toMatchObject({ received: 0, stale: 0 });
   });
 
   it("may have as many of the other family as it likes", async () => {
