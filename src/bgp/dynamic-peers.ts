@@ -162,7 +162,8 @@ export class DynamicPeers {
     const wanted = new Set(discovered.map(({ name }) => name));
     const idle = this.#options.speaker
       .guests()
-      .filter((peer) => isOver(peer.status()) && !wanted.has(peer.config.name));
+      // A guest that rests because it had too many routes must not come back as a new one.
+      .filter((peer) => !peer.rests && isOver(peer.status()) && !wanted.has(peer.config.name));
     const gone = idle.map(({ config }) => config.name).filter((name) => this.#idle.has(name));
     const present = new Set(this.#options.speaker.guests().map(({ config }) => config.name));
     const added = discovered.filter(

@@ -141,6 +141,11 @@ export class Peer implements SessionListener, GroupMember {
     return this.#endOfRib;
   }
 
+  /** It had more routes than it may have, and is left alone for now. */
+  get rests(): boolean {
+    return this.#limitKeeper.restReason !== undefined;
+  }
+
   get demarcatesRefresh(): boolean {
     return this.#negotiated?.enhancedRouteRefresh === true;
   }

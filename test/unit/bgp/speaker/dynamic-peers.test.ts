@@ -57,11 +57,33 @@ async function join(hub: TestSpeaker, port: number, config: Parameters<typeof pe
   return guest;
 }
 
+const restText = "more than 1 ipv4-unicast routes; down until its configuration changes";
 const names = ({ speaker }: TestSpeaker): string[] => speaker.peers().map(({ config }) => config.name);
 const isUp = ({ speaker }: TestSpeaker): boolean => speaker.peers().some(({ state }) => state === "Established");
 const reasonOf = ({ speaker }: TestSpeaker): string => speaker.peers()[0]?.lastReason?.text ?? "";
 
 describe("whoever connects out of a range", () => {
+  test("is not forgotten while it rests because it had too many routes", async () => {
+    const port = await freePort();
+    const hub = makeSpeaker(port, {}, freshAddress(), nativeSockets);
+    const range = rangeOf(hub);
+    const maxPrefix = { "ipv4-unicast": { limit: 1, action: "shutdown" } } as const;
+    await hub.speaker.start();
+    hub.speaker.setPeerRanges([{ ...range, template: { ...range.template, maxPrefix } }]);
+    const guest = await join(hub, port);
+    originate(guest, "10.1.0.0/24", "10.2.0.0/24");
+    const refused = () => hub.speaker.peers()[0]?.lastReason?.text === restText;
+    await until(refused, "the end of the session");
+    // A newcomer that leaves again is what shows that the hub has looked for peers that are over.
+    const other = await join(hub, port);
+    await until(() => isUp(other), "another guest");
+    await other.speaker.stop("shutdown");
+    await until(() => names(hub).length === 1, "the end of the other guest");
+    expect(names(hub)).toEqual([`lan/${guest.address}`]);
+    expect(refused()).toBe(true);
+    expect(hub.states.filter((state) => state === `lan/${guest.address} Established`)).toHaveLength(1);
+  });
+
   test("becomes a peer of the AS number that it names, and is forgotten when its session is over", async () => {
     const { hub, port } = await makeHub({ remoteAs: [...one(64512), { first: 65001, last: 65010 }] });
     const inside = await join(hub, port);
