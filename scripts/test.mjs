@@ -47,7 +47,7 @@ const lanes = {
       nft: "nftables",
     },
     ...otherSpeakers,
-    etcd: "etcd-server",
+    ...{ etcd: "etcd-server", openssl: "openssl" },
   },
   // Root is nobody special here: the machine has its own.
   uml: {
