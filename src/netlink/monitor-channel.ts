@@ -6,7 +6,7 @@ import type { WorkerReport } from "./worker-messages.ts";
 const DATAGRAM_BYTES = 65_536;
 /** About 500 routes, which the main thread decodes in a millisecond or two. */
 const REPORT_BYTES = 65_536;
-/** Reports that the main thread may have before it; beyond that the kernel drops messages, and says so. */
+/** Reports that the main thread may have before it, many times those that it acknowledges at once; beyond that the kernel drops messages, and says so. */
 const MAX_UNCONSUMED = 64;
 
 /**
@@ -29,9 +29,9 @@ export class MonitorChannel {
     return this.#unconsumed >= MAX_UNCONSUMED;
   }
 
-  /** The main thread has dealt with one report. */
-  consumed(): void {
-    this.#unconsumed--;
+  /** The main thread has dealt with so many reports. */
+  consumed(reports: number): void {
+    this.#unconsumed -= reports;
   }
 
   /** Throws SyscallError. */

@@ -17,6 +17,9 @@ interface PendingCall {
   fail(error: NetlinkError): void;
 }
 
+/** Far fewer than the worker sends without hearing that they have been dealt with. */
+const REPORTS_PER_CREDIT = 8;
+
 /** Added to an eventfd it makes it readable. */
 const ONE = new Uint8Array(BigUint64Array.of(1n).buffer);
 
@@ -28,6 +31,8 @@ export class WorkerLink {
   readonly #pending = new Map<number, PendingCall>();
   readonly #exited: Promise<void>;
   #nextId = 1;
+  /** Reports of events that the worker does not know yet to have been dealt with. */
+  #consumed = 0;
   #end: NetlinkError | undefined;
 
   private constructor(worker: Worker, setup: WorkerSetup, listener: WorkerListener) {
@@ -68,8 +73,11 @@ export class WorkerLink {
     await this.#call("membership", (id) => ({ kind: "membership", id, groups, isMember }), []);
   }
 
+  /** One report of events has been dealt with. The worker hears of several at once, since each message wakes it. */
   eventsConsumed(): void {
-    if (this.#end === undefined) this.#post({ kind: "events-consumed" }, []);
+    if (++this.#consumed < REPORTS_PER_CREDIT || this.#end !== undefined) return;
+    this.#post({ kind: "events-consumed", reports: this.#consumed }, []);
+    this.#consumed = 0;
   }
 
   /** Lets the worker finish what it was given, and resolves when it is gone. Later calls are rejected with `CLOSED`. */

@@ -30,8 +30,8 @@ export type WorkerCommand =
       readonly groups: readonly number[];
       readonly isMember: boolean;
     }
-  /** One `events` report has been dealt with. */
-  | { readonly kind: "events-consumed" }
+  /** So many `events` reports have been dealt with. */
+  | { readonly kind: "events-consumed"; readonly reports: number }
   | { readonly kind: "close" };
 
 /** From the worker to the main thread. */

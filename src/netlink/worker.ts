@@ -50,7 +50,7 @@ function run(port: MessagePort, setup: WorkerSetup): void {
         report({ kind: "membership", id: command.id });
         break;
       case "events-consumed":
-        monitor.consumed();
+        monitor.consumed(command.reports);
         break;
     }
   }

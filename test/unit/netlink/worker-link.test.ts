@@ -64,6 +64,23 @@ describe("WorkerLink", () => {
     await started.close();
   });
 
+  test("tells the thread of reports that were dealt with several at a time, and forgets none", async () => {
+    const { link } = startThread(`${ready}
+      let messages = 0, reports = 0;
+      port.on("message", (command) => {
+        if (command.kind === "close") return port.close();
+        if (command.kind === "events-consumed") { messages++; reports += command.reports; return; }
+        const refusals = [{ sequence: messages, errno: reports }];
+        port.postMessage({ kind: "batch", id: command.id, outcome: { kind: "answered", refusals, isComplete: true } });
+      });`);
+    const started = await link;
+    for (let report = 0; report < 20; report++) started.eventsConsumed();
+    expect(await started.exchange(anyBytes(), 1)).toMatchObject({ refusals: [{ sequence: 2, errno: 16 }] });
+    for (let report = 0; report < 4; report++) started.eventsConsumed();
+    expect(await started.exchange(anyBytes(), 1)).toMatchObject({ refusals: [{ sequence: 3, errno: 24 }] });
+    await started.close();
+  });
+
   test("does not call it a failure when the thread ends because it was closed", async () => {
     const { link, failures } = startThread(`${ready} port.once("message", () => port.close());`);
     const started = await link;
