@@ -75,7 +75,6 @@ export class Speaker {
   /** The whole speaker. Its peers are those of `addNeighbor`; `setPeers` replaces them. */
   readonly bgp: BgpSpeaker;
   readonly #asNumber: number;
-  readonly #neighbors = new Map<string, PeerConfig>();
 
   constructor(setup: SpeakerSetup) {
     const { asNumber, routerId, listen = {}, logger = silentLogger, sockets, options = {} } = setup;
@@ -106,7 +105,10 @@ export class Speaker {
     return this.bgp.stop(mode);
   }
 
-  /** Adds a neighbour, or changes the one of this name (its address if it has none). Returns the name. */
+  /**
+   * Adds a neighbour, or changes the one of this name (its address if it has none). Returns the name. Throws a `BgpError` as
+   * `BgpSpeaker.updatePeers`, and changes nothing.
+   */
   addNeighbor({ address, asNumber, localAddress, ...others }: Neighbor): string {
     const parsed = IpAddress.parse(address);
     const config: PeerConfig = {
@@ -125,14 +127,13 @@ export class Speaker {
       remoteAs: asNumber,
       ...(localAddress !== undefined && { localAddress: IpAddress.parse(localAddress) }),
     };
-    this.#neighbors.set(config.name, config);
-    this.bgp.setPeers([...this.#neighbors.values()]);
+    this.bgp.updatePeers([config], []);
     return config.name;
   }
 
   /** Ends the session with a neighbour; unknown names are ignored. */
   removeNeighbor(name: string): void {
-    if (this.#neighbors.delete(name)) this.bgp.setPeers([...this.#neighbors.values()]);
+    this.bgp.updatePeers([], [name]);
   }
 
   /** Announces a route of our own, or replaces it. */

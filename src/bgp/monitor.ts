@@ -30,7 +30,7 @@ export interface MonitoredEnd {
   readonly notification: Uint8Array | undefined;
 }
 
-/** What those hear who watch a speaker. Calls must return soon; octets may be kept. */
+/** What those hear who watch a speaker. Calls must return soon; the octets of UPDATEs are good only during the call. */
 export interface MonitorObserver {
   sessionUp(session: MonitoredSession): void;
   sessionDown(end: MonitoredEnd): void;
@@ -143,8 +143,7 @@ export class BgpMonitor implements BgpTap, MonitorSource {
       case MessageType.update: {
         const session = this.#observers.size === 0 ? undefined : this.#sessions.get(peer);
         if (session === undefined) return;
-        const update = message.slice();
-        for (const observer of this.#observers) observer[direction](session, update);
+        for (const observer of this.#observers) observer[direction](session, message);
       }
     }
   }

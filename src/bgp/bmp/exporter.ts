@@ -96,17 +96,17 @@ export class BmpExporter implements MonitorObserver {
   }
 
   received(session: MonitoredSession, update: Uint8Array): void {
-    if (this.#options.views.has("adj-rib-in"))
+    if (this.#tells("adj-rib-in"))
       this.#send(encodeRouteMonitoring(peerOf(session, "adj-rib-in"), this.#nowMs, update));
   }
 
   sent(session: MonitoredSession, update: Uint8Array): void {
-    if (this.#options.views.has("adj-rib-out"))
+    if (this.#tells("adj-rib-out"))
       this.#send(encodeRouteMonitoring(peerOf(session, "adj-rib-out"), this.#nowMs, update));
   }
 
   locRib(changes: readonly LocRibChange[]): void {
-    if (!this.#options.views.has("loc-rib")) return;
+    if (!this.#tells("loc-rib")) return;
     const gone = changes.filter(({ paths }) => paths.length === 0);
     const withdrawals = (["ipv4-unicast", "ipv6-unicast"] as const).flatMap((family, index) => {
       const nlri = gone
@@ -194,6 +194,11 @@ export class BmpExporter implements MonitorObserver {
     });
     const session = { localAddress: IpAddress.v4(0), localPort: 0, remotePort: 0, sentOpen: open, receivedOpen: open };
     return encodePeerUp(this.#locRibPeer, nowMs, session);
+  }
+
+  /** Spares the work while nobody hears it. */
+  #tells(view: BmpView): boolean {
+    return this.#options.views.has(view) && this.#stations.some(({ isConnected }) => isConnected);
   }
 
   get #watchesPeers(): boolean {

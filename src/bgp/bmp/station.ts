@@ -101,6 +101,11 @@ export class BmpStation {
       socket.destroy(new Error(`the station does not read: more than ${limit} octets wait for it`));
   }
 
+  /** False while whatever is sent is dropped. */
+  get isConnected(): boolean {
+    return this.#socket !== undefined;
+  }
+
   status(): BmpStationStatus {
     const { address, port } = this.#options.target;
     return {
