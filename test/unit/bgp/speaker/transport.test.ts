@@ -25,13 +25,13 @@ const isUp = (test: TestSpeaker, count = 1): boolean =>
   states(test).filter((state) => state === "Established").length === count;
 
 /** Two speakers with sockets that have all options; `connect` gives both the same idea of their session. */
-async function makePair(): Promise<{
+async function makePair(sockets = nativeSockets): Promise<{
   left: TestSpeaker;
   right: TestSpeaker;
   connect: (left: Partial<PeerConfig>, right: Partial<PeerConfig>) => void;
 }> {
   const port = await freePort();
-  const [left, right] = [0, 1].map(() => makeSpeaker(port, {}, freshAddress(), nativeSockets));
+  const [left, right] = [0, 1].map(() => makeSpeaker(port, {}, freshAddress(), sockets));
   if (left === undefined || right === undefined) throw new Error("no speakers");
   await Promise.all([left.speaker.start(), right.speaker.start()]);
   return {
@@ -62,14 +62,22 @@ describe.skipIf(!kernelHasMd5)("a TCP password", () => {
     await until(() => isUp(left) && isUp(right), "the session");
   });
 
-  test("changes on both sides without the loss of the session", async () => {
-    const { left, right, connect } = await makePair();
+  test("changes on both sides without the loss of the session, which goes on with the new one", async () => {
+    const changed: string[] = [];
+    const { left, right, connect } = await makePair({
+      ...nativeSockets,
+      changeKey: (socket, key) => {
+        changed.push(key.password.reveal());
+        nativeSockets.changeKey(socket, key);
+      },
+    });
     connect({ transport: withPassword("one"), passive: true }, { transport: withPassword("one") });
     await until(() => isUp(left) && isUp(right), "the session");
     connect({ transport: withPassword("two"), passive: true }, { transport: withPassword("two") });
     originate(left, "10.1.0.0/24");
     await until(() => "10.1.0.0/24" in tableOf(right), "the route");
     for (const test of [left, right]) expect(test.states).toHaveLength(1);
+    expect(changed).toEqual(["two", "two"]);
   });
 
   test("that comes or goes begins a new session with what both have now", async () => {
