@@ -27,7 +27,7 @@ async function connect(server: EtcdServer, options: Omit<EtcdOptions, "endpoints
 function speakTls(own: CertificateFiles, clientAuthority?: Authority): Promise<EtcdServer> {
   const trusted =
     clientAuthority === undefined ? [] : ["--client-cert-auth", "--trusted-ca-file", clientAuthority.certificate];
-  return EtcdServer.start({ tls: ["--cert-file", own.certificate, "--key-file", own.key, ...trusted] });
+  return EtcdServer.start(["--cert-file", own.certificate, "--key-file", own.key, ...trusted]);
 }
 
 describe("TLS", () => {
@@ -116,7 +116,7 @@ describe("authentication", () => {
   let server: EtcdServer;
   const credentials = { username: "calibird", password: new Secret("it's a secret") };
   beforeAll(async () => {
-    server = await EtcdServer.start({ flags: ["--auth-token-ttl", "1"] });
+    server = await EtcdServer.start(["--auth-token-ttl", "1"]);
     const admin = new Etcd3({ hosts: server.url });
     await admin.role("root").create();
     await (await admin.user("root").create("the secret of root")).addRole("root");

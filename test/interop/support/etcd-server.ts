@@ -12,7 +12,14 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** A real etcd of one member on free ports of the loopback, with its data in a temporary folder. */
+interface MemberPlace {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerUrl: string;
+  readonly metricsPort: number;
+}
+
+/** A real etcd on free ports of the loopback, alone or as a member of a cluster, with its data in a temporary folder. */
 export class EtcdServer {
   readonly url: string;
   readonly port: number;
@@ -21,35 +28,37 @@ export class EtcdServer {
   readonly #health: string;
   #process: ChildProcess | undefined;
 
-  private constructor(ports: readonly [number, number, number], tls: readonly string[], more: readonly string[]) {
-    const [client, peer, metrics] = ports;
-    this.port = client;
-    this.url = `${tls.length > 0 ? "https" : "http"}://127.0.0.1:${client}`;
-    this.#health = `http://127.0.0.1:${metrics}/health`;
-    const peerUrl = `http://127.0.0.1:${peer}`;
+  private constructor(place: MemberPlace, cluster: readonly MemberPlace[], more: readonly string[]) {
+    const { name, clientPort, peerUrl, metricsPort } = place;
+    this.port = clientPort;
+    this.url = `${more.includes("--cert-file") ? "https" : "http"}://127.0.0.1:${clientPort}`;
+    this.#health = `http://127.0.0.1:${metricsPort}/health`;
+    const members = cluster.map((member) => `${member.name}=${member.peerUrl}`).join(",");
     this.#arguments = [
-      ...["--name", "test", "--data-dir", join(this.#folder, "data"), "--logger", "zap"],
+      ...["--name", name, "--data-dir", join(this.#folder, "data"), "--logger", "zap"],
       ...["--listen-client-urls", this.url, "--advertise-client-urls", this.url],
-      ...[
-        "--listen-peer-urls",
-        peerUrl,
-        "--initial-advertise-peer-urls",
-        peerUrl,
-        "--initial-cluster",
-        `test=${peerUrl}`,
-      ],
-      ...["--listen-metrics-urls", `http://127.0.0.1:${metrics}`],
-      ...tls,
+      ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl, "--initial-cluster", members],
+      ...["--listen-metrics-urls", `http://127.0.0.1:${metricsPort}`],
       ...more,
     ];
   }
 
-  /** Starts one and waits until it answers. `tls` makes it speak https. */
-  static async start(options: { tls?: readonly string[]; flags?: readonly string[] } = {}): Promise<EtcdServer> {
-    const ports = [await freePort(), await freePort(), await freePort()] as const;
-    const server = new EtcdServer(ports, options.tls ?? [], options.flags ?? []);
+  /** Starts one and waits until it answers. With `--cert-file` it speaks https. */
+  static async start(flags: readonly string[] = []): Promise<EtcdServer> {
+    const place = await freePlace(0);
+    const server = new EtcdServer(place, [place], flags);
     await server.start();
     return server;
+  }
+
+  /** Starts a cluster of three. */
+  static async startCluster(): Promise<readonly [EtcdServer, EtcdServer, EtcdServer]> {
+    const places = [await freePlace(0), await freePlace(1), await freePlace(2)] as const;
+    const [one, two, three] = places;
+    const member = (place: MemberPlace) => new EtcdServer(place, places, []);
+    const servers = [member(one), member(two), member(three)] as const;
+    await Promise.all(servers.map((server) => server.start()));
+    return servers;
   }
 
   /** Starts it (again) with the data it has. */
@@ -89,4 +98,9 @@ export class EtcdServer {
   #log(): string {
     return readFileSync(join(this.#folder, "log"), "utf8").slice(-2_000);
   }
+}
+
+async function freePlace(index: number): Promise<MemberPlace> {
+  const peerUrl = `http://127.0.0.1:${await freePort()}`;
+  return { name: `member-${index}`, clientPort: await freePort(), peerUrl, metricsPort: await freePort() };
 }
