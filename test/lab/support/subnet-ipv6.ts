@@ -31,6 +31,8 @@ protocol kernel {
 template bgp node6 {
   local as 64513;
   passive;
+  # A minute would be waited for after a link was down.
+  error wait time 1, 2;
   graceful restart on;
   ipv6 {
     import all;
