@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
 import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
@@ -67,6 +68,8 @@ export interface PeerEnvironment extends SpeakerRules, StaleRouteEnvironment {
     listener: SessionListener,
     restartState: () => GracefulRestartState,
   ) => Session;
+  /** A limit kept a route of this peer out. */
+  readonly onDiscarded?: ((peer: string, prefix: Prefix, limit: number) => void) | undefined;
   /** The session came up or went down. */
   readonly onStateChange: BgpSpeakerListener["onPeerStateChange"];
 }
@@ -269,6 +272,7 @@ export class Peer implements SessionListener, GroupMember {
         for (const { prefix, pathId } of nlri)
           if (limits === undefined || limits.admits(family, prefix, pathId))
             rib.update(this.#table, prefix, pathId, attributes, nextHop);
+          else this.#environment.onDiscarded?.(this.name, prefix, limits.limitOf(family));
     }
     if (update.withdrawals.length > 0) this.#limitKeeper.routesGone();
     if (update.endOfRib !== undefined) {

@@ -149,6 +149,7 @@ export class SpeakerCore implements BgpSpeaker {
         forwardingPreserved: options.restarting?.forwardingPreserved ?? false,
       }),
       createSession: transport.createSession,
+      onDiscarded: history && ((...route) => history.discarded(...route)),
       onStateChange: (...change) => {
         history?.session(...change);
         settings.listener.onPeerStateChange(...change);

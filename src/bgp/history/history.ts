@@ -77,11 +77,16 @@ export class History {
   }
 
   refusedOnImport(path: ReceivedPath): void {
-    this.#refused("import", path, path.refused ?? "");
+    this.#refused("import", path.prefix, peerOf(path), path.refused ?? "");
   }
 
   refusedOnExport(path: Path, reason: string): void {
-    this.#refused("export", path, reason);
+    this.#refused("export", path.prefix, peerOf(path), reason);
+  }
+
+  /** A limit of routes kept an announcement out. */
+  discarded(peer: string, prefix: Prefix, limit: number): void {
+    this.#refused("import", prefix, peer, `the peer has its ${limit} routes (max-prefix)`);
   }
 
   bestPaths(destinations: readonly Destination[]): void {
@@ -112,7 +117,7 @@ export class History {
     return runnerUp === undefined ? event : { ...event, runnerUp };
   }
 
-  #refused(direction: "import" | "export", { prefix, source }: Path, reason: string): void {
+  #refused(direction: "import" | "export", prefix: Prefix, peer: string | undefined, reason: string): void {
     const atMs = this.#clock.wallMs();
     const second = Math.floor(atMs / 1000);
     if (second !== this.#second) {
@@ -123,10 +128,13 @@ export class History {
       this.#omitted++;
       return;
     }
-    const peer = source.kind === "peer" ? source.peer : undefined;
     this.#routes.add({ kind: "refused", atMs, direction, prefix, peer, reason, omitted: this.#omitted });
     this.#omitted = 0;
   }
+}
+
+function peerOf({ source }: Path): string | undefined {
+  return source.kind === "peer" ? source.peer : undefined;
 }
 
 /** Who lost late was close. */

@@ -49,6 +49,11 @@ export class PrefixLimits {
     }
   }
 
+  /** The limit of a family; infinite without one. */
+  limitOf(family: Family): number {
+    return this.#states.get(family)?.settings.limit ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Whether the route that the peer announces may be taken. */
   admits(family: Family, prefix: Prefix, pathId: number): boolean {
     const state = this.#states.get(family);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PrefixLimitSettings } from "../../../../src/bgp/rib/prefix-limit.ts";
-import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
+import { attributesOf, peerConfigOf, prefixOf } from "../../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 import { freePort, makeSpeaker, originate, peering } from "../../../support/speakers.ts";
 import { until } from "../session/harness.ts";
@@ -8,7 +8,7 @@ import { until } from "../session/harness.ts";
 const block = (number: number) => `10.1.${number}.0/26`;
 
 async function limited(settings: PrefixLimitSettings) {
-  const speaker = new ScriptedSpeaker();
+  const speaker = new ScriptedSpeaker({ history: 100 });
   const config = peerConfigOf(
     { name: "peer", address: "10.0.0.1", port: 179 },
     { remoteAs: 65001, maxPrefix: { "ipv4-unicast": settings } },
@@ -41,6 +41,13 @@ describe("a peer with more routes than it may have", () => {
     const { announce, status, session, speaker } = await limited({ limit: 4, action: "discard" });
     announce(1, 2, 3, 4, 5, 6);
     expect(status()).toMatchObject({ received: 4, discarded: 2 });
+    expect(speaker.core.history().filter(({ kind }) => kind === "refused")).toMatchObject(
+      [5, 6].map((number) => ({
+        prefix: prefixOf(block(number)),
+        peer: "peer",
+        reason: "the peer has its 4 routes (max-prefix)",
+      })),
+    );
     session.announce(block(1), attributesOf([65001, 65002]));
     expect(status()).toMatchObject({ received: 4, discarded: 2 });
     for (const number of [1, 2]) session.withdraw(block(number));
