@@ -162,6 +162,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       ),
       ...(monitoring.tap !== undefined && { tap: monitoring.tap }),
       isOwnAddress: (candidate) => addresses.has(candidate),
+      spareNextHops: {
+        ...(ownAddresses[4] !== undefined && { "ipv4-unicast": ownAddresses[4].address }),
+        ...(ownAddresses[6] !== undefined && { "ipv6-unicast": ownAddresses[6].address }),
+      },
       // Between nodes only one side dials, so there is no collision to stay clear of.
       timing: { connectDelayMs: 200 },
       ...(adopted.length > 0 && { restarting: { forwardingPreserved: true, deferralSec } }),

@@ -18,6 +18,8 @@ export interface SpeakerRules {
   readonly requirePolicy: boolean;
   /** Next hop self per family; for one without it the session's own address, if that is of the family. */
   readonly ownNextHops: Readonly<Partial<Record<Family, IpAddress>>>;
+  /** For a family for which neither of them is there. */
+  readonly spareNextHops: Readonly<Partial<Record<Family, IpAddress>>>;
 }
 
 const acceptAll: Policy = { name: "none", rules: [], defaultAction: "accept" };
@@ -84,10 +86,10 @@ export function exportProfileOf(config: PeerConfig, session: NegotiatedSession, 
 /** RFC 8950: a session over IPv6 that may have such next hops for IPv4 routes needs no IPv4 address. */
 function selfAddresses(
   { localAddress, ipv4OverIpv6 }: NegotiatedSession,
-  { ownNextHops }: SpeakerRules,
+  { ownNextHops, spareNextHops }: SpeakerRules,
 ): ExportProfile["selfAddresses"] {
-  if (localAddress.family === 4) return { "ipv4-unicast": localAddress, ...ownNextHops };
-  const own = { "ipv6-unicast": localAddress, ...ownNextHops };
+  if (localAddress.family === 4) return { ...spareNextHops, "ipv4-unicast": localAddress, ...ownNextHops };
+  const own = { ...spareNextHops, "ipv6-unicast": localAddress, ...ownNextHops };
   return ipv4OverIpv6 === true ? { ...own, "ipv4-unicast": localAddress } : own;
 }
 

@@ -143,6 +143,7 @@ export class SpeakerCore implements BgpSpeaker {
       isOwnAddress: (address) =>
         Object.values(ownNextHops).some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
       ownNextHops,
+      spareNextHops: options.spareNextHops ?? {},
       requirePolicy: options.requirePolicy ?? false,
       restart: () => ({
         restarting: this.#restarts,

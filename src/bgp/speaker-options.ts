@@ -33,4 +33,6 @@ export interface SpeakerOptions {
   readonly isOwnAddress?: (address: IpAddress) => boolean;
   /** Next hop self per family, e.g. for IPv6 routes over an IPv4 session. A family without one takes the session's own address. */
   readonly ownNextHops?: Readonly<Partial<Record<Family, IpAddress>>>;
+  /** Next hop self on sessions whose own address is of the other family. */
+  readonly spareNextHops?: Readonly<Partial<Record<Family, IpAddress>>>;
 }
