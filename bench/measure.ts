@@ -5,14 +5,12 @@ import { buildArena } from "./arena.ts";
 import type { Contender, Programs } from "./contenders/contender.ts";
 import { NeighbourProgram, type Values } from "./neighbour-program.ts";
 import { NamespaceProcess } from "./processes.ts";
-import type { NeighbourScenario } from "./scenarios.ts";
+import type { Limits, NeighbourScenario } from "./scenarios.ts";
 import { Scope } from "./scope.ts";
 
-export interface RunOptions {
+export interface RunOptions extends Limits {
   readonly programs: Programs;
   readonly size: number;
-  /** For scenarios that last as long as one wants. */
-  readonly seconds: number;
   readonly signal: AbortSignal;
 }
 
@@ -20,7 +18,7 @@ export interface RunOptions {
 export async function measure(
   scenario: NeighbourScenario,
   contender: Contender,
-  { programs, size, seconds, signal }: RunOptions,
+  { programs, size, signal, ...limits }: RunOptions,
 ): Promise<Values> {
   const scope = new Scope();
   try {
@@ -48,7 +46,7 @@ export async function measure(
       ...(launch.listens ? [] : ["--writer"]),
       // A relay that reads nothing knows no withdrawals.
       ...(contender.name === "null-relay" ? ["--announce-only"] : []),
-      ...scenario.options(size, seconds),
+      ...scenario.options(size, limits),
     ];
     const played = new NeighbourProgram(arena.outside, programs, [scenario.name, ...options], signal);
     scope.defer(() => played.end());

@@ -30,7 +30,15 @@ export interface Scenario {
 export interface NeighbourScenario extends Scenario {
   readonly neighbours: (size: number) => readonly Neighbour[];
   /** Arguments of the program `neighbours`. */
-  readonly options: (size: number, seconds: number) => readonly string[];
+  readonly options: (size: number, limits: Limits) => readonly string[];
+}
+
+/** How much of a scenario is done that its size does not say. */
+export interface Limits {
+  /** How long the churn lasts. */
+  readonly seconds: number;
+  /** Prefixes of the memory scenario, if others than usual. */
+  readonly prefixes?: number;
 }
 
 const seconds = (key: string, label: string): Column => ({ key, label, unit: "s" });
@@ -135,9 +143,9 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
     product: "speaker",
     parts: ["daemons"],
     neighbours: () => [...tableNeighbours({ second: false }).slice(0, 1), ...receivers(churnReceivers)],
-    options: (prefixes, duration) => [
+    options: (prefixes, limits) => [
       ...["--prefixes", String(prefixes), "--clients", String(churnReceivers)],
-      ...["--rate", "2000", "--seconds", String(duration)],
+      ...["--rate", "2000", "--seconds", String(limits.seconds)],
     ],
     columns: [
       { key: "changes_p50_ms", label: "median", unit: "ms" },
@@ -156,7 +164,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
     product: "speaker",
     parts: ["daemons"],
     neighbours: (paths) => senders(paths),
-    options: (paths) => ["--prefixes", String(memoryPrefixes), "--senders", String(paths)],
+    options: (paths, { prefixes = memoryPrefixes }) => ["--prefixes", String(prefixes), "--senders", String(paths)],
     columns: [
       { key: "load_prefix_octets", label: "per prefix", unit: "octets" },
       memory("load_peak_mib"),

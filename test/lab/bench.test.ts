@@ -32,7 +32,7 @@ const smallSizes: Readonly<Record<string, number>> = {
 };
 
 function optionsFor(size: number): RunOptions {
-  return { programs, size, seconds: 1, signal: new AbortController().signal };
+  return { programs, size, seconds: 1, prefixes: 500, signal: new AbortController().signal };
 }
 
 /** Values of a run that a table shows; what is not measured there is missing. */
