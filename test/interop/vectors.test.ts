@@ -49,7 +49,9 @@ class Bench {
     });
     const remoteAs = session === "ebgp" ? 65001 : 65000;
     const identity = { name: "tester", address: this.#from, port };
-    this.#speaker.setPeers([peerConfigOf(identity, { localAs: 65000, remoteAs, passive: true, families })]);
+    // The cases are for sessions without extended messages: who offers them has to take longer ones (RFC 8654 §4).
+    const config = { localAs: 65000, remoteAs, passive: true, families, extendedMessages: false };
+    this.#speaker.setPeers([peerConfigOf(identity, config)]);
   }
 
   static async start(session: "ebgp" | "ibgp"): Promise<Bench> {
