@@ -20,8 +20,8 @@ export function isWrite({ success, failure = [] }: Transaction): boolean {
 }
 
 /**
- * Judges by what the keys hold now. `sentAt` is a revision of the store from before the transaction was sent: what was
- * written later, all at one revision and with our values, is taken for ours. (Should another client have written exactly
+ * Judges by what the keys hold now. `sentAt` is a revision of the store from before the transaction was sent, 0 if none is
+ * known: what was written later, all at one revision and with our values, is taken for ours. (Should another client have written exactly
  * the same in its place, the store holds what was asked for all the same.)
  */
 export function settle(transaction: Transaction, items: ReadonlyMap<string, KeyValue>, sentAt: bigint): Settlement {
@@ -37,7 +37,7 @@ export function settle(transaction: Transaction, items: ReadonlyMap<string, KeyV
     revisions.add(item.modRevision);
   }
   const [revision] = revisions;
-  if (revision === undefined || revisions.size > 1 || revision <= sentAt) return { type: "unknown" };
+  if (revision === undefined || revisions.size > 1 || sentAt === 0n || revision <= sentAt) return { type: "unknown" };
   return { type: "made", result: { succeeded: true, revision, responses: success.map(() => ({ type: "put" })) } };
 }
 

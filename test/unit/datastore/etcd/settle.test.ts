@@ -12,9 +12,9 @@ const item = (key: string, value: string, modRevision: bigint): KeyValue => ({
   version: 2n,
 });
 
-function judge(compares: readonly Compare[], success: readonly Operation[], items: readonly KeyValue[]) {
+function judge(compares: readonly Compare[], success: readonly Operation[], items: readonly KeyValue[], sentAt = 10n) {
   const transaction: Transaction = { compares, success };
-  return settle(transaction, new Map(items.map((found) => [found.key, found])), 10n);
+  return settle(transaction, new Map(items.map((found) => [found.key, found])), sentAt);
 }
 
 describe("a write whose answer was lost", () => {
@@ -46,5 +46,9 @@ describe("a write whose answer was lost", () => {
     ["its condition is about another key", [at("/b", 9n)], [put("/a", "1")], [item("/b", "0", 9n)]],
   ])("is unknown if %s", (_reason, compares, success, items) => {
     expect(judge(compares, success, items)).toEqual({ type: "unknown" });
+  });
+
+  it("is unknown if nothing says which values are older than it", () => {
+    expect(judge([], [put("/a", "1")], [item("/a", "1", 12n)], 0n)).toEqual({ type: "unknown" });
   });
 });
