@@ -37,12 +37,14 @@ export class LimitKeeper {
 
   /**
    * Takes other limits; a session that rested because of the old ones is tried again, and what they kept out is asked for.
+   * One that has more routes than they allow is treated as if the last of these had just come.
    */
   configure(settings: PeerConfig["maxPrefix"]): void {
     const incomplete = this.#limits?.incompleteFamilies ?? [];
     this.#limits = this.#limitsOf(settings);
     for (const family of incomplete) this.#session.askAgain(family);
     this.#wake();
+    this.#limits?.review();
   }
 
   /** Undefined: everything may be taken. */

@@ -72,6 +72,12 @@ export class PrefixLimits {
     return false;
   }
 
+  /** For limits that came when the routes were there: says which of them are exceeded. Nothing that is there is taken away. */
+  review(): void {
+    for (const [family, state] of this.#states)
+      if (this.#routes.count(family) > state.settings.limit) this.#tell(family, state, "reached");
+  }
+
   /** After routes have gone: true, once, if there is room again for routes that were not taken. */
   hasRoomAgain(family: Family): boolean {
     const state = this.#states.get(family);

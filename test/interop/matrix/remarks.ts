@@ -82,7 +82,7 @@ export const remarks: Readonly<Record<DaemonName, readonly Remark[]>> = {
     remark("socket error: Connection refused", "our speaker is not there yet, or was killed", "rare"),
     remark(
       "route refresh: AID IPv4 unicast not negotiated",
-      "said to our BoRR and EoRR (RFC 7313), although its own list of what is negotiated has both",
+      "said to all our ROUTE-REFRESH messages, although its own list of what is negotiated has the family",
     ),
     remark("graceful restart of IPv4 unicast, keeping routes", "no complaint, but what the check of it is for"),
     remark("graceful restart of IPv4 unicast finished", "no complaint, but what the check of it is for"),

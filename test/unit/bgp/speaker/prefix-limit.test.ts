@@ -76,6 +76,17 @@ describe("a peer with more routes than it may have", () => {
     expect(status().received).toBe(2);
   });
 
+  it("is hung up on when its limit becomes lower than what it has, and not when it becomes what it has", async () => {
+    const { announce, session, speaker, config } = await limited({ limit: 9, action: "shutdown" });
+    const setLimit = (limit: number) =>
+      speaker.core.setPeers([{ ...config, maxPrefix: { "ipv4-unicast": { limit, action: "shutdown" } } }]);
+    announce(1, 2, 3);
+    setLimit(3);
+    expect(session.stopped).toBeUndefined();
+    setLimit(2);
+    expect(session.stopped).toBe("6/1");
+  });
+
   it("stays down until its limit changes if that is wanted", async () => {
     const { announce, session, speaker, config, status } = await limited({ limit: 2, action: "shutdown" });
     announce(1, 2, 3);
