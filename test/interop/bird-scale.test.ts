@@ -125,6 +125,6 @@ describe("a BIRD with 20,000 routes", () => {
     expect(router.complaints()).toEqual([]);
     const { kinds, complaints } = await router.capture.sentBy(node.address);
     expect(complaints).toEqual([]);
-    expect([...kinds.keys()].sort()).toEqual(["END-OF-RIB", "KEEPALIVE", "OPEN", "UPDATE"]);
+    expect([...kinds.keys()].sort()).toEqual(["END-OF-RIB", "KEEPALIVE", "OPEN", "ROUTE-REFRESH", "UPDATE"]);
   });
 });

@@ -76,6 +76,8 @@ function authenticationOf(key: TcpKey | undefined): PeerView["authentication"] {
 /** The last failure, and with it what the peer or we said when the session ended, which a failed dial must not hide. */
 function reasonOf({ lastReason, lastDown }: PeerStatus): string | null {
   if (lastReason === undefined) return null;
-  if (lastDown === undefined || lastDown.text === lastReason.text) return lastReason.text;
+  // What an operator did says by itself how the session ended.
+  const isSaid = lastReason.kind === "administrative" || lastDown?.text === lastReason.text;
+  if (lastDown === undefined || isSaid) return lastReason.text;
   return `${lastReason.text} (the session ended: ${lastDown.text})`;
 }
