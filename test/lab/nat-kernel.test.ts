@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync } from "node:fs";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../src/core/logger.ts";
 import { diffTable } from "../../src/nat/diff.ts";
 import { readTable } from "../../src/nat/listing.ts";
@@ -301,7 +301,8 @@ describe("a packet", () => {
       await bench.node.exec("nft", command);
     await expect(bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "10.99.0.1")).rejects.toThrow();
     await bench.node.exec("nft", "insert rule inet firewall input ip saddr 192.0.2.2 udp dport 4789 accept");
-    await bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "10.99.0.1");
+    // The neighbour that was asked for in vain may be asked for again only a second later.
+    await vi.waitFor(() => bench.world.exec("ping", "-n", "-c", "1", "-W", "1", "10.99.0.1"), patience);
   });
 });
 
