@@ -27,13 +27,19 @@ function day(): Record<string, Check<SoakCluster>> {
   const slotMs = (hours * hour) / all.length;
   const checks: Record<string, Check<SoakCluster>> = {};
   let first: Footprint | undefined;
+  /** MiB after each fault since our last start. */
+  let heap: number[] = [];
   all.forEach(({ title, run }, index) => {
     const beginMs = index * slotMs;
     checks[`${clock(beginMs)} ${title}`] = async (cluster, note) => {
       await quietUntil(cluster, beginMs);
       await run(cluster, note);
       // The agent has been restarted by the faults before.
-      if (index % (all.length / rounds) === ourFaults - 1) first = await cluster.agent.footprint();
+      const footprint = await cluster.agent.footprint();
+      heap.push(footprint.heapMiB);
+      if (index % (all.length / rounds) !== ourFaults - 1) return;
+      first = footprint;
+      heap = [];
     };
   });
   checks[`${clock(hours * hour)} the day ends, and the agent holds what it held after its last start`] = async (
@@ -45,6 +51,7 @@ function day(): Record<string, Check<SoakCluster>> {
     assert.ok(first !== undefined, "the agent was never looked at");
     note(`after its last start ${describe(first)}`);
     note(`in the end ${describe(last)}`);
+    note(`heap in MiB after each fault: ${heap.map((size) => size.toFixed(1)).join(" ")}`);
     for (const key of ["heapMiB", "residentMiB", "timers", "fileDescriptors"] as const)
       assert.ok(last[key] <= first[key] + tolerance[key], `${key} has grown from ${first[key]} to ${last[key]}`);
   };
