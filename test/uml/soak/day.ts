@@ -9,8 +9,11 @@ import { faults, ourFaults } from "./faults.ts";
 const hoursPerRound = 24;
 const hour = 3_600_000;
 
-/** What may be more at the end of the day: the collector's mood, and nothing that grows by the hour. */
-const tolerance: Footprint = { heapMiB: 2, residentMiB: 24, timers: 2, fileDescriptors: 2 };
+/**
+ * What may be more at the end of the day: the history of what happened, which has a bound, and code that runs for the first
+ * time; nothing that grows by the hour. The same faults in 3, 12 and 24 hours left 2.5 to 2.7 MiB.
+ */
+const tolerance: Footprint = { heapMiB: 4, residentMiB: 24, timers: 2, fileDescriptors: 2 };
 
 const hours = Number(process.env.CALIBIRD_SOAK_HOURS ?? "24");
 
