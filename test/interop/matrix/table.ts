@@ -3,6 +3,9 @@ import type { DaemonName } from "../support/daemons/daemon.ts";
 import { type Remark, remarks } from "./remarks.ts";
 import type { Scenario } from "./scenario.ts";
 
+/** How often a daemon may say something new in a run, which has some ten sessions with it. */
+const accidents = 3;
+
 /** What came of every check with every daemon, as docs/interop.md shows it. */
 export class ResultTable {
   readonly #daemons: readonly DaemonName[];
@@ -10,7 +13,8 @@ export class ResultTable {
   readonly #passed = new Set<string>();
   readonly #versions = new Map<DaemonName, string>();
   readonly #seen = new Map<Remark, number>();
-  readonly #unknown = new Set<string>();
+  /** Lines that nobody has looked into, by what they say but for their numbers. */
+  readonly #unknown = new Map<string, { readonly line: string; count: number }>();
   /** Of a daemon: kinds of capabilities. */
   readonly #offered = new Map<DaemonName, ReadonlySet<string>>();
 
@@ -29,9 +33,16 @@ export class ResultTable {
     this.#versions.set(daemon.name, await daemon.version());
     for (const line of daemon.complaints()) {
       const remark = remarks[daemon.name].find(({ pattern }) => pattern.test(line));
-      if (remark === undefined) this.#unknown.add(`${daemon.name}: ${line}`);
+      if (remark === undefined) this.#wonder(`${daemon.name}: ${line}`);
       else this.#seen.set(remark, (this.#seen.get(remark) ?? 0) + 1);
     }
+  }
+
+  #wonder(line: string): void {
+    const kind = line.replaceAll(/\d+/g, "N");
+    const known = this.#unknown.get(kind);
+    if (known === undefined) this.#unknown.set(kind, { line, count: 1 });
+    else known.count++;
   }
 
   /** Cells that are neither passed nor explained. */
@@ -52,14 +63,19 @@ export class ResultTable {
     );
   }
 
-  /** Complaints that nobody has looked into, and known ones that are not heard any more. */
+  /** Complaints that nobody has looked into and that are no accident: a busy machine may bring a daemon to say anything once. */
+  get unexplained(): string[] {
+    return [...this.#unknown.values()].filter(({ count }) => count > accidents).map(({ line }) => line);
+  }
+
+  /** All complaints that nobody has looked into, and known ones that were not heard in this run. */
   get surprises(): string[] {
     const missing = this.#daemons.flatMap((daemon) =>
       remarks[daemon].flatMap((remark) =>
         remark.isRare || this.#seen.has(remark) ? [] : [`${daemon} does not say any more: ${remark.text}`],
       ),
     );
-    return [...this.#unknown, ...missing];
+    return [...[...this.#unknown.values()].map(({ line, count }) => `${count} × new: ${line}`), ...missing];
   }
 
   /** How often each known complaint was heard. */
