@@ -1,7 +1,7 @@
 import { diagnosticText } from "../../bgp/bfd/packet.ts";
 import type { BfdService } from "../../bgp/bfd/service.ts";
 import type { BfdPeer, BfdStatus } from "../../bgp/bfd/types.ts";
-import type { BgpSpeaker, PeerConfig, PeerStatus } from "../../bgp/types.ts";
+import type { BfdWish, BgpSpeaker, PeerConfig, PeerStatus } from "../../bgp/types.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IpAddress } from "../../net/address.ts";
@@ -80,7 +80,7 @@ export class BfdPeering {
     const known = this.#watched.get(config.name)?.peer.localAddress;
     const localAddress = negotiated?.localAddress.toString() ?? known;
     if (localAddress === undefined || config.bfd === undefined) return;
-    this.#describe(config, localAddress).then(
+    this.#describe(config, config.bfd, localAddress).then(
       (peer) => {
         // It may be gone, or be another one by now.
         if (this.#options.speaker.peer(config.name)?.config !== config) return;
@@ -96,8 +96,7 @@ export class BfdPeering {
     );
   }
 
-  async #describe(config: PeerConfig, localAddress: string): Promise<BfdPeer> {
-    const { name, address, transport, bfd = { intervalMs: 300, multiplier: 3, hops: "auto" } } = config;
+  async #describe({ name, address, transport }: PeerConfig, bfd: BfdWish, localAddress: string): Promise<BfdPeer> {
     const device = transport?.device;
     const intervalUs = bfd.intervalMs * 1000;
     return {

@@ -41,7 +41,7 @@ export function withPeerOptions(config: PeerConfig, options: PeerOptions, realAs
     ...others,
     ...overridden,
     families: sessionFamilies,
-    ...(chosen !== undefined && chosen !== false && { addPath: perFamily(chosen) }),
+    ...(chosen && { addPath: perFamily(chosen) }),
     ...(maxPrefix !== undefined && { maxPrefix: perFamily(maxPrefix) }),
     ...(Object.keys(treated).length > 0 && { treatment: treated }),
   };
