@@ -46,13 +46,13 @@ async function tables(): Promise<string[]> {
   return (await agents.succeed("n1", "nft", "list", "tables")).trim().split("\n");
 }
 
-/** What of the node's kernel the command may touch; IPv6 addresses of links come a while after the links. */
+/**
+ * What of the node's kernel the command may touch; IPv6 addresses of links come a while after the links, and the kernel
+ * marks the routes of a tunnel whose agent was killed as `linkdown` when it gets round to it.
+ */
 async function everything(): Promise<string[]> {
-  return [
-    ...(await agents.succeed("n1", "ip", "-4", "route", "show", "table", "all")).split("\n").sort(),
-    ...(await devices()),
-    ...(await tables()),
-  ];
+  const routes = await agents.succeed("n1", "ip", "-4", "route", "show", "table", "all");
+  return [...routes.replaceAll(" linkdown", "").split("\n").sort(), ...(await devices()), ...(await tables())];
 }
 
 /** What is there and is not ours. */
