@@ -2,6 +2,13 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Family } from "./packet/family.ts";
 import type { NegotiatedSession, PeerConfig } from "./types.ts";
 
+/**
+ * How long after its session is there we wait for the End-of-RIB of a peer that RFC 4724 §4.1 does not have us wait for. FRR,
+ * OpenBGPD and ExaBGP say that they restart in every OPEN, and have routes nevertheless that are only a moment away. Two
+ * speakers that do restart wait for each other's End-of-RIB for so long and no longer.
+ */
+const courtesyMs = 5_000;
+
 /** A configured peer as far as convergence goes. */
 export interface ConvergingPeer {
   readonly config: PeerConfig;
@@ -15,17 +22,23 @@ export interface ConvergingPeer {
  * the deferral of RFC 4724 §4.1 ends; after a cold start it just says that the picture is complete.
  */
 export class InitialConvergence {
+  readonly #clock: Clock;
   readonly #restarting: boolean;
+  readonly #onTimeout: () => void;
   readonly #timer: Timer;
+  /** Of peers that are waited for only briefly. */
+  readonly #courtesies = new Map<string, { readonly timer: Timer; over: boolean }>();
   #reached = false;
 
-  /** `onTimeout` is called when the time for it is over; then `reached` is true. */
+  /** `onTimeout` is called when a time is over and `evaluate` may have a new answer, or `reached` is true. */
   constructor(
     clock: Clock,
     options: { readonly restarting: boolean; readonly deferralSec: number },
     onTimeout: () => void,
   ) {
+    this.#clock = clock;
     this.#restarting = options.restarting;
+    this.#onTimeout = onTimeout;
     this.#timer = clock.setTimer(options.deferralSec * 1000, () => {
       this.#reached = true;
       onTimeout();
@@ -39,7 +52,10 @@ export class InitialConvergence {
   /** Looks at all configured peers; true if this ends the wait. */
   evaluate(peers: Iterable<ConvergingPeer>): boolean {
     if (this.#reached) return false;
-    for (const peer of peers) if (!this.#isDone(peer)) return false;
+    let waiting = 0;
+    // All of them, since a courtesy begins when its peer is first seen.
+    for (const peer of peers) if (!this.#isDone(peer)) waiting++;
+    if (waiting > 0) return false;
     this.#reached = true;
     this.stop();
     return true;
@@ -47,15 +63,29 @@ export class InitialConvergence {
 
   stop(): void {
     this.#timer.cancel();
+    for (const { timer } of this.#courtesies.values()) timer.cancel();
   }
 
   #isDone({ config, negotiated, endOfRibReceived }: ConvergingPeer): boolean {
     if (config.shutdown !== undefined) return true;
-    // RFC 4724 §4.1: peers without the capability, and those that restart themselves, are not waited for.
+    // RFC 4724 §4.1: peers without the capability, and those that restart themselves, are not waited for to the end.
     if (this.#restarting && config.gracefulRestart === undefined) return true;
     if (negotiated === undefined) return false;
     const { gracefulRestart, families } = negotiated;
-    if (this.#restarting && (gracefulRestart === undefined || gracefulRestart.restarting)) return true;
-    return families.every((family) => endOfRibReceived.has(family));
+    if (families.every((family) => endOfRibReceived.has(family))) return true;
+    return this.#restarting && gracefulRestart?.restarting !== false && this.#courtesyIsOver(config.name);
+  }
+
+  /** A peer has one, so that nobody who comes and goes is waited for again and again. */
+  #courtesyIsOver(peer: string): boolean {
+    const known = this.#courtesies.get(peer);
+    if (known !== undefined) return known.over;
+    const timer = this.#clock.setTimer(courtesyMs, () => {
+      courtesy.over = true;
+      this.#onTimeout();
+    });
+    const courtesy = { timer, over: false };
+    this.#courtesies.set(peer, courtesy);
+    return false;
   }
 }

@@ -98,6 +98,12 @@ export class BirdLab {
     writeFileSync(join(this.#folder, "secrets", name, key), `${password}\n`);
   }
 
+  networkNamespaceOf(machine: string): string {
+    const view = this.#lab.nodes.find(({ name }) => name === machine);
+    if (view === undefined) throw new Error(`there is no machine ${machine}`);
+    return view.networkNamespace;
+  }
+
   /** Runs a program on a machine to its end, or to that of the lab. */
   run(machine: string, argv: readonly string[]): Promise<ProgramResult> {
     return this.#lab.exec(machine, argv);

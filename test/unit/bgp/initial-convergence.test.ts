@@ -115,16 +115,64 @@ describe("a speaker that restarts", () => {
     expect(speaker.convergences).toBe(1);
   });
 
-  it("waits neither for peers that restart themselves nor for those without the capability", async () => {
-    const speaker = await startSpeaker([peerOf(1), peerOf(2), peerOf(3, {}), peerOf(4)], restarting);
-    speaker.session("peer-1").up(capable(true));
-    speaker.session("peer-2").up();
-    speaker.session("peer-4").up(capable());
+  it.each([
+    ["says that it restarts, too,", capable(true)],
+    ["has no graceful restart", {}],
+  ] as const)("waits five seconds for End-of-RIB of a peer that %s", async (_what, offer) => {
+    const speaker = await startSpeaker([peerOf(1), peerOf(2)], restarting);
+    const [one, two] = [speaker.session("peer-1"), speaker.session("peer-2")];
+    one.up(capable());
+    one.endOfRib();
+    two.up(offer);
+    speaker.settle();
+    speaker.clock.advance(4_999);
+    two.announce("10.2.0.0/26", attributesOf());
     speaker.settle();
     expect(speaker.convergences).toBe(0);
-    speaker.session("peer-4").endOfRib();
+    speaker.clock.advance(1);
     speaker.settle();
     expect(speaker.convergences).toBe(1);
-    expect(speaker.session("peer-1").log).toEqual(["EoR"]);
+    expect(speaker.changes.map(({ prefix }) => prefix.toString())).toEqual(["10.2.0.0/26"]);
+    expect(speaker.clock.pendingTimers).toBe(0);
+  });
+
+  it("does not wait longer than to the End-of-RIB of such a peer", async () => {
+    const speaker = await startSpeaker([peerOf(1)], restarting);
+    const one = speaker.session("peer-1");
+    one.up(capable(true));
+    speaker.settle();
+    one.announce("10.2.0.0/26", attributesOf());
+    one.endOfRib();
+    speaker.settle();
+    expect(speaker.convergences).toBe(1);
+    expect(speaker.changes).toHaveLength(1);
+    expect(speaker.clock.pendingTimers).toBe(0);
+  });
+
+  it("waits for such a peer once, however often it comes and goes", async () => {
+    const speaker = await startSpeaker([peerOf(1), peerOf(2)], restarting);
+    const two = speaker.session("peer-2");
+    two.up(capable(true));
+    speaker.settle();
+    speaker.clock.advance(5_000);
+    two.down();
+    two.up(capable(true));
+    speaker.settle();
+    expect(speaker.convergences).toBe(0);
+    const one = speaker.session("peer-1");
+    one.up(capable());
+    one.endOfRib();
+    speaker.settle();
+    expect(speaker.convergences).toBe(1);
+  });
+
+  it("does not wait for a peer that graceful restart is not offered to", async () => {
+    const speaker = await startSpeaker([peerOf(1), peerOf(3, {})], restarting);
+    const one = speaker.session("peer-1");
+    one.up(capable());
+    one.endOfRib();
+    speaker.settle();
+    expect(speaker.convergences).toBe(1);
+    expect(one.log).toEqual(["EoR"]);
   });
 });
