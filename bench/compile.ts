@@ -6,7 +6,16 @@ import type { Programs } from "./contenders/contender.ts";
 /** The C programs and their sources. */
 const native = {
   neighbours: [
-    ...["main", "scenario-table", "scenario-churn", "scenario-clients", "scenario-kernel", "session", "gauges"],
+    ...[
+      "main",
+      "scenario-table",
+      "scenario-churn",
+      "scenario-clients",
+      "scenario-kernel",
+      "scenario-cluster",
+      "session",
+      "gauges",
+    ],
     ...["fib-monitor", "encode", "table", "base"],
   ],
   "null-relay": ["null-relay", "encode", "table", "base"],

@@ -2,16 +2,13 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { systemClock } from "../src/core/clock.ts";
-import type { Datastore, Operation } from "../src/datastore/datastore.ts";
+import type { Datastore } from "../src/datastore/datastore.ts";
 import { openEmbeddedDatastore } from "../src/datastore/embedded/open.ts";
 import { ResourceClient } from "../src/datastore/resource-client.ts";
-import { newBlock } from "../src/ipam/block.ts";
-import { encodeAffinity, encodeBlock } from "../src/ipam/codec.ts";
-import { affinityKey, blockKey } from "../src/ipam/keys.ts";
 import { IpAddress } from "../src/net/address.ts";
-import { Prefix } from "../src/net/prefix.ts";
 import { vtepMacAddress } from "../src/vxlan/mac-address.ts";
 import { batch, buildArena } from "./arena.ts";
+import { applyPool, blockOf, nodeName, writeBlocks } from "./cluster-data.ts";
 import { agentCommand, writeNeighbours } from "./contenders/calibird.ts";
 import { makeFolder, type RunOptions } from "./measure.ts";
 import { NeighbourProgram, type Values } from "./neighbour-program.ts";
@@ -21,25 +18,12 @@ import { NamespaceProcess } from "./processes.ts";
 import { flipNodes } from "./scenarios.ts";
 import { Scope } from "./scope.ts";
 
-/** Blocks as the program `neighbours` announces them: /26 from 10.128.0.0 on, those of a node side by side. */
-const firstBlock = IpAddress.parse("10.128.0.0").w0;
-const blockBits = 6;
-const pool = { name: "pods", cidr: "10.128.0.0/10" } as const;
 const reflector: Neighbour = { address: "10.0.0.2", as: testedAs, role: "sender" };
 
 /** Where the pings come from and go to; the target is in the first block of the first node. */
 const pingSource = "192.0.2.1";
 const pingTarget = "10.128.0.2";
 const pingIntervalSec = 0.002;
-
-/** A datastore takes so many operations at once. */
-const operationsPerTransaction = 128;
-
-const nodeName = (index: number) => `remote-${index}`;
-
-function blockOf(index: number): Prefix {
-  return Prefix.of(IpAddress.v4(firstBlock + index * 2 ** blockBits), 32 - blockBits);
-}
 
 /** The address of a node's VXLAN device: the second of its first block. */
 function vtepOf(node: number, blocksPerNode: number): string {
@@ -49,9 +33,9 @@ function vtepOf(node: number, blocksPerNode: number): string {
 /** A cluster of many nodes that have all blocks, and one that has none: the one that is measured. */
 async function writeCluster(datastore: Datastore, client: ResourceClient, blocksPerNode: number): Promise<void> {
   await writeNeighbours(client, [reflector]);
-  await editPool(client, "Never");
-  const operations: Operation[] = [];
-  for (let node = 0; node < flipNodes; node++) {
+  await applyPool(client, { vxlanMode: "Never" });
+  const nodes = Array.from({ length: flipNodes }, (_, node) => node);
+  for (const node of nodes)
     await client.apply({
       apiVersion: "projectcalico.org/v3",
       kind: "Node",
@@ -62,24 +46,8 @@ async function writeCluster(datastore: Datastore, client: ResourceClient, blocks
         vxlanTunnelMACAddr: vtepMacAddress(nodeName(node)),
       },
     });
-    for (let index = node * blocksPerNode; index < (node + 1) * blocksPerNode; index++) {
-      const block = blockOf(index);
-      const stored = newBlock(block, nodeName(node), systemClock.wallMs());
-      operations.push({ type: "put", key: blockKey(block), value: encodeBlock(stored) });
-      operations.push({ type: "put", key: affinityKey(nodeName(node), block), value: encodeAffinity("confirmed") });
-    }
-  }
-  for (let start = 0; start < operations.length; start += operationsPerTransaction)
-    await datastore.transact({ compares: [], success: operations.slice(start, start + operationsPerTransaction) });
-}
-
-async function editPool(client: ResourceClient, vxlanMode: "Never" | "Always"): Promise<void> {
-  await client.apply({
-    apiVersion: "projectcalico.org/v3",
-    kind: "IPPool",
-    metadata: { name: pool.name },
-    spec: { cidr: pool.cidr, blockSize: 32 - blockBits, ipipMode: "Never", vxlanMode, natOutgoing: false },
-  });
+  const owner = (node: number) => ({ node: nodeName(node), first: node * blocksPerNode, count: blocksPerNode });
+  await writeBlocks(datastore, nodes.map(owner));
 }
 
 /** Makes the outside answer pings as the first node, by the tunnel and without it. */
@@ -125,7 +93,7 @@ export async function measureModeFlip({ programs, size, signal }: RunOptions): P
     ] as const) {
       neighbours.tell(`${phase} ${device}`);
       await neighbours.said("armed");
-      await editPool(client, vxlanMode);
+      await applyPool(client, { vxlanMode });
       await neighbours.said("settled");
     }
     const { sent, lost } = readPings(await pings.end(), pingIntervalSec);

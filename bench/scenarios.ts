@@ -231,5 +231,34 @@ export const tunnelThroughput: Scenario = {
   compared: [],
 };
 
+/** Blocks of each node of the large cluster. */
+export const blocksPerNode = 4;
+
+/** With how many of so many other nodes the measured one has sessions. */
+export function peersOf(nodes: number): number {
+  return Math.ceil(nodes * 0.4);
+}
+
+export const cluster: Scenario = {
+  name: "cluster",
+  about:
+    `the agent's start among so many nodes with ${blocksPerNode} blocks each, of which a selector makes two in five its peers; ` +
+    "then edits of the pool, to the last session that they change",
+  sizeName: "nodes",
+  sizes: [5000],
+  product: "agent",
+  parts: [],
+  columns: [
+    seconds("start_s", "started"),
+    seconds("start_settled_cpu_s", "CPU"),
+    seconds("withdraw_s", "withdrawn"),
+    seconds("withdraw_cpu_s", "CPU"),
+    seconds("announce_s", "announced"),
+    seconds("announce_cpu_s", "CPU"),
+    memory("all_peak_mib"),
+  ],
+  compared: [],
+};
+
 /** All scenarios, in the order in which they run. */
-export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip, tunnelThroughput];
+export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip, cluster, tunnelThroughput];

@@ -11,13 +11,14 @@ static const struct { const char *name; void (*run)(void); } scenarios[] = {
   { "full-table", run_full_table }, { "reflector", run_reflector }, { "switch-over", run_switch_over },
   { "mesh-node", run_mesh_node },   { "connect", run_connect },     { "memory", run_memory },
   { "churn", run_churn },           { "to-kernel", run_to_kernel }, { "mode-flip", run_mode_flip },
+  { "cluster", run_cluster },
 };
 
 /* Options with a number. */
 static const struct { const char *name; uint32_t *value; } numbers[] = {
   { "--prefixes", &options.prefixes }, { "--clients", &options.clients }, { "--per-client", &options.per_client },
   { "--senders", &options.senders },   { "--rate", &options.rate },       { "--seconds", &options.seconds },
-  { "--local-as", &local_as },
+  { "--local-as", &local_as },         { "--nodes", &options.nodes },
 };
 
 static const struct { const char *name; bool *value; } switches[] = {

@@ -6,7 +6,7 @@
 #include "session.h"
 
 struct options {
-  uint32_t prefixes, clients, per_client, senders, rate, seconds;
+  uint32_t prefixes, nodes, clients, per_client, senders, rate, seconds;
   /* One prefix per UPDATE. */
   bool single;
   /* Only announcements: a relay knows no withdrawals. */
@@ -37,5 +37,6 @@ void run_mesh_node(void);
 void run_connect(void);
 void run_to_kernel(void);
 void run_mode_flip(void);
+void run_cluster(void);
 
 #endif

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { measureCluster } from "../../bench/cluster.ts";
 import { compileNative, programsOf } from "../../bench/compile.ts";
 import type { Programs } from "../../bench/contenders/contender.ts";
 import { contendersOf, daemons } from "../../bench/contenders/index.ts";
 import { measure, type RunOptions } from "../../bench/measure.ts";
 import { measureModeFlip } from "../../bench/mode-flip.ts";
-import { modeFlip, neighbourScenarios, type Scenario, tunnelThroughput } from "../../bench/scenarios.ts";
+import { cluster, modeFlip, neighbourScenarios, type Scenario, tunnelThroughput } from "../../bench/scenarios.ts";
 import { carriers, measureThroughput } from "../../bench/tunnel-throughput.ts";
 
 let programs: Programs;
@@ -66,6 +67,11 @@ describe("the benchmark measures, side by side,", () => {
     const values = await measureModeFlip(optionsFor(200));
     context.expect(shown(modeFlip, values)).toEqual(modeFlip.columns.map(({ key }) => key));
     context.expect(values).toMatchObject({ lost: 0 });
+  });
+
+  it.concurrent("a large cluster, in which an edit reaches all neighbours", async (context) => {
+    const values = await measureCluster(optionsFor(10));
+    context.expect(shown(cluster, values)).toEqual(cluster.columns.map(({ key }) => key));
   });
 
   it.concurrent.for(carriers)("the throughput of $label", async (carrier, context) => {
