@@ -88,7 +88,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     random,
     protocol: config.routeProtocol,
     ...(config.takeoverProtocols !== undefined && { takeover: config.takeoverProtocols }),
-    onStatusChange: (changes) => {
+    onStatusChange: (changed) => {
+      // Looking at what changed costs more than writing it.
+      if (!ipipRoutes.isFollowed && !udpRoutes.isFollowed && !events.isWatched) return;
+      const changes = [...changed];
       ipipRoutes.haveChanged(changes);
       udpRoutes.haveChanged(changes);
       for (const change of changes) events.publish("route", () => source.routeChange(change));

@@ -11,6 +11,10 @@ export class EventHub {
     return () => this.#subscribers.delete(subscriber);
   }
 
+  get isWatched(): boolean {
+    return this.#subscribers.size > 0;
+  }
+
   /** `data` is only computed if somebody watches; nothing is sent if it is undefined, for what is gone by now. */
   publish(event: string, data: () => unknown): void {
     if (this.#subscribers.size === 0) return;

@@ -34,7 +34,7 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   await checkNoLiveBird(config);
   const nodeName = resolveNodeName(config.nodeName, config.stateDir);
 
-  const netlink = await openNetlink({ logger, onFailure: options.onFailure });
+  const netlink = await openNetlink({ logger, hidesOwnRouteChanges: true, onFailure: options.onFailure });
   cleanups.add("netlink", () => netlink.close());
   const addresses = new LocalAddresses(netlink, clock, logger);
   await addresses.start();

@@ -35,8 +35,8 @@ export interface FibOptions {
   readonly takeover?: readonly number[];
   /** 0 ≤ x < 1, for the jitter of the periodic comparison. */
   readonly random?: () => number;
-  /** Called after each batch with every status that changed meanwhile. */
-  readonly onStatusChange?: (changes: readonly StatusChange[]) => void;
+  /** Called after each batch with every status that changed meanwhile; one that nobody looks at costs nothing. */
+  readonly onStatusChange?: (changes: Iterable<StatusChange>) => void;
   /** Called when answers of `interfaceTo` may have changed, once for all events of a moment. */
   readonly onReachabilityChange?: () => void;
 }
@@ -58,7 +58,7 @@ export class Fib {
   readonly #netlink: Netlink;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
-  readonly #onStatusChange: (changes: readonly StatusChange[]) => void;
+  readonly #onStatusChange: (changes: Iterable<StatusChange>) => void;
   readonly #onReachabilityChange: () => void;
   #reachabilityTold = true;
   readonly #links = new LinkTable();
@@ -96,7 +96,7 @@ export class Fib {
       table: this.#table,
       nextHops: this.#nextHops,
       writer: this.#writer,
-      onChange: (changes) => this.#report(changes),
+      onChange: (changes) => this.#onStatusChange(this.#statusChanges(changes)),
       requestDump: () => this.#resync.request(),
     });
   }
@@ -207,11 +207,9 @@ export class Fib {
     };
   }
 
-  #report(changed: readonly EntryChange[]): void {
-    const changes: StatusChange[] = [];
+  *#statusChanges(changed: readonly EntryChange[]): IterableIterator<StatusChange> {
     for (const [prefix, entry] of changed)
-      changes.push(entry === undefined ? { prefix } : { prefix, status: this.#statusOf(prefix, entry) });
-    this.#onStatusChange(changes);
+      yield entry === undefined ? { prefix } : { prefix, status: this.#statusOf(prefix, entry) };
   }
 
   #tableChanged(

@@ -340,9 +340,10 @@ export class Reconciler {
     return (entry.repairs?.holdUntilMs ?? nowMs) <= nowMs;
   }
 
-  #conclude({ step, failure }: Outcome): void {
+  #conclude({ step, failure, isDisturbed }: Outcome): void {
     const { prefix } = step;
     const disturbed = this.#disturbed.delete(prefix);
+    if (isDisturbed) this.#requestDump();
     if (failure !== undefined) {
       const { state, reason } = refusal(failure);
       this.#retryLater(prefix, state, reason);

@@ -21,6 +21,8 @@ export interface Step {
 export interface Outcome {
   readonly step: Step;
   readonly failure?: Failure;
+  /** Others wrote the prefix before the answer came, perhaps before the kernel dealt with the step and perhaps after. */
+  readonly isDisturbed: boolean;
 }
 
 interface Flight {
@@ -28,14 +30,17 @@ interface Flight {
   readonly remove: readonly KernelRoute[];
   /** The kernel's own notice of the change has come before the answer to the request. */
   echoed: boolean;
+  /** Somebody else's change was told meanwhile. */
+  isDisturbed: boolean;
 }
 
 /**
  * Carries plans to the kernel and enters what it acknowledged into the table.
  *
- * Answers and events come by different sockets. If the event of a write has been seen when its answer arrives, the table
- * knows more than the answer does (somebody may have changed the route since) and the answer leaves it alone; otherwise
- * the answer goes in first and the event will find nothing left to change.
+ * Answers and events come by different sockets, and the events of our own writes may be hidden. If the event of a write has
+ * been seen when its answer arrives, the table knows more than the answer does (somebody may have changed the route since)
+ * and the answer leaves it alone; otherwise the answer goes in first and the event, if there is one, will find nothing left
+ * to change. Somebody else's event that comes before the answer may tell of a change before ours or after it.
  */
 export class Writer {
   readonly #netlink: Netlink;
@@ -56,9 +61,9 @@ export class Writer {
   observe(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
     const flight = this.#flights.get(event.route.destination);
     if (flight === undefined) return;
-    if (event.action === "new" && flight.write !== undefined && sameRoute(event.route, flight.write))
-      flight.echoed = true;
-    if (event.action === "delete" && flight.remove.some((route) => sameRoute(event.route, route))) flight.echoed = true;
+    const asked = event.action === "delete" ? flight.remove : flight.write === undefined ? [] : [flight.write];
+    if (asked.some((route) => sameRoute(event.route, route))) flight.echoed = true;
+    else flight.isDisturbed = true;
   }
 
   /** Sends all steps in one batch, at most one step per prefix. Rejects only if netlink itself is gone. */
@@ -67,7 +72,7 @@ export class Writer {
     const owners: Step[] = [];
     for (const step of steps) {
       const { write, remove } = step.plan;
-      this.#flights.set(step.prefix, { write: write?.route, remove, echoed: false });
+      this.#flights.set(step.prefix, { write: write?.route, remove, echoed: false, isDisturbed: false });
       const wanted: NetlinkRequest[] = write === undefined ? remove.map((route) => deletionOf(route)) : [write];
       for (const request of wanted) {
         requests.push(request);
@@ -88,7 +93,8 @@ export class Writer {
       }
       return steps.map((step) => {
         const failure = failures.get(step);
-        return failure === undefined ? { step } : { step, failure };
+        const isDisturbed = this.#flights.get(step.prefix)?.isDisturbed ?? false;
+        return { step, isDisturbed, ...(failure !== undefined && { failure }) };
       });
     } finally {
       for (const step of steps) this.#flights.delete(step.prefix);

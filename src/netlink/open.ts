@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type Logger, silentLogger } from "../core/logger.ts";
 import { createEventFd } from "../sys/libc.ts";
-import { enableNetlinkOption, netlinkOption, openRouteSocket } from "../sys/netlink-socket.ts";
+import { enableNetlinkOption, hideRouteChanges, netlinkOption, openRouteSocket, portIdOf } from "../sys/netlink-socket.ts";
 import { DirectLink } from "./direct-link.ts";
 import { NetlinkError } from "./errors.ts";
 import { KernelNetlink } from "./kernel-netlink.ts";
@@ -22,6 +22,11 @@ export interface DirectNetlinkOptions {
 }
 
 export interface NetlinkOptions extends DirectNetlinkOptions {
+  /**
+   * Tell of no route changes that were asked for through this Netlink: whoever asked gets answers, and at a node with a
+   * full table these events cost as much as the writes. Default: tell of all.
+   */
+  readonly hidesOwnRouteChanges?: boolean;
   readonly logger?: Logger;
   /** Called once if the worker ends by itself: this Netlink is of no use any more, and its events have stopped. */
   readonly onFailure?: (error: NetlinkError) => void;
@@ -38,6 +43,7 @@ export async function openNetlink(options: NetlinkOptions = {}): Promise<Netlink
   const { namespace, logger = silentLogger } = options;
   const entryPoint = findWorker();
   const setup = openInside(options, openDescriptors);
+  if (options.hidesOwnRouteChanges === true) hideRouteChanges(setup.monitorFd, portIdOf(setup.requestFd));
   const subscriptions = new Subscriptions(logger);
   // Without execArgv a loader of the main thread would have to work in the worker too.
   const worker = new Worker(entryPoint, { name: "netlink", workerData: setup, execArgv: [] });

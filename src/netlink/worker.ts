@@ -36,9 +36,13 @@ function run(port: MessagePort, setup: WorkerSetup): void {
 
   function perform(command: Exclude<WorkerCommand, { kind: "close" }>): void {
     switch (command.kind) {
-      case "batch":
-        report({ kind: "batch", id: command.id, outcome: requests.exchange(command.bytes, command.lastSequence) });
+      case "batch": {
+        const outcome = requests.exchange(command.bytes, command.lastSequence);
+        // What others did before this batch is told before its answer; what is told later happened after it.
+        monitor.drain();
+        report({ kind: "batch", id: command.id, outcome });
         break;
+      }
       case "query": {
         const outcome = requests.query(command.bytes, command.sequence, () => monitor.drain());
         const chunks = outcome.kind === "answered" ? outcome.chunks.map(({ buffer }) => buffer) : [];

@@ -21,6 +21,7 @@ const native = {
   connect: libc.func("int connect(int fd, uint8_t *address, uint32_t length)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
   getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)"),
+  getsockname: libc.func("int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)"),
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   ioctl: libc.func("int ioctl(int fd, unsigned long request, uint8_t *argument)"),
@@ -127,6 +128,13 @@ export function connectSocket(fd: number, address: Uint8Array): void {
   check("connect", `file descriptor ${fd}`, () => native.connect(fd, address, address.length));
 }
 
+/** getsockname(2): the first `octets` octets of the socket's own sockaddr. Throws SyscallError. */
+export function socketName(fd: number, octets: number): Uint8Array {
+  const address = new Uint8Array(octets);
+  check("getsockname", `file descriptor ${fd}`, () => native.getsockname(fd, address, [octets]));
+  return address;
+}
+
 const AF_INET = 2;
 /** Longest binary form of an address: struct in6_addr. */
 const ADDRESS_BYTES = 16;
@@ -143,6 +151,26 @@ export function parseAddress(family: number, text: string): Uint8Array {
 export function setSocketOption(fd: number, level: number, option: number, value: Uint8Array): void {
   const subject = `option ${level}/${option} of file descriptor ${fd}`;
   check("setsockopt", subject, () => native.setsockopt(fd, level, option, value, value.length));
+}
+
+/**
+ * setsockopt(2) of an option whose value is a struct of a 16-bit count and a pointer to `elements`, such as sock_fprog. Throws
+ * SyscallError.
+ */
+export function setSocketOptionArray(
+  fd: number,
+  level: number,
+  option: number,
+  count: number,
+  elements: Uint8Array,
+): void {
+  const value = new Uint8Array(2 * POINTER_BYTES);
+  const view = new DataView(value.buffer);
+  view.setUint16(0, count, hostIsLittleEndian);
+  const pointer = BigInt(koffi.address(elements));
+  if (POINTER_BYTES === 8) view.setBigUint64(POINTER_BYTES, pointer, hostIsLittleEndian);
+  else view.setUint32(POINTER_BYTES, Number(pointer), hostIsLittleEndian);
+  setSocketOption(fd, level, option, value);
 }
 
 /** getsockopt(2) of an option that is an int. Throws SyscallError. */

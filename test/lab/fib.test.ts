@@ -36,7 +36,7 @@ afterEach(async () => {
 });
 
 async function netlinkOf(options: Partial<NetlinkOptions> = {}): Promise<Netlink> {
-  const netlink = await openNetlink({ namespace: { path: node.path }, ...options });
+  const netlink = await openNetlink({ namespace: { path: node.path }, hidesOwnRouteChanges: true, ...options });
   cleanup.push(() => netlink.close());
   return netlink;
 }

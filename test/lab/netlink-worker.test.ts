@@ -231,6 +231,33 @@ describe("subscribe", () => {
     expect(seen.size).toBe(100_000);
   });
 
+  test("leaves out own route changes where they are not wanted, and nothing else", async () => {
+    const { name, netlink } = await openWithVeth({ hidesOwnRouteChanges: true });
+    const events: NetlinkEvent[] = [];
+    await netlink.subscribe(["link", "address", "route"], (batch) => events.push(...batch));
+    const routesSeen = (action: "new" | "delete") =>
+      events.flatMap((event) =>
+        event.type === "route" && event.action === action ? [String(event.route.destination)] : [],
+      );
+    await succeed(netlink, { op: "route-add", route: numbered(1) }, { op: "route-replace", route: numbered(1) });
+    await succeed(netlink, { op: "route-delete", key: numbered(1), protocol: 202 });
+    await succeed(netlink, { op: "route-add", route: numbered(2) });
+    ip(name, "route", "add", "10.7.0.0/24", "via", "10.0.0.6", "proto", "202");
+    ip(name, "route", "del", numbered(2).destination.toString());
+    await succeed(netlink, { op: "link-set", link: "b", change: { mtu: 1_400 } });
+    await until(() => events.some((event) => event.type === "link" && event.link.mtu === 1_400));
+    expect(routesSeen("new")).toEqual(["10.7.0.0/24"]);
+    expect(routesSeen("delete")).toEqual([numbered(2).destination.toString()]);
+    // What the kernel does by itself because of a request is no route change that was asked for.
+    const index = (await netlink.links()).find((link) => link.name === "a")?.index ?? 0;
+    const address = IpAddress.parse("10.8.0.1");
+    await succeed(netlink, {
+      op: "address-replace",
+      address: { interfaceIndex: index, address, prefixLength: 24, scope: "universe" },
+    });
+    await until(() => routesSeen("new").includes("10.8.0.0/24"));
+  });
+
   test("tells of an overrun when events were lost, and goes on afterwards", async () => {
     const { netlink } = await openWithVeth({ receiveBufferBytes: 4_096 });
     const events: NetlinkEvent[] = [];

@@ -25,6 +25,11 @@ export class TunnelRouteFeed {
     this.willBeWritten([...known].map(({ route }) => route));
   }
 
+  /** Whether anybody wants to know. */
+  get isFollowed(): boolean {
+    return this.#follower !== undefined;
+  }
+
   /** These routes are about to be given to the kernel. */
   willBeWritten(routes: readonly DesiredRoute[]): void {
     if (this.#follower === undefined) return;
