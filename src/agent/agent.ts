@@ -10,6 +10,7 @@ import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
+import { datastoreView } from "./api/datastore-view.ts";
 import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
 import type { ClusterCache, ClusterChanges } from "./cluster-cache.ts";
@@ -269,8 +270,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       asNumber: ownAsNumber(cluster, nodeName),
       routerId: identifier,
       startedAtMs,
-      datastorePath: config.embeddedPath,
-      datastoreReachable: datastore.reachable,
+      datastore: datastoreView(datastore),
       converged,
       problems: [
         ...cluster.problems,

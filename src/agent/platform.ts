@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Datastore } from "../datastore/datastore.ts";
-import { openEmbeddedDatastore } from "../datastore/embedded/open.ts";
+import type { DescribedDatastore } from "../datastore/datastore.ts";
+import { openDatastore } from "../datastore/open.ts";
 import { ResourceClient } from "../datastore/resource-client.ts";
 import { enableForwarding } from "../endpoint/forwarding.ts";
 import { openNetlink } from "../netlink/open.ts";
 import { checkNotServed } from "./api/unix-server.ts";
 import type { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
+import { datastoreConnection } from "./config/datastore-settings.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
@@ -20,7 +21,7 @@ export interface Platform {
   readonly nodeName: string;
   readonly netlink: Awaited<ReturnType<typeof openNetlink>>;
   readonly addresses: LocalAddresses;
-  readonly datastore: Datastore;
+  readonly datastore: DescribedDatastore;
   readonly client: ResourceClient;
   readonly cluster: ClusterCache;
   readonly ownAddresses: OwnAddresses;
@@ -42,7 +43,7 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   enableForwarding();
 
   giveUp.throwIfAborted();
-  const datastore = await openEmbeddedDatastore({ path: config.embeddedPath, clock, logger, random });
+  const datastore = await openDatastore(datastoreConnection(config), { clock, logger, random });
   cleanups.add("datastore", () => datastore.close());
   const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
   const cluster = new ClusterCache({ datastore, clock, logger });

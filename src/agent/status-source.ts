@@ -9,6 +9,7 @@ import { peerView } from "./api/peer-view.ts";
 import { routeView } from "./api/route-view.ts";
 import type {
   BlockView,
+  DatastoreView,
   ExplainView,
   HistoryView,
   IpipView,
@@ -34,8 +35,7 @@ export interface NodeFacts {
   readonly asNumber: number;
   readonly routerId: number;
   readonly startedAtMs: number;
-  readonly datastorePath: string;
-  readonly datastoreReachable: boolean;
+  readonly datastore: DatastoreView;
   readonly converged: boolean;
   readonly problems: readonly string[];
   readonly pods: number;
@@ -115,7 +115,7 @@ export class StatusSource {
       asNumber: facts.asNumber,
       routerId: IpAddress.v4(facts.routerId).toString(),
       startedAt: new Date(facts.startedAtMs).toISOString(),
-      datastore: { kind: "embedded", path: facts.datastorePath, reachable: facts.datastoreReachable },
+      datastore: facts.datastore,
       converged: facts.converged,
       problems: [...facts.problems, ...routeProblems(routes)],
       blocks: this.blocks(),

@@ -37,11 +37,13 @@ function registerAgentCommand(parent: Command): void {
     .command("agent")
     .description("run the agent of this node in the foreground")
     .option("--config <file>", `configuration file (default: ${defaultConfigFile} if it exists)`);
-  for (const setting of settings)
-    command.addOption(new Option(`--${setting.flag} <${setting.placeholder}>`, setting.help));
+  const flagged = settings.flatMap(({ key, flag, placeholder, help }) =>
+    flag === undefined ? [] : [{ key, flag, placeholder, help }],
+  );
+  for (const { flag, placeholder, help } of flagged) command.addOption(new Option(`--${flag} <${placeholder}>`, help));
   command.action(async (options: Record<string, string | undefined>) => {
     const { runAgent } = await import("../agent/run.ts");
-    const flags = Object.fromEntries(settings.map((setting) => [setting.key, options[camelCase(setting.flag)]]));
+    const flags = Object.fromEntries(flagged.map(({ key, flag }) => [key, options[camelCase(flag)]]));
     const status = await runAgent({
       flags,
       environment: process.env,

@@ -1,4 +1,11 @@
-import type { IpipView, NodeStatusView, PacketCountsView, PeerView, UdpTunnelView } from "../agent/api/views.ts";
+import type {
+  DatastoreView,
+  IpipView,
+  NodeStatusView,
+  PacketCountsView,
+  PeerView,
+  UdpTunnelView,
+} from "../agent/api/views.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { type CommandContext, type OutputFormat, writeLine, writeStructured } from "./output.ts";
 import { type Column, formatAge, formatTable, paint } from "./table.ts";
@@ -21,7 +28,7 @@ export async function showNodeStatus(
       "Agent",
       `calibird ${node.version}, up ${formatAge(node.startedAt, context.nowMs())}${node.converged ? "" : ", still converging"}`,
     ],
-    ["Datastore", `${node.datastore.kind} ${node.datastore.path}${node.datastore.reachable ? "" : "  UNREACHABLE"}`],
+    ["Datastore", datastoreText(node.datastore)],
     ["Blocks", node.blocks.map((block) => blockText(block)).join(", ") || "none yet"],
     ["Pods", String(node.pods)],
     ...(node.ipip === null ? [] : ([["IPIP", ipipText(node.ipip)]] as [string, string][])),
@@ -41,6 +48,12 @@ export async function showNodeStatus(
 
 function addressesOf({ ipv4Address, ipv6Address }: NodeStatusView["node"]): string {
   return [ipv4Address, ipv6Address].filter((address) => address !== null).join(", ") || "none";
+}
+
+function datastoreText({ kind, places, member, reachable, lastError }: DatastoreView): string {
+  const others = places.length - 1;
+  const place = member === null ? places.join(", ") : `${member}${others > 0 ? ` (and ${others} more)` : ""}`;
+  return `${kind} ${place}${reachable ? "" : `  UNREACHABLE${lastError === null ? "" : `: ${lastError.message}`}`}`;
 }
 
 function blockText(block: NodeStatusView["node"]["blocks"][number]): string {

@@ -107,3 +107,25 @@ export interface Datastore {
   revokeLease(lease: LeaseId): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Where a store is, and how it has been of late. */
+export interface DatastoreDescription {
+  readonly kind: "embedded" | "etcd";
+  /** The folder of an embedded store, the URLs of etcd's members. */
+  readonly places: readonly string[];
+  /** The member that is asked now. */
+  readonly member?: string;
+  /** What failed last, which may be long over. */
+  readonly lastError?: DatastoreFailure;
+}
+
+export interface DatastoreFailure {
+  /** Unix time in milliseconds. */
+  readonly atMs: number;
+  readonly message: string;
+}
+
+/** A store that can say where it is. */
+export interface DescribedDatastore extends Datastore {
+  readonly description: DatastoreDescription;
+}

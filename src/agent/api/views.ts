@@ -104,7 +104,7 @@ export interface NodeView {
   asNumber: number;
   routerId: string;
   startedAt: string;
-  datastore: { kind: "embedded"; path: string; reachable: boolean };
+  datastore: DatastoreView;
   /** True once the kernel and BGP have caught up after the start. */
   converged: boolean;
   /** What an operator should know: settings that could not be honoured, stored objects that do not parse. */
@@ -116,6 +116,17 @@ export interface NodeView {
   /** The UDP tunnel, whose packets the agent carries; null while no pool wants it. */
   udp: UdpTunnelView | null;
   routes: Record<RouteState, number>;
+}
+
+export interface DatastoreView {
+  kind: "embedded" | "etcd";
+  /** The folder of the embedded datastore, or the URLs of etcd's members. */
+  places: string[];
+  /** The member of etcd that is asked now; null for the embedded datastore. */
+  member: string | null;
+  reachable: boolean;
+  /** What failed last, which may be long over; null if nothing has. */
+  lastError: { at: string; message: string } | null;
 }
 
 export interface IpipView {

@@ -2,7 +2,7 @@ import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { Prefix, parseCidr } from "../../net/prefix.ts";
 import type { InterfaceAddress, KernelRoute, Link } from "../../netlink/types.ts";
 import { splitOnce } from "./address-settings.ts";
-import { ConfigError } from "./settings.ts";
+import { ConfigError } from "./config-error.ts";
 
 /** An address with the length of its subnet, as Node.spec.bgp.ipv4Address and ipv6Address hold it (`10.0.0.1/24`). */
 export interface NodeAddress {

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "../../core/errors.ts";
-import { ConfigError } from "./settings.ts";
+import { ConfigError } from "./config-error.ts";
 import { parseNodeName } from "./values.ts";
 
 const fileName = "nodename";

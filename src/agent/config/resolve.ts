@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { errorMessage } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
 import { isTooDeep, tooDeep } from "../../core/yaml-depth.ts";
+import { ConfigError } from "./config-error.ts";
+import { datastoreConnection } from "./datastore-settings.ts";
 import type { Setting } from "./setting.ts";
-import { type AgentConfig, ConfigError, settings } from "./settings.ts";
+import { type AgentConfig, settings } from "./settings.ts";
 
 export const defaultConfigFile = "/etc/calibird/calibird.yaml";
 
@@ -21,6 +23,7 @@ export async function resolveConfig(sources: ConfigSources): Promise<AgentConfig
   const resolved = settings.map((setting) => [setting.key, resolveSetting(setting, sources, file)] as const);
   const config = Object.fromEntries(resolved) as unknown as AgentConfig;
   checkDeviceNames(config);
+  datastoreConnection(config);
   return config;
 }
 

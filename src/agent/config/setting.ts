@@ -2,10 +2,10 @@
 export interface Setting<Value = unknown> {
   /** Key in the YAML file and in the configuration. */
   readonly key: string;
-  /** Flag without the dashes. */
-  readonly flag: string;
+  /** Flag without the dashes; a secret has none, for everybody can read the command lines of a machine. */
+  readonly flag?: string;
   /** Name of the flag's value in `--help`. */
-  readonly placeholder: string;
+  readonly placeholder?: string;
   /** Environment variables, the first that is set and not empty wins. Calico's names are among them. */
   readonly environment: readonly string[];
   readonly help: string;

@@ -1,11 +1,11 @@
 import type { PrefixLimitSettings } from "../../bgp/rib/prefix-limit.ts";
-import { CalibirdError } from "../../core/errors.ts";
 import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
 import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
+import { type DatastoreConfig, datastoreSettings } from "./datastore-settings.ts";
 import { type MonitoringConfig, monitoringSettings } from "./monitoring-settings.ts";
 import {
   parseBoolean,
@@ -19,16 +19,8 @@ import { type Setting, settingOf } from "./setting.ts";
 import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
 import { parseAsNumber, parseInteger, parseNodeName, parsePath } from "./values.ts";
 
-type ConfigErrorCode = "INVALID_SETTING" | "UNKNOWN_SETTING" | "UNREADABLE_CONFIG" | "UNSUPPORTED_SETTING";
-
-/** A wrong setting. The message names where it came from, the value, and what would be right. */
-export class ConfigError extends CalibirdError<ConfigErrorCode> {}
-
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
-export interface AgentConfig extends TunnelConfig, MonitoringConfig {
-  readonly datastore: "embedded";
-  /** Folder of the embedded datastore. */
-  readonly embeddedPath: string;
+export interface AgentConfig extends DatastoreConfig, TunnelConfig, MonitoringConfig {
   /** Undefined: the stored name, else the host name. */
   readonly nodeName: string | undefined;
   /** "autodetect", "none", or an address with or without prefix length; undefined: the stored one, else autodetect. */
@@ -78,24 +70,7 @@ const setting = settingOf<AgentConfig>();
 
 /** The one table behind flags, environment, file, `--help` and docs/configuration.md. */
 export const settings = [
-  setting({
-    key: "datastore",
-    flag: "datastore",
-    placeholder: "KIND",
-    environment: ["CALIBIRD_DATASTORE", "DATASTORE_TYPE"],
-    help: "where the cluster's data is kept: embedded (this machine)",
-    defaultValue: "embedded",
-    parse: parseDatastore,
-  }),
-  setting({
-    key: "embeddedPath",
-    flag: "embedded-path",
-    placeholder: "DIR",
-    environment: ["CALIBIRD_EMBEDDED_PATH"],
-    help: "folder of the embedded datastore, shared by all nodes on this machine",
-    defaultValue: "/var/lib/calibird/datastore",
-    parse: parsePath,
-  }),
+  ...datastoreSettings,
   setting({
     key: "nodeName",
     flag: "node-name",
@@ -315,13 +290,6 @@ export const settings = [
   ...tunnelSettings,
   ...monitoringSettings,
 ] as const satisfies readonly Setting[];
-
-function parseDatastore(text: string): "embedded" {
-  if (text === "embedded") return text;
-  if (["etcd", "etcdv3", "kubernetes"].includes(text))
-    throw new ConfigError("UNSUPPORTED_SETTING", `is not built into this version; it has: embedded`);
-  throw new Error("must be embedded");
-}
 
 function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((name) => name === text.toLowerCase());

@@ -3,7 +3,9 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type {
-  Datastore,
+  DatastoreDescription,
+  DatastoreFailure,
+  DescribedDatastore,
   GetResult,
   LeaseId,
   ListResult,
@@ -55,7 +57,7 @@ export interface EmbeddedParts {
  * that takes them along too; a later line can't reach the disk acknowledged without those before it, because a sync
  * writes all of the file. Requests that arrive during a sync share the next round.
  */
-export class EmbeddedDatastore implements Datastore {
+export class EmbeddedDatastore implements DescribedDatastore {
   readonly #parts: EmbeddedParts;
   readonly #hub: WatchHub;
   readonly #fileEvents: FSWatcher | undefined;
@@ -65,6 +67,7 @@ export class EmbeddedDatastore implements Datastore {
   #closed = false;
   /** The journal could be read the last time, if need be with the lock held. */
   #readable = true;
+  #lastError: DatastoreFailure | undefined;
   /** Damage that was seen with the lock held; nothing works any more. */
   #failure: DatastoreError | undefined;
 
@@ -77,6 +80,11 @@ export class EmbeddedDatastore implements Datastore {
 
   get reachable(): boolean {
     return !this.#closed && this.#failure === undefined && this.#readable;
+  }
+
+  get description(): DatastoreDescription {
+    const lastError = this.#lastError;
+    return { kind: "embedded", places: [this.#parts.directory], ...(lastError !== undefined && { lastError }) };
   }
 
   async get(key: string): Promise<GetResult> {
@@ -167,6 +175,7 @@ export class EmbeddedDatastore implements Datastore {
       } catch (error) {
         this.#readable = this.#catchUp();
         const reason = this.#asDatastoreError(error);
+        this.#lastError = { atMs: this.#parts.clock.wallMs(), message: reason.message };
         for (const job of jobs) job.reject(reason);
       }
     }

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import { type Logger, silentLogger } from "../../core/logger.ts";
-import type { Datastore } from "../datastore.ts";
+import type { DescribedDatastore } from "../datastore.ts";
 import { DatastoreError } from "../errors.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { type CompactionLimits, EmbeddedDatastore } from "./embedded-datastore.ts";
@@ -35,7 +35,7 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
  * Opens the store in a directory, which any number of processes of this machine may share. Throws `INVALID_PATH` for a
  * directory that can't be used and `CORRUPT_JOURNAL` for a damaged one.
  */
-export async function openEmbeddedDatastore(options: EmbeddedOptions): Promise<Datastore> {
+export async function openEmbeddedDatastore(options: EmbeddedOptions): Promise<DescribedDatastore> {
   const directory = options.path;
   prepareDirectory(directory);
   const logger = (options.logger ?? silentLogger).child({ part: "datastore", path: directory });

@@ -1,7 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type {
-  Datastore,
+  DatastoreDescription,
+  DescribedDatastore,
   GetResult,
   LeaseId,
   ListResult,
@@ -36,7 +37,7 @@ export interface EtcdDatastoreParts {
  *   lost answer of a write ─► read its keys ─► settle: made | not made, repeat | OUTCOME_UNKNOWN
  *   watch ─► EtcdWatch: streams one after the other ─► WatchPosition: whole revisions, each once ─► handler
  */
-export class EtcdDatastore implements Datastore {
+export class EtcdDatastore implements DescribedDatastore {
   readonly #parts: EtcdDatastoreParts;
   readonly #members: Members;
   readonly #watches = new Set<EtcdWatch>();
@@ -51,6 +52,10 @@ export class EtcdDatastore implements Datastore {
 
   get reachable(): boolean {
     return this.#members.reachable;
+  }
+
+  get description(): DatastoreDescription {
+    return this.#members.description;
   }
 
   async get(key: string): Promise<GetResult> {

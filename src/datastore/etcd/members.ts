@@ -1,6 +1,7 @@
 import type { Etcd3 } from "etcd3";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { DatastoreDescription, DatastoreFailure } from "../datastore.ts";
 import { closedError, DatastoreError } from "../errors.ts";
 import { type CallFailure, classifyFailure } from "./failure.ts";
 import { type Member, withDeadline } from "./member.ts";
@@ -27,6 +28,7 @@ export class Members {
   #current: Member;
   /** Those that have failed since one has answered. */
   readonly #failed = new Set<Member>();
+  #lastError: DatastoreFailure | undefined;
   #closed = false;
 
   constructor(options: MembersOptions) {
@@ -43,6 +45,15 @@ export class Members {
 
   get reachable(): boolean {
     return !this.#closed && this.#failed.size < this.#members.length;
+  }
+
+  get description(): DatastoreDescription {
+    return {
+      kind: "etcd",
+      places: this.#members.map(({ endpoint }) => endpoint),
+      member: this.#current.endpoint,
+      ...(this.#lastError !== undefined && { lastError: this.#lastError }),
+    };
   }
 
   get requestTimeoutMs(): number {
@@ -68,6 +79,7 @@ export class Members {
         const failure = classifyFailure(error);
         if (!failure.worthRepeating) {
           this.answered(member);
+          this.#note(member, failure.reason);
           throw datastoreError(failure.code, member, failure.reason, error);
         }
         this.failed(member, failure.reason);
@@ -92,6 +104,7 @@ export class Members {
     if (this.#closed) return;
     const wasReachable = this.reachable;
     this.#failed.add(member);
+    this.#note(member, reason);
     if (this.#current === member) {
       const next = this.#members[(this.#members.indexOf(member) + 1) % this.#members.length];
       this.#current = next ?? member;
@@ -111,6 +124,10 @@ export class Members {
   close(): void {
     this.#closed = true;
     for (const { client } of this.#members) client.close();
+  }
+
+  #note({ endpoint }: Member, reason: string): void {
+    this.#lastError = { atMs: this.#options.clock.wallMs(), message: `${endpoint}: ${reason}` };
   }
 
   #unavailable(failure: CallFailure, failures: readonly string[], cause: unknown): DatastoreError {

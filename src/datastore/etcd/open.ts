@@ -1,6 +1,6 @@
 import { systemClock } from "../../core/clock.ts";
 import { silentLogger } from "../../core/logger.ts";
-import type { Datastore } from "../datastore.ts";
+import type { DescribedDatastore } from "../datastore.ts";
 import { DatastoreError } from "../errors.ts";
 import { EtcdDatastore } from "./etcd-datastore.ts";
 import { createMember } from "./member.ts";
@@ -13,7 +13,7 @@ const REQUEST_TIMEOUT_MS = 3_000;
  * A client of an etcd cluster. It connects with the first request, so the cluster may be down; what can't be right
  * whoever answers throws `INVALID_CONNECTION`.
  */
-export async function openEtcdDatastore(options: EtcdOptions): Promise<Datastore> {
+export async function openEtcdDatastore(options: EtcdOptions): Promise<DescribedDatastore> {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, clock = systemClock, random = Math.random, credentials } = options;
   const endpoints = parseEndpoints(options.endpoints);
   const tls = readTls(endpoints, options.tls);

@@ -32,6 +32,7 @@ describe("docs/openapi.yaml", () => {
     ["PeerView", "Peer"],
     ["NodeView", "Node"],
     ["NodeStatusView", "NodeStatus"],
+    ["DatastoreView", "Datastore"],
     ["BlockView", "Block"],
     ["ExplainView", "Explain"],
     ["PeerRoutesView", "PeerRoutes"],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { datastoreConnection } from "../../../../src/agent/config/datastore-settings.ts";
 import { resolveConfig } from "../../../../src/agent/config/resolve.ts";
 
 let folder: string;
@@ -53,6 +54,39 @@ describe("resolveConfig", () => {
     });
   });
 
+  it("honours all names that Calico has for etcd's settings, those that begin with CALICO_ first", async () => {
+    const plain = {
+      DATASTORE_TYPE: "etcdv3",
+      ETCD_ENDPOINTS: "https://a:2379,https://b:2379",
+      ETCD_CA_CERT_FILE: "/ca.pem",
+      ETCD_CERT: "certificate",
+      ETCD_KEY: "key",
+      ETCD_USERNAME: "user",
+      ETCD_PASSWORD: "hush",
+    };
+    const config = await resolveConfig({ flags: {}, environment: plain });
+    expect(datastoreConnection(config)).toMatchObject({
+      kind: "etcd",
+      members: { endpoints: ["https://a:2379", "https://b:2379"] },
+      tls: { ca: { file: "/ca.pem" }, certificate: { pem: "certificate" }, key: { pem: "key" } },
+      credentials: { username: "user" },
+    });
+    expect(JSON.stringify(config)).not.toContain("hush");
+    const endpointsOf = async (environment: Record<string, string>) =>
+      (await resolveConfig({ flags: {}, environment })).etcdEndpoints;
+    const felix = { FELIX_ETCDENDPOINTS: "http://f" };
+    expect(await endpointsOf(felix)).toEqual(["http://f:2379"]);
+    expect(await endpointsOf({ ...felix, ETCD_ENDPOINTS: "http://e" })).toEqual(["http://e:2379"]);
+    expect(await endpointsOf({ ...plain, CALICO_ETCD_ENDPOINTS: "https://c" })).toEqual(["https://c:2379"]);
+    const domain = await resolveConfig({ flags: {}, environment: { ETCD_DISCOVERY_SRV: "example.com" } });
+    expect(datastoreConnection(domain)).toEqual({ kind: "etcd", members: { discoverySrv: "example.com" } });
+  });
+
+  it("keeps the data on this machine unless etcd is named", async () => {
+    const config = await resolveConfig({ flags: { embeddedPath: "/store" }, environment: {} });
+    expect(datastoreConnection(config)).toEqual({ kind: "embedded", path: "/store" });
+  });
+
   it("honours Calico's names of IPv6's settings", async () => {
     const environment = { IP6: "autodetect", IP6_AUTODETECTION_METHOD: "cidr=2001:db8::/32" };
     expect(await resolveConfig({ flags: {}, environment })).toMatchObject({
@@ -82,8 +116,12 @@ describe("resolveConfig", () => {
     [{ nodeName: "Worker_0" }, "must be lower-case letters"],
     [{ logLevel: "loud" }, "must be one of trace, debug"],
     [{ runDir: "run" }, "must be an absolute path"],
-    [{ datastore: "etcd" }, "is not built into this version"],
-    [{ datastore: "redis" }, "must be embedded"],
+    [{ datastore: "kubernetes" }, "is not built into this version; it has etcd and embedded"],
+    [{ datastore: "redis" }, 'flag --datastore: "redis" must be etcd or embedded'],
+    [{ datastore: "etcd" }, "etcdEndpoints is missing"],
+    [{ etcdEndpoints: "10.0.0.1:2379" }, "is no etcd endpoint; write http://HOST:PORT"],
+    [{ etcdEndpoints: "http://a", etcdUsername: "u" }, "etcdPassword is missing; user u needs one"],
+    [{ etcdCACertFile: "ca.pem" }, "must be an absolute path"],
     [{ routeMetric: "none" }, "must be auto, or a route metric from 0 to 2147483647"],
     [{ routeMetric: "2147483648" }, "must be auto"],
     [{ routeProtocol: "2" }, "must be a route protocol from 5 to 255"],
