@@ -8,6 +8,15 @@ const name = { title: "NAME", value: ({ metadata }: Pick<AnyResource, "metadata"
 const yesNo = (value: boolean | undefined) => String(value ?? false);
 const number = (value: number | undefined) => (value === undefined ? "" : String(value));
 
+const MAX_CELL = 80;
+const shortened = (text: string) => (text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text);
+
+const ipamConfigurationColumns: Columns<"IPAMConfiguration"> = [
+  name,
+  { title: "STRICTAFFINITY", value: ({ spec }) => yesNo(spec.strictAffinity) },
+  { title: "AUTOALLOCATEBLOCKS", value: ({ spec }) => yesNo(spec.autoAllocateBlocks) },
+];
+
 /** The columns of `get`, and of `get -o wide`; calicoctl's, with a dash for an empty cell. */
 const columnsByKind: { readonly [Kind in ResourceKind]: { normal: Columns<Kind>; wide: Columns<Kind> } } = {
   IPPool: {
@@ -59,6 +68,34 @@ const columnsByKind: { readonly [Kind in ResourceKind]: { normal: Columns<Kind>;
     { title: "NUMEXPORTV6", value: ({ spec }) => String(spec.exportV6?.length ?? 0), align: "right" },
     { title: "NUMIMPORTV6", value: ({ spec }) => String(spec.importV6?.length ?? 0), align: "right" },
   ]),
+  IPReservation: {
+    normal: [name],
+    wide: [name, { title: "CIDRS", value: ({ spec }) => shortened(spec.reservedCIDRs?.join(",") ?? "") }],
+  },
+  IPAMConfiguration: {
+    normal: ipamConfigurationColumns,
+    wide: [
+      ...ipamConfigurationColumns,
+      { title: "MAXBLOCKSPERHOST", value: ({ spec }) => String(spec.maxBlocksPerHost ?? 0) },
+    ],
+  },
+  BlockAffinity: both([
+    name,
+    { title: "NODE", value: ({ spec }) => spec.node },
+    { title: "CIDR", value: ({ spec }) => spec.cidr },
+    { title: "STATE", value: ({ spec }) => spec.state },
+  ]),
+  ClusterInformation: both([
+    name,
+    { title: "CLUSTERGUID", value: ({ spec }) => spec.clusterGUID ?? "" },
+    { title: "CLUSTERTYPE", value: ({ spec }) => spec.clusterType ?? "" },
+    { title: "CALICOVERSION", value: ({ spec }) => spec.calicoVersion ?? "" },
+    {
+      title: "DATASTOREREADY",
+      value: ({ spec }) => (spec.datastoreReady === undefined ? "" : yesNo(spec.datastoreReady)),
+    },
+  ]),
+  FelixConfiguration: both([name]),
   WorkloadEndpoint: {
     normal: workloadColumns([]),
     wide: workloadColumns([name]),

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { invalidResource, ResourceError } from "../resources/errors.ts";
 import type { FieldProblem } from "../resources/field-problem.ts";
-import type { ResourceKind } from "../resources/kinds.ts";
+import { kinds, type ResourceKind } from "../resources/kinds.ts";
 import {
   type AnyResource,
   applyToStored,
@@ -227,7 +227,8 @@ function requireMetadata({ kind, metadata }: AnyResource, verb: "create" | "upda
       value: metadata.resourceVersion,
       reason: "must be absent for a new object",
     });
-  if (verb === "update")
+  // Of a view no metadata is stored that could be kept.
+  if (verb === "update" && kinds[kind].storedForm === undefined)
     for (const field of ["resourceVersion", "creationTimestamp", "uid"] as const)
       if (metadata[field] === undefined)
         problems.push({ path: ["metadata", field], value: undefined, reason: "is required: keep what was read" });

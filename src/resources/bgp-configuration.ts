@@ -88,6 +88,8 @@ const routePriority = { type: "integer", min: 1, max: 2147483646 } as const;
 
 export const bgpConfigurationKind = defineKind<BgpConfigurationSpec>({
   kind: "BGPConfiguration",
+  description:
+    'Settings of BGP: for the whole cluster in the object named "default", for one node in "node.<node name>", which goes first.',
   plural: "bgpconfigurations",
   namespaced: false,
   aliases: ["bgpconfiguration", "bgpconfig", "bgpconfigs"],

@@ -83,6 +83,8 @@ const rules = { type: "list", items: ruleSchema } as const;
 
 export const bgpFilterKind = defineKind<BgpFilterSpec>({
   kind: "BGPFilter",
+  description:
+    "Rules that accept, refuse or change the routes of the BGPPeers that name this filter, per direction and address family.",
   plural: "bgpfilters",
   namespaced: false,
   aliases: ["bgpfilter", "bgpf", "bgpfs", "bf", "bfs"],

@@ -66,6 +66,7 @@ export interface EffectiveBgpPeer {
 
 export const bgpPeerKind = defineKind<BgpPeerSpec>({
   kind: "BGPPeer",
+  description: "A BGP session, or several: the nodes on our side, and the router, nodes or pods on the other.",
   plural: "bgppeers",
   namespaced: false,
   aliases: ["bgppeer", "bgpp", "bgpps", "bp", "bps"],

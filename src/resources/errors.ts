@@ -14,6 +14,8 @@ export type ResourceErrorCode =
   | "RESOURCE_EXISTS"
   /** Somebody else changed the object meanwhile; read it again. */
   | "UPDATE_CONFLICT"
+  /** What was asked for can't be done to objects of this kind, or to this one. */
+  | "UNSUPPORTED_OPERATION"
   /** The value stored under `details.key` is not a valid object of its kind. */
   | "INVALID_STORED_VALUE";
 

@@ -59,6 +59,8 @@ const forbiddenRanges = [
 
 export const ipPoolKind = defineKind<IpPoolSpec>({
   kind: "IPPool",
+  description:
+    "A range of addresses for pods, which nodes take blocks of, and how traffic to it travels between nodes.",
   plural: "ippools",
   namespaced: false,
   aliases: ["ippool", "ipp", "ipps", "pool", "pools"],

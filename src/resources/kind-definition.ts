@@ -1,10 +1,29 @@
 import type { FieldProblem } from "./field-problem.ts";
 import type { ResourceMetadata } from "./metadata.ts";
+import type { JsonObject } from "./read-fields.ts";
 import type { AnyObjectSchema, ObjectSchema } from "./schema.ts";
+
+/**
+ * Where and how the objects of a kind are stored if it is a view of a part of the datastore with a form of its own.
+ * Neither metadata nor status are stored then.
+ */
+export interface StoredForm {
+  /** What the keys of all objects begin with. */
+  readonly prefix: string;
+  readonly keyOf: (name: string) => string;
+  /** Undefined for the key of something else. */
+  readonly nameOf: (key: string) => string | undefined;
+  /** The spec of what is stored under a key; throws with what is wrong with it. */
+  readonly read: (key: string, stored: JsonObject) => JsonObject;
+  /** What is stored for a spec. Absent: objects come into being elsewhere and can't be written. */
+  readonly write?: (spec: JsonObject) => JsonObject;
+}
 
 /** Everything that tells one kind from another; validation, keys, manifests, client and CLI read it from here. */
 interface KindFacts {
   readonly kind: string;
+  /** What the kind is for, in a sentence or two. */
+  readonly description: string;
   /** Lower-case plural: its part of the key and its name on the command line. */
   readonly plural: string;
   readonly namespaced: boolean;
@@ -12,6 +31,9 @@ interface KindFacts {
   readonly aliases: readonly string[];
   /** "always": stored as `{}` even when there is nothing to say. Absent: the kind has no status. */
   readonly status?: "always" | "optional";
+  /** The objects are made by software; people can read them only. */
+  readonly readOnly?: true;
+  readonly storedForm?: StoredForm;
 }
 
 /** A kind as its own file describes it. */

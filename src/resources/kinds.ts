@@ -2,8 +2,13 @@ import { didYouMean } from "../core/nearest-name.ts";
 import { type BgpConfigurationSpec, bgpConfigurationKind } from "./bgp-configuration.ts";
 import { type BgpFilterSpec, bgpFilterKind } from "./bgp-filter.ts";
 import { type BgpPeerSpec, bgpPeerKind } from "./bgp-peer.ts";
+import { type BlockAffinitySpec, blockAffinityKind } from "./block-affinity.ts";
+import { type ClusterInformationSpec, clusterInformationKind } from "./cluster-information.ts";
 import { ResourceError } from "./errors.ts";
+import { type FelixConfigurationSpec, felixConfigurationKind } from "./felix-configuration.ts";
 import { type IpPoolSpec, ipPoolKind } from "./ip-pool.ts";
+import { type IpReservationSpec, ipReservationKind } from "./ip-reservation.ts";
+import { type IpamConfigurationSpec, ipamConfigurationKind } from "./ipam-configuration.ts";
 import type { KindDefinition } from "./kind-definition.ts";
 import { type NodeSpec, nodeKind } from "./node.ts";
 import { type WorkloadEndpointSpec, workloadEndpointKind } from "./workload-endpoint.ts";
@@ -13,7 +18,12 @@ export interface SpecByKind {
   readonly BGPConfiguration: BgpConfigurationSpec;
   readonly BGPFilter: BgpFilterSpec;
   readonly BGPPeer: BgpPeerSpec;
+  readonly BlockAffinity: BlockAffinitySpec;
+  readonly ClusterInformation: ClusterInformationSpec;
+  readonly FelixConfiguration: FelixConfigurationSpec;
+  readonly IPAMConfiguration: IpamConfigurationSpec;
   readonly IPPool: IpPoolSpec;
+  readonly IPReservation: IpReservationSpec;
   readonly Node: NodeSpec;
   readonly WorkloadEndpoint: WorkloadEndpointSpec;
 }
@@ -25,7 +35,12 @@ export const kinds: { readonly [Kind in ResourceKind]: KindDefinition } = {
   BGPConfiguration: bgpConfigurationKind,
   BGPFilter: bgpFilterKind,
   BGPPeer: bgpPeerKind,
+  BlockAffinity: blockAffinityKind,
+  ClusterInformation: clusterInformationKind,
+  FelixConfiguration: felixConfigurationKind,
+  IPAMConfiguration: ipamConfigurationKind,
   IPPool: ipPoolKind,
+  IPReservation: ipReservationKind,
   Node: nodeKind,
   WorkloadEndpoint: workloadEndpointKind,
 };
@@ -48,4 +63,11 @@ export function findKind(name: string): ResourceKind {
   if (kind !== undefined) return kind;
   const hint = didYouMean(name, kindByName.keys()) || `; known are ${resourceKinds.join(", ")}`;
   throw new ResourceError("UNKNOWN_KIND", `unknown kind "${name}"${hint}`, { kind: name });
+}
+
+/** Throws `UNSUPPORTED_OPERATION` for a kind whose objects only software makes and changes. */
+export function requireEditable(kind: ResourceKind): void {
+  if (kinds[kind].readOnly !== true) return;
+  const message = `${kind} objects can be read only: ${kinds[kind].description}`;
+  throw new ResourceError("UNSUPPORTED_OPERATION", message, { kind });
 }

@@ -36,6 +36,8 @@ export interface NodeAddressEntry {
 
 export const nodeKind = defineKind<NodeSpec>({
   kind: "Node",
+  description:
+    "A member of the cluster as routing sees it: its addresses, AS number and tunnels. Every agent writes its own.",
   plural: "nodes",
   namespaced: false,
   aliases: ["node", "no", "nos"],

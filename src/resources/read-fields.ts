@@ -45,6 +45,7 @@ export class FieldReader {
   #readPresent(schema: AnyFieldSchema, given: unknown, path: FieldPath): unknown {
     const zero = schema.zero ?? "omit";
     const absent = given === undefined || given === null || (zero === "omit" && isZero(given));
+    if (zero === "fill" && given === zeroOf(schema)) return given;
     if (!absent) return this.#read(schema, given, path);
     if (schema.required === true) return this.report(path, given, "is required");
     if (zero !== "fill") return undefined;
@@ -85,7 +86,7 @@ export class FieldReader {
 
   #readText(schema: TextSchema, value: unknown, path: FieldPath): string | undefined {
     if (typeof value !== "string") return this.report(path, value, "must be a text; put it in quotes");
-    if (schema.values?.includes(value) === false)
+    if (schema.values !== undefined && !isAllowed(schema.values, value, schema.anyCase))
       return this.report(path, value, `must be one of ${schema.values.join(", ")}${didYouMean(value, schema.values)}`);
     if (schema.maxLength !== undefined && value.length > schema.maxLength)
       return this.report(path, value, `must have at most ${schema.maxLength} characters, not ${value.length}`);
@@ -95,7 +96,10 @@ export class FieldReader {
 
   #readNumberOrText(schema: NumberOrTextSchema, value: unknown, path: FieldPath): number | string | undefined {
     if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= schema.max) return value;
-    if (typeof value === "string" && schema.values?.includes(value) !== false) return value;
+    if (typeof value === "string" && schema.values?.includes(value) !== false) {
+      const result = schema.format?.(value) ?? { text: value };
+      return "text" in result ? result.text : this.report(path, value, result.problem);
+    }
     const names = schema.values === undefined ? "a name" : `one of ${schema.values.join(", ")}`;
     return this.report(path, value, `must be a number from 0 to ${schema.max} or ${names}`);
   }
@@ -130,6 +134,10 @@ export function keepUnknownFields(schema: AnyObjectSchema, stored: JsonObject, n
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAllowed(values: readonly string[], value: string, anyCase = false): boolean {
+  return values.some((allowed) => allowed === value || (anyCase && allowed.toLowerCase() === value.toLowerCase()));
 }
 
 function isZero(value: unknown): boolean {

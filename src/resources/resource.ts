@@ -2,7 +2,7 @@ import { errorMessage } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest-name.ts";
 import { invalidResource, ResourceError } from "./errors.ts";
 import type { FieldProblem } from "./field-problem.ts";
-import type { KindDefinition } from "./kind-definition.ts";
+import type { KindDefinition, StoredForm } from "./kind-definition.ts";
 import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKind } from "./kinds.ts";
 import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
 import { FieldReader, isObject, type JsonObject, keepUnknownFields } from "./read-fields.ts";
@@ -87,8 +87,18 @@ export function applyToStored<R extends AnyResource>(file: R, stored: AnyResourc
  */
 export function encodeResource(resource: Resource): string {
   const { resourceVersion: _, ...metadata } = resource.metadata;
-  const ordered = new FieldReader("keep").readObject(schemaOf(kinds[resource.kind]), { ...resource, metadata }, []);
-  return JSON.stringify(ordered).replace(
+  const definition: KindDefinition = kinds[resource.kind];
+  const ordered = new FieldReader("keep").readObject(schemaOf(definition), { ...resource, metadata }, []);
+  return encodeJson(definition.storedForm === undefined ? ordered : storedView(definition.storedForm, resource));
+}
+
+function storedView(form: StoredForm, resource: Resource): JsonObject {
+  if (form.write !== undefined) return form.write(resource.spec as JsonObject);
+  throw new ResourceError("UNSUPPORTED_OPERATION", `${describeResource(resource)} can't be written: it is a view only`);
+}
+
+function encodeJson(value: unknown): string {
+  return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -102,12 +112,7 @@ export function decodeResource(key: string, value: string, modRevision: bigint):
   const identity = parseResourceKey(key);
   const fail = (reason: string) =>
     new ResourceError("INVALID_STORED_VALUE", `the value stored under ${key} can't be used: ${reason}`, { key });
-  let json: unknown;
-  try {
-    json = JSON.parse(value);
-  } catch (error) {
-    throw fail(`it is not JSON: ${errorMessage(error)}`);
-  }
+  const json = parseStored(key, value, identity, fail);
   const result = readResource(json, { unknownFields: "keep", rules: false });
   if (!("resource" in result)) throw fail(invalidResource(identity?.kind ?? "value", result.problems).message);
   const { resource } = result;
@@ -115,6 +120,31 @@ export function decodeResource(key: string, value: string, modRevision: bigint):
   if (kind !== identity?.kind || metadata.name !== identity.name || metadata.namespace !== identity.namespace)
     throw fail(`it says that it is ${describeResource(resource)}`);
   return { ...resource, metadata: { ...metadata, resourceVersion: modRevision.toString() } };
+}
+
+type Fail = (reason: string) => ResourceError;
+
+function parseStored(key: string, value: string, identity: ReturnType<typeof parseResourceKey>, fail: Fail): unknown {
+  const form = identity && kinds[identity.kind].storedForm;
+  // Software that is long gone has stored nothing at all under keys that said enough.
+  const text = form !== undefined && value === "" ? "{}" : value;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw fail(`it is not JSON: ${errorMessage(error)}`);
+  }
+  if (identity === undefined || form === undefined || !isObject(json)) return json;
+  try {
+    return {
+      kind: identity.kind,
+      apiVersion: API_VERSION,
+      metadata: { name: identity.name },
+      spec: form.read(key, json),
+    };
+  } catch (error) {
+    throw fail(errorMessage(error));
+  }
 }
 
 /** `IPPool(pods-v4)` or `WorkloadEndpoint(shop/worker--0-k8s-web--0-eth0)`: how messages name an object. */

@@ -7,7 +7,16 @@
 /** What a text must look like. Returns the canonical form, or what is wrong with it. */
 export type TextFormat = (text: string) => { readonly text: string } | { readonly problem: string };
 
-interface Presence {
+/** What `calictl explain` says of a field, besides its type and allowed values, which the schema tells already. */
+export interface Documentation {
+  readonly description: string;
+  /** What an absent field means, as people would write it. */
+  readonly default?: string;
+  /** Of a number: seconds, bytes, … */
+  readonly unit?: string;
+}
+
+interface Presence extends Partial<Documentation> {
   readonly required?: true;
   /**
    * What the zero value (`""`, 0, false, `[]`, `{}`) means. "omit", the default: the same as an absent field, and it is
@@ -20,6 +29,8 @@ export interface TextSchema extends Presence {
   readonly type: "text";
   /** The allowed values. */
   readonly values?: readonly string[];
+  /** Upper and lower case make no difference for `values`. */
+  readonly anyCase?: true;
   readonly format?: TextFormat;
   readonly maxLength?: number;
 }
@@ -43,7 +54,10 @@ export interface BooleanSchema extends Presence {
 export interface NumberOrTextSchema extends Presence {
   readonly type: "numberOrText";
   readonly max: number;
+  /** Of a text: the allowed values. */
   readonly values?: readonly string[];
+  /** Of a text. */
+  readonly format?: TextFormat;
 }
 
 export interface ListSchema<Item = unknown> extends Presence {
@@ -85,6 +99,23 @@ export type SchemaFor<Value> = unknown extends Value
             : string extends keyof Value
               ? MapSchema | AnySchema
               : ObjectSchema<Value>;
+
+/** The type that a schema describes, where there is no reason to write it down a second time. Every field is optional. */
+export type ValueOf<Schema> = Schema extends { readonly type: "text" }
+  ? string
+  : Schema extends { readonly type: "boolean" }
+    ? boolean
+    : Schema extends { readonly type: "integer" | "asNumber" }
+      ? number
+      : Schema extends { readonly type: "numberOrText" }
+        ? number | string
+        : Schema extends { readonly type: "list"; readonly items: infer Items }
+          ? readonly ValueOf<Items>[]
+          : Schema extends { readonly type: "map" }
+            ? Readonly<Record<string, string>>
+            : Schema extends { readonly type: "object"; readonly fields: infer Fields }
+              ? { readonly [Field in keyof Fields]?: ValueOf<Fields[Field]> }
+              : unknown;
 
 /** An object schema without the type it belongs to. */
 export interface AnyObjectSchema extends Presence {

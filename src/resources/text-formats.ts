@@ -69,6 +69,12 @@ export const cidr: TextFormat = (text) => {
   }
 };
 
+/** A single address, or a prefix without host bits; canonical text. */
+export const addressOrPrefix: TextFormat = (text) => {
+  const address = IpAddress.tryParse(text);
+  return address === undefined ? cidr(text) : { text: address.toString() };
+};
+
 /** `10.0.0.1` or `10.0.0.0/24`, with or without host bits. */
 export const addressOrCidr = matching((text) => {
   if (IpAddress.tryParse(text) !== undefined) return true;
@@ -90,6 +96,26 @@ export const interfacePattern = pattern(
   /^[A-Za-z0-9_.*-]{1,15}$/,
   'must be a device name or pattern of at most 15 letters, digits, "_", ".", "-" and "*"',
 );
+
+/** `8080` or `30000:32767`. */
+export const portRange: TextFormat = (text) => {
+  const [, first, last] = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [low, high] = [Number(first), Number(last ?? first)];
+  return first !== undefined && low <= high && high <= 65535
+    ? { text }
+    : { problem: "must be a port, or two of them as in 30000:32767, from 0 to 65535" };
+};
+
+/** A regular expression; Go's and JavaScript's differ little, and what both refuse is wrong. */
+export const regularExpression = matching((text) => {
+  try {
+    // Go writes flags into the expression, which is no mistake.
+    new RegExp(text.replace(/^\(\?[imsU]+\)/, ""));
+    return true;
+  } catch {
+    return false;
+  }
+}, "must be a regular expression, such as ^eth.*");
 
 /** A selector that picks nodes, namespaces or endpoints; `global()` makes no sense there. */
 export const selector: TextFormat = (text) => {

@@ -69,6 +69,8 @@ const qosSchema: ObjectSchema<QosControls> = {
 
 export const workloadEndpointKind = defineKind<WorkloadEndpointSpec>({
   kind: "WorkloadEndpoint",
+  description:
+    "One network interface of a pod: its addresses and the device on its node. Written when the pod is connected.",
   plural: "workloadendpoints",
   namespaced: true,
   aliases: ["workloadendpoint", "wep", "weps"],

@@ -1,7 +1,7 @@
 import { CalibirdError } from "../../core/errors.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { invalidResource } from "../../resources/errors.ts";
-import { findKind, kinds, type ResourceKind } from "../../resources/kinds.ts";
+import { findKind, kinds, type ResourceKind, requireEditable } from "../../resources/kinds.ts";
 import { readResource } from "../../resources/resource.ts";
 import type { ApiRequest, ApiRoute } from "./unix-server.ts";
 
@@ -30,6 +30,7 @@ export function resourceRoutes(client: ResourceClient): ApiRoute[] {
       handle: async ({ body }) => {
         const result = readResource(body, { unknownFields: "report", rules: true });
         if (!("resource" in result)) throw invalidResource("resource", result.problems);
+        requireEditable(result.resource.kind);
         return client.apply(result.resource);
       },
     },
@@ -38,6 +39,7 @@ export function resourceRoutes(client: ResourceClient): ApiRoute[] {
       path: "/v1/resources/:kind/:name",
       handle: async (request) => {
         const { kind, name, namespace } = reference(request);
+        requireEditable(kind);
         try {
           await client.delete(kind, name, namespace === undefined ? {} : { namespace });
           return { deleted: true };

@@ -1,37 +1,15 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ResourceError } from "../../../src/resources/errors.ts";
+import { kinds, resourceKinds } from "../../../src/resources/kinds.ts";
 import { type AnyResource, decodeResource, encodeResource, validateResource } from "../../../src/resources/resource.ts";
 import { parseResourceKey, resourceKey } from "../../../src/resources/resource-keys.ts";
 
-const uid = "6b0f7f3e-2f4b-4c9b-9a86-9f1d6f6a2c11";
-
 /** Keys and values as Calico stores them. */
-const stored: readonly (readonly [key: string, value: string])[] = [
-  [
-    "/calico/resources/v3/projectcalico.org/ippools/pods-v4",
-    `{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{"name":"pods-v4","uid":"${uid}","creationTimestamp":"2026-01-02T03:04:05Z"},"spec":{"cidr":"10.244.0.0/16","vxlanMode":"Never","ipipMode":"CrossSubnet","natOutgoing":true,"blockSize":26,"nodeSelector":"all()","allowedUses":["Workload","Tunnel"],"assignmentMode":"Automatic"}}`,
-  ],
-  [
-    "/calico/resources/v3/projectcalico.org/bgppeers/tor-rack3",
-    `{"kind":"BGPPeer","apiVersion":"projectcalico.org/v3","metadata":{"name":"tor-rack3","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"nodeSelector":"rack == 'r3'","peerIP":"172.16.3.1","asNumber":64520,"maxRestartTime":"2m0s","filters":["no-default"]}}`,
-  ],
-  [
-    "/calico/resources/v3/projectcalico.org/bgpfilters/no-default",
-    `{"kind":"BGPFilter","apiVersion":"projectcalico.org/v3","metadata":{"name":"no-default","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"importV4":[{"cidr":"0.0.0.0/0","matchOperator":"Equal","action":"Reject"}]}}`,
-  ],
-  [
-    "/calico/resources/v3/projectcalico.org/bgpconfigurations/default",
-    `{"kind":"BGPConfiguration","apiVersion":"projectcalico.org/v3","metadata":{"name":"default","uid":"${uid}","creationTimestamp":"2026-01-02T03:10:00Z"},"spec":{"logSeverityScreen":"Info","nodeToNodeMeshEnabled":true,"asNumber":64512,"serviceClusterIPs":[{"cidr":"10.96.0.0/12"}],"listenPort":179}}`,
-  ],
-  [
-    "/calico/resources/v3/projectcalico.org/nodes/worker-0",
-    `{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{"name":"worker-0","uid":"${uid}","creationTimestamp":"2026-01-02T03:04:05Z","labels":{"kubernetes.io/hostname":"worker-0","rack":"r3"},"annotations":{"projectcalico.org/kube-labels":"{\\"kubernetes.io/hostname\\":\\"worker-0\\"}"}},"spec":{"bgp":{"asNumber":64513,"ipv4Address":"192.168.10.11/24","ipv6Address":"fd00:10::11/64","ipv4IPIPTunnelAddr":"10.244.7.64","routeReflectorClusterID":"244.0.0.1"},"ipv4VXLANTunnelAddr":"10.244.7.65","vxlanTunnelMACAddr":"66:8f:aa:01:02:03","orchRefs":[{"nodeName":"worker-0","orchestrator":"k8s"}],"addresses":[{"address":"192.168.10.11/24","type":"CalicoNodeIP"},{"address":"192.168.10.11","type":"InternalIP"}],"interfaces":[{"name":"eth0","addresses":["192.168.10.11/24"]}]},"status":{"podCIDRs":["10.50.1.0/24"]}}`,
-  ],
-  [
-    "/calico/resources/v3/projectcalico.org/workloadendpoints/shop/worker--0-k8s-web--0-eth0",
-    `{"kind":"WorkloadEndpoint","apiVersion":"projectcalico.org/v3","metadata":{"name":"worker--0-k8s-web--0-eth0","namespace":"shop","uid":"${uid}","creationTimestamp":"2026-01-02T04:00:00Z","labels":{"app":"web","projectcalico.org/namespace":"shop","projectcalico.org/orchestrator":"k8s","projectcalico.org/serviceaccount":"default"}},"spec":{"orchestrator":"k8s","node":"worker-0","containerID":"9f3b","pod":"web-0","endpoint":"eth0","serviceAccountName":"default","ipNetworks":["10.244.7.66/32"],"profiles":["kns.shop","ksa.shop.default"],"interfaceName":"cali0f1e2d3c4b5","mac":"ee:ee:ee:ee:ee:ee"}}`,
-  ],
-];
+const stored = readFileSync(new URL("../../vectors/stored-resources.txt", import.meta.url), "utf8")
+  .split("\n")
+  .filter((line) => line !== "" && !line.startsWith("#"))
+  .flatMap((line, index, lines) => (index % 2 === 0 ? [[line, lines[index + 1] ?? ""] as const] : []));
 
 describe("stored resources", () => {
   test.each(stored)("%s is read, checked and written back byte for byte", (key, value) => {
@@ -39,6 +17,14 @@ describe("stored resources", () => {
     expect(resource.metadata.resourceVersion).toBe("7");
     expect(encodeResource(validateResource(resource))).toBe(value);
     expect(resourceKey(resource.kind, resource.metadata.name, resource.metadata.namespace)).toBe(key);
+  });
+
+  test("there is a value of every kind that can be written", () => {
+    const seen = new Set(stored.map(([key]) => parseResourceKey(key)?.kind));
+    const writable = resourceKinds.filter(
+      (kind) => kinds[kind].storedForm === undefined || kinds[kind].storedForm?.write,
+    );
+    expect(writable.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 
   test("a text is escaped as Go does and a new pool carries the defaults that Calico stores", () => {
@@ -125,7 +111,10 @@ describe("parseResourceKey", () => {
     "/calico/resources/v3/projectcalico.org/ippools/",
     "/calico/resources/v3/projectcalico.org/workloadendpoints/a",
     "/calico/resources/v3/projectcalico.org/others/a",
-    "/calico/ipam/v2/config",
+    "/calico/resources/v3/projectcalico.org/ipamconfigurations/default",
+    "/calico/ipam/v2/handle/default",
+    "/calico/ipam/v2/host/worker-0",
+    "/calico/ipam/v2/host/worker-0/ipv6/block/10.0.0.0-26",
   ])("ignores %s", (key) => {
     expect(parseResourceKey(key)).toBeUndefined();
   });

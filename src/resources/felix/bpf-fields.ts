@@ -1,0 +1,118 @@
+import { choice, count, flag, interval, pattern, port, ports, text, texts } from "./field-shapes.ts";
+
+const entries = { unit: "entries" } as const;
+const timeout = (description: string, unset: string) =>
+  text(`${description} A duration, or Auto for the kernel's.`, unset);
+
+/** Settings of nftables and of the eBPF dataplane. In the order in which they are stored. */
+export const bpfFields = {
+  nftablesMode: choice(["Enabled", "Disabled", "Auto"], "Whether nftables takes the place of iptables.", "Disabled"),
+  nftablesRefreshInterval: interval("How often nftables rules are compared with what they should be.", "180s"),
+  nftablesFilterAllowAction: choice(["Accept", "Return"], "How the filter chains let a packet pass.", "Accept"),
+  nftablesMangleAllowAction: choice(["Accept", "Return"], "How the mangle chains let a packet pass.", "Accept"),
+  nftablesFilterDenyAction: choice(["Drop", "Reject"], "How nftables refuses a packet.", "Drop"),
+  nftablesMarkMask: count("Which bits of the packet mark Felix uses with nftables; at least 8.", "0xffff0000", {
+    max: 0xffffffff,
+  }),
+  bpfEnabled: flag("Whether eBPF programs take the place of iptables.", "false"),
+  bpfDisableUnprivileged: flag("Whether only root may use eBPF on the node.", "true"),
+  bpfLogLevel: {
+    ...choice(["Off", "Info", "Debug"], "What the eBPF programs write to the trace pipe.", "Off"),
+    zero: "fill",
+  },
+  bpfConntrackLogLevel: choice(["Off", "Debug"], "What the clean-up of eBPF connections writes.", "Off"),
+  bpfConntrackMode: choice(["Auto", "Userspace", "BPFProgram"], "Who cleans up eBPF connections.", "Auto"),
+  bpfConntrackTimeouts: {
+    type: "object",
+    description: "How long eBPF connections are kept.",
+    default: "those of its fields",
+    fields: {
+      creationGracePeriod: timeout("At least this long after the first packet.", "10s"),
+      tcpSynSent: timeout("TCP: after a SYN without an answer.", "20s"),
+      tcpEstablished: timeout("TCP: after the last packet.", "1h"),
+      tcpFinsSeen: timeout("TCP: after both sides have closed.", "Auto"),
+      tcpResetSeen: timeout("TCP: after a reset.", "40s"),
+      udpTimeout: timeout("UDP: after the last packet.", "60s"),
+      genericTimeout: timeout("Other protocols: after the last packet.", "10m"),
+      icmpTimeout: timeout("ICMP: after the last packet.", "5s"),
+    },
+  },
+  bpfLogFilters: {
+    type: "map",
+    zero: "keep",
+    description: "Which packets the eBPF programs log: a pcap filter by device, or by all, weps or heps.",
+    default: "all packets",
+  },
+  bpfCTLBLogFilter: text("all: connect-time load balancing logs also where bpfLogFilters is set.", "none"),
+  bpfDataIfacePattern: pattern("Devices of the network that get eBPF programs.", "usual names of network cards"),
+  bpfL3IfacePattern: pattern("Further devices without link layer that get eBPF programs.", "none"),
+  bpfConnectTimeLoadBalancingEnabled: flag("Deprecated: bpfConnectTimeLoadBalancing takes its place.", "true"),
+  bpfConnectTimeLoadBalancing: choice(
+    ["TCP", "Enabled", "Disabled"],
+    "For which services a pod's connect() goes to an endpoint directly.",
+    "TCP",
+  ),
+  bpfHostNetworkedNATWithoutCTLB: choice(
+    ["Enabled", "Disabled"],
+    "Whether the node's own programs reach services without connect-time load balancing.",
+    "Enabled",
+  ),
+  bpfExternalServiceMode: choice(
+    ["Tunnel", "DSR"],
+    "How answers of services go back to clients outside: through the node they came by, or directly.",
+    "Tunnel",
+  ),
+  bpfDSROptoutCIDRs: texts("Clients to which answers always go back through a tunnel.", "none"),
+  bpfExtToServiceConnmark: count("Mark of connections from outside to a local service.", "0", { max: 0xffffffff }),
+  bpfKubeProxyIptablesCleanupEnabled: flag("Whether rules of kube-proxy are removed.", "true"),
+  bpfKubeProxyMinSyncPeriod: interval("Least time between two changes of services.", "1s"),
+  bpfKubeProxyEndpointSlicesEnabled: flag("Deprecated, and without effect.", "true"),
+  bpfKubeProxyHealthzPort: port("TCP port on which the health of services is served; 0 for none.", "10256"),
+  bpfPSNATPorts: ports("Source ports to choose from when one is taken.", "20000:29999"),
+  bpfMapSizeNATFrontend: count("Size of the map of services' addresses and ports.", "65536", entries),
+  bpfMapSizeNATBackend: count("Size of the map of services' endpoints.", "262144", entries),
+  bpfMapSizeNATAffinity: count("Size of the map of clients that stay with an endpoint.", "65536", entries),
+  bpfMapSizeRoute: count("Size of the map of routes.", "262144", entries),
+  bpfMapSizeConntrack: count("Size of the map of connections; a change interrupts them.", "512000", entries),
+  bpfMapSizePerCpuConntrack: count("Size of that map for each CPU, in place of the one before.", "0", entries),
+  bpfMapSizeConntrackScaling: choice(
+    ["Disabled", "DoubleIfFull"],
+    "Whether the map of connections grows when it is full.",
+    "DoubleIfFull",
+  ),
+  bpfMapSizeConntrackCleanupQueue: count("Size of the map of connections to clean up.", "100000", {
+    min: 1,
+    ...entries,
+  }),
+  bpfMapSizeIPSets: count("Size of the map of IP sets.", "1048576", entries),
+  bpfMapSizeIfState: count("Size of the map of devices.", "1000", entries),
+  bpfHostConntrackBypass: flag("Whether pods' packets skip the kernel's own connection tracking.", "true"),
+  bpfEnforceRPF: choice(["Disabled", "Strict", "Loose"], "How source addresses are checked.", "Loose"),
+  bpfPolicyDebugEnabled: flag("Whether details of policy programs are kept for calico-bpf.", "true"),
+  bpfForceTrackPacketsFromIfaces: texts("Devices whose packets the kernel's connection tracking sees.", "docker+"),
+  bpfDisableGROForIfaces: pattern("Devices on which receive offload is switched off.", "none"),
+  bpfExcludeCIDRsFromNAT: texts("Destinations that are no services for the eBPF programs.", "none"),
+  bpfExportBufferSizeMB: count("Size of the buffer for events.", "1", { unit: "MiB" }),
+  bpfAttachType: choice(["TCX", "TC"], "How the programs are attached to devices.", "TCX"),
+  bpfJITHardening: choice(["Auto", "Strict"], "How the kernel's hardening of compiled programs is set.", "Auto"),
+  bpfMaglevMaxEndpointsPerService: count("Most endpoints of a service with consistent hashing.", "100", {
+    min: 1,
+    max: 3000,
+  }),
+  bpfMaglevMaxServices: count("Most services with consistent hashing.", "100", { min: 1, max: 3000 }),
+  flowLogsPolicyEvaluationMode: choice(
+    ["None", "Continuous"],
+    "Whether flow logs say what policy would decide now.",
+    "Continuous",
+  ),
+  bpfRedirectToPeer: choice(
+    ["Enabled", "Disabled", "L2Only"],
+    "From which devices packets go straight into a pod.",
+    "L2Only",
+  ),
+  flowLogsFlushInterval: interval("How often flow logs are sent.", "300s"),
+  flowLogsCollectorDebugTrace: flag("Whether the collector of flow logs logs everything.", "false"),
+  flowLogsGoldmaneServer: { ...text("Where flow logs are sent.", "nowhere"), zero: "keep" },
+  flowLogsLocalReporter: choice(["Enabled", "Disabled"], "Whether flow logs are served on a Unix socket.", "Disabled"),
+  bpfProfiling: choice(["Enabled", "Disabled"], "Whether the eBPF programs are profiled.", "Disabled"),
+} as const;
