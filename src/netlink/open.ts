@@ -3,7 +3,13 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type Logger, silentLogger } from "../core/logger.ts";
 import { createEventFd } from "../sys/libc.ts";
-import { enableNetlinkOption, hideRouteChanges, netlinkOption, openRouteSocket, portIdOf } from "../sys/netlink-socket.ts";
+import {
+  enableNetlinkOption,
+  hideRouteChanges,
+  netlinkOption,
+  openRouteSocket,
+  portIdOf,
+} from "../sys/netlink-socket.ts";
 import { DirectLink } from "./direct-link.ts";
 import { NetlinkError } from "./errors.ts";
 import { KernelNetlink } from "./kernel-netlink.ts";
