@@ -40,7 +40,21 @@ export function routingPools(resources: ClusterResources): RoutingPool[] {
 }
 
 export function ipamPools(resources: ClusterResources): IpamPool[] {
-  return resources.pools.map(({ metadata, spec }) => ({ name: metadata.name, ...effectivePool(spec, metadata) }));
+  return resources.pools.map((resource) => {
+    const { metadata, spec } = resource;
+    const pool = effectivePool(spec, metadata);
+    return { name: metadata.name, ...pool, disabled: pool.disabled || !isAllocatable(resource) };
+  });
+}
+
+/** False for a pool that is being deleted, or that a controller has found unfit. */
+function isAllocatable({ metadata, status }: Resource<"IPPool">): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false;
+  const conditions = Array.isArray(status?.conditions) ? (status.conditions as unknown[]) : [];
+  return !conditions.some((condition) => {
+    const { type, status: state } = (condition ?? {}) as Record<string, unknown>;
+    return type === "Allocatable" && state === "False";
+  });
 }
 
 export function peeringNodes({ nodes, configurations }: ClusterResources): PeeringNode[] {

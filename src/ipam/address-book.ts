@@ -17,6 +17,8 @@ import {
 } from "./block.ts";
 import { encodeBlock, encodeHandle, type Handle } from "./codec.ts";
 import { IpamError } from "./errors.ts";
+import { isHandleId } from "./keys.ts";
+import type { Reservations } from "./reservations.ts";
 import { Retry } from "./retry.ts";
 import type { Change, IpamStore, Slot } from "./store.ts";
 
@@ -49,10 +51,11 @@ export class AddressBook {
     cidr: Prefix,
     count: number,
     owner: AddressOwner,
-    usable: (block: Block) => boolean,
+    conditions: { readonly usable: (block: Block) => boolean; readonly reserved: Reservations },
   ): Promise<readonly AssignedAddress[]> {
+    const { usable, reserved } = conditions;
     const addresses = await this.#change(cidr, owner, (block) =>
-      usable(block) ? allocate(block, count, owner) : { block, addresses: [] },
+      usable(block) ? allocate(block, count, owner, reserved) : { block, addresses: [] },
     );
     return addresses.map((address) => ({ address, block: cidr }));
   }
@@ -91,15 +94,13 @@ export class AddressBook {
     for (;;) {
       const slot = await this.#store.block(cidr);
       if (slot.value === undefined) break;
-      const ordinals = pick(slot.value).slice(0, MAX_FREED);
+      const ordinals = [...new Set(pick(slot.value))].slice(0, MAX_FREED);
       if (ordinals.length === 0) break;
       const counts = countHandles(slot.value, ordinals);
       const next = release(slot.value, ordinals, this.#clock.wallMs(), cooldownSec);
       const changes: Change[] = [blockChange(slot, next)];
-      for (const [handleId, count] of counts) {
-        const handle = await this.#store.handle(handleId);
-        if (handle.value !== undefined) changes.push(addToHandle(handle, cidr, -count));
-      }
+      for (const [handleId, handle] of await this.#store.handles([...counts.keys()].filter(isHandleId)))
+        if (handle.value !== undefined) changes.push(addToHandle(handle, cidr, -(counts.get(handleId) ?? 0)));
       const outcome = await this.#store.commit(...changes);
       if (outcome !== "conflict") for (const ordinal of ordinals) freed.add(ordinal);
       if (outcome !== "done") await retry.pause();
@@ -131,17 +132,20 @@ export class AddressBook {
   ): Promise<readonly IpAddress[]> {
     const retry = this.#retry(`assign an address of block ${cidr}`);
     const { cooldownSec } = await this.#store.config();
-    let uncertain: { readonly addresses: readonly IpAddress[]; readonly sequence: bigint } | undefined;
+    // A write without an answer may still arrive after the next look, so none of them is forgotten.
+    const uncertain: Attempt[] = [];
     for (;;) {
       const { block, handle } = await this.#store.blockAndHandle(cidr, owner.handleId);
-      if (block.value === undefined) return [];
-      if (uncertain !== undefined && wasTaken(block.value, owner, uncertain)) return uncertain.addresses;
-      const current = collect(block.value, this.#clock.wallMs(), cooldownSec);
+      const stored = block.value;
+      if (stored === undefined) return [];
+      const arrived = uncertain.find((attempt) => wasTaken(stored, owner, attempt));
+      if (arrived !== undefined) return arrived.addresses;
+      const current = collect(stored, this.#clock.wallMs(), cooldownSec);
       const { block: next, addresses } = decide(current);
       if (addresses.length === 0 || next === current) return addresses;
       const outcome = await this.#store.commit(blockChange(block, next), addToHandle(handle, cidr, addresses.length));
       if (outcome === "done") return addresses;
-      uncertain = outcome === "unknown" ? { addresses, sequence: current.sequenceNumber } : undefined;
+      if (outcome === "unknown") uncertain.push({ addresses, sequence: current.sequenceNumber });
       await retry.pause();
     }
   }
@@ -151,12 +155,15 @@ export class AddressBook {
   }
 }
 
+/** A write whose answer was lost. */
+interface Attempt {
+  readonly addresses: readonly IpAddress[];
+  /** The block's sequence number before it. */
+  readonly sequence: bigint;
+}
+
 /** True if the write whose answer was lost did happen: these addresses are the owner's, taken at that very sequence. */
-function wasTaken(
-  block: Block,
-  owner: AddressOwner,
-  attempt: { readonly addresses: readonly IpAddress[]; readonly sequence: bigint },
-): boolean {
+function wasTaken(block: Block, owner: AddressOwner, attempt: Attempt): boolean {
   return attempt.addresses.every((address) => {
     const ordinal = ordinalOf(block, address);
     return isOwnedBy(block, ordinal, owner) && block.allocationSequence.get(ordinal) === attempt.sequence;

@@ -1,7 +1,8 @@
 import type { Prefix } from "../net/prefix.ts";
-import { type Block, isEmpty, ownerOfNode } from "./block.ts";
+import { assignableOrdinals, type Block, isEmpty, ownerOfNode } from "./block.ts";
 import { blockOrder } from "./block-order.ts";
 import type { IpamPool } from "./pool-selection.ts";
+import type { Reservations } from "./reservations.ts";
 
 /** An empty block of another node is left alone for this long after its claim: its node may be about to use it. */
 const RECLAIM_AFTER_MS = 60_000;
@@ -12,32 +13,40 @@ export type BlockChoice =
   /** Empty blocks of other nodes, which might be taken over. */
   | { readonly type: "reclaim"; readonly candidates: readonly Block[] };
 
+export interface BlockChoiceContext {
+  readonly node: string;
+  readonly nowMs: number;
+  readonly random: () => number;
+  /** Texts of blocks that turned out not to be available. */
+  readonly avoid: ReadonlySet<string>;
+  readonly reserved: Reservations;
+  /** True for a block that nobody owns but that somebody uses, as the routes say. */
+  readonly isUsedElsewhere: (block: Prefix) => boolean;
+}
+
 /**
  * Chooses a block of the first pool that has one without an owner, or one of this node's with a free address (whose claim
- * was cut short). `blocks` are all that exist; `avoid` holds texts of blocks that turned out not to be available.
+ * was cut short). `blocks` are all that exist. Blocks that are reserved as a whole don't count.
  */
 export function chooseBlock(
   pools: readonly IpamPool[],
   blocks: readonly Block[],
-  context: {
-    readonly node: string;
-    readonly nowMs: number;
-    readonly random: () => number;
-    readonly avoid: Set<string>;
-  },
+  context: BlockChoiceContext,
 ): BlockChoice {
+  const { node, nowMs, random, avoid, reserved, isUsedElsewhere } = context;
   const existing = new Map(blocks.map((block) => [block.cidr.toString(), block]));
   const candidates: Block[] = [];
   for (const pool of pools)
-    for (const cidr of blockOrder(pool.cidr, pool.blockSize, context.node, context.random)) {
+    for (const cidr of blockOrder(pool.cidr, pool.blockSize, node, random)) {
       const text = cidr.toString();
-      if (context.avoid.has(text)) continue;
+      if (avoid.has(text) || reserved.covers(cidr)) continue;
       const block = existing.get(text);
       if (block === undefined) {
-        if (!blocks.some((other) => other.cidr.overlaps(cidr))) return { type: "claim", block: cidr };
-      } else if (block.affinity === ownerOfNode(context.node)) {
-        if (block.unallocated.length > 0) return { type: "claim", block: cidr };
-      } else if (isReclaimable(block, context.nowMs)) candidates.push(block);
+        const isFree = !blocks.some((other) => other.cidr.overlaps(cidr)) && !isUsedElsewhere(cidr);
+        if (isFree) return { type: "claim", block: cidr };
+      } else if (block.affinity === ownerOfNode(node)) {
+        if (assignableOrdinals(block, reserved).length > 0) return { type: "claim", block: cidr };
+      } else if (isReclaimable(block, nowMs)) candidates.push(block);
     }
   return { type: "reclaim", candidates };
 }

@@ -2,6 +2,7 @@ import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { ExactJsonObject } from "./json.ts";
 import { printExactJson } from "./json.ts";
+import { Reservations } from "./reservations.ts";
 
 /** What the block says about the owner of one or more of its addresses, as stored. */
 export type AllocationAttributes = ExactJsonObject;
@@ -54,12 +55,27 @@ export function newBlock(cidr: Prefix, node: string, nowMs: number): Block {
   };
 }
 
-/** Takes up to `count` free addresses, the longest free first. The block is the same object if there was none. */
-export function allocate(block: Block, count: number, owner: AddressOwner): { block: Block; addresses: IpAddress[] } {
-  // An ordinal that a broken writer left in both lists is in use.
-  const taken = block.unallocated.filter((ordinal) => block.allocations[ordinal] === null).slice(0, count);
+/**
+ * Takes up to `count` free addresses that are not reserved, the longest free first. The block is the same object if there
+ * was none.
+ */
+export function allocate(
+  block: Block,
+  count: number,
+  owner: AddressOwner,
+  reserved = Reservations.none,
+): { block: Block; addresses: IpAddress[] } {
+  const taken = assignableOrdinals(block, reserved).slice(0, count);
   if (taken.length === 0) return { block, addresses: [] };
   return { block: take(block, taken, owner), addresses: taken.map((ordinal) => block.cidr.address.plus(ordinal)) };
+}
+
+/** The free ordinals that are not reserved, the next one to use first. */
+export function assignableOrdinals(block: Block, reserved: Reservations): number[] {
+  // An ordinal that a broken writer left in both lists is in use.
+  const free = block.unallocated.filter((ordinal) => block.allocations[ordinal] === null);
+  if (reserved.countIn(block.cidr) === 0) return free;
+  return free.filter((ordinal) => !reserved.holds(block.cidr.address.plus(ordinal)));
 }
 
 /** Takes one address; undefined if it is not free. */
@@ -174,7 +190,8 @@ export function ordinalOf(block: Block, address: IpAddress): number {
   return Number(address.toBigInt() - block.cidr.address.toBigInt());
 }
 
-function attributesOf(block: Block, ordinal: number): AllocationAttributes | undefined {
+/** What is stored of an ordinal; undefined if it is free. */
+export function attributesOf(block: Block, ordinal: number): AllocationAttributes | undefined {
   const index = block.allocations[ordinal];
   return index === null || index === undefined ? undefined : block.attributes?.[index];
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { disowned, isEmpty, newBlock, ownerOfNode, touched } from "./block.ts";
+import { collect, disowned, isEmpty, newBlock, ownerOfNode, touched } from "./block.ts";
 import { type AffinityState, encodeAffinity, encodeBlock } from "./codec.ts";
 import { Retry } from "./retry.ts";
 import type { IpamStore, Slot } from "./store.ts";
@@ -58,10 +58,11 @@ export class BlockClaims {
         if (stale.length === 0 || (await this.#store.commit(...stale)) === "done") return block.value === undefined;
       } else {
         const { sequenceNumber } = block.value;
-        const empty = isEmpty(block.value);
+        const current = collect(block.value, this.#clock.wallMs(), (await this.#store.config()).cooldownSec);
+        const empty = isEmpty(current);
         if (options.onlyEmpty && !empty) return false;
         if (options.expectedSequence !== undefined && options.expectedSequence !== sequenceNumber) return false;
-        const change = empty ? { slot: block } : { slot: block, text: encodeBlock(disowned(block.value)) };
+        const change = empty ? { slot: block } : { slot: block, text: encodeBlock(disowned(current)) };
         if ((await this.#store.commit(change, ...stale)) === "done") return true;
       }
       await retry.pause();

@@ -8,6 +8,10 @@ export type IpamErrorCode =
   | "POOL_EXHAUSTED"
   /** The node owns as many blocks as it may; `details.limit`. */
   | "BLOCK_LIMIT"
+  /** More addresses are asked for than the handle may have; `details.limit`. */
+  | "HANDLE_LIMIT"
+  /** The node has not yet compared what is allocated with what its pods use. */
+  | "NOT_AUDITED"
   /** Somebody else has the address; `details.address`, `details.handleId`. */
   | "ADDRESS_IN_USE"
   | "ADDRESS_NOT_IN_POOL"

@@ -1,14 +1,16 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Prefix } from "../net/prefix.ts";
+import { Prefix } from "../net/prefix.ts";
 import type { AddressBook, AssignedAddress } from "./address-book.ts";
-import { type AddressOwner, type Block, ownerOfNode } from "./block.ts";
-import { type BlockChoice, chooseBlock, nodeOf } from "./block-choice.ts";
+import { type AddressOwner, assignableOrdinals, type Block, collect, ownerOfNode } from "./block.ts";
+import { chooseBlock, nodeOf } from "./block-choice.ts";
 import { blockOrder } from "./block-order.ts";
 import type { BlockClaims } from "./claims.ts";
 import type { IpamConfig } from "./codec.ts";
 import { IpamError } from "./errors.ts";
 import type { IpamPool } from "./pool-selection.ts";
+import { blockLimitReached, poolExhausted } from "./refusals.ts";
+import type { Reservations } from "./reservations.ts";
 import type { IpamStore } from "./store.ts";
 
 /** Blocks of one family per node, if nothing else is configured. */
@@ -27,6 +29,10 @@ export interface AssignmentParts {
   readonly pools: readonly IpamPool[];
   /** Enabled pools that do not select this node any more; empty blocks of theirs are given back. */
   readonly poolsThatLeft: readonly IpamPool[];
+  readonly reserved: Reservations;
+  /** Blocks that the node may own at most for this request; 0 for what is configured. */
+  readonly maxBlocks: number;
+  readonly isUsedElsewhere: (block: Prefix) => boolean;
 }
 
 /** One request for addresses of one family: own blocks first, then new ones, then other nodes' (unless affinity is strict). */
@@ -43,14 +49,15 @@ export class FamilyAssignment {
 
   /** Adds `count` addresses to `taken`; on an error those that are in it are taken all the same. */
   async assign(count: number, owner: AddressOwner, taken: AssignedAddress[]): Promise<void> {
-    const { book, store } = this.#parts;
+    const { book, store, reserved } = this.#parts;
+    const conditions = { usable: (stored: Block) => this.#isOurs(stored), reserved };
     const takeFrom = async (block: Prefix) => {
-      taken.push(...(await book.take(block, count - taken.length, owner, (stored) => this.#isOurs(stored))));
+      taken.push(...(await book.take(block, count - taken.length, owner, conditions)));
       return taken.length >= count;
     };
     const config = await store.config();
-    for (const block of await this.#ownBlocks()) if (await takeFrom(block)) return;
-    let refusal: IpamError | undefined;
+    for (const block of await this.#ownBlocks()) if (!reserved.covers(block) && (await takeFrom(block))) return;
+    let refusal: IpamError;
     try {
       while (!(await takeFrom(await this.#newBlock(config))));
       return;
@@ -59,9 +66,9 @@ export class FamilyAssignment {
         throw error;
       refusal = error;
     }
-    if (!config.strictAffinity) await this.#borrow(count, owner, taken);
+    if (!config.strictAffinity) await this.#borrow(count, owner, taken, config);
     if (taken.length >= count) return;
-    const strict = config.strictAffinity ? "; no more free affine blocks and strict affinity enabled" : "";
+    const strict = config.strictAffinity ? "; No more free affine blocks and strict affinity enabled" : "";
     const message = `Assigned ${taken.length} out of ${count} requested IPv${this.#parts.family} addresses; `;
     throw new IpamError(refusal.code, message + refusal.message + strict, refusal.details);
   }
@@ -89,20 +96,15 @@ export class FamilyAssignment {
   /** Claims one more block. Throws `BLOCK_LIMIT` or `POOL_EXHAUSTED`. */
   async #newBlock(config: IpamConfig): Promise<Prefix> {
     const { claims, node, pools } = this.#parts;
-    const limit = config.maxBlocksPerHost || DEFAULT_MAX_BLOCKS;
+    const limit = this.#blockLimit(config);
     if (!config.autoAllocateBlocks)
       throw new IpamError("BLOCK_LIMIT", "auto_allocate_blocks is off, so that only blocks claimed by hand are used", {
         limit: this.#own.size,
       });
     for (;;) {
-      if (this.#own.size >= limit)
-        throw new IpamError(
-          "BLOCK_LIMIT",
-          `Need to allocate an IPAM block but could not - limit of ${limit} blocks reached for this node; ` +
-            "raise maxBlocksPerHost (calictl ipam configure) or move pods to other nodes",
-          { limit, node },
-        );
-      const choice = await this.#choose();
+      if (this.#own.size >= limit) throw blockLimitReached(node, limit, [...this.#own].map(Prefix.parse));
+      const blocks = await this.#blocks(config);
+      const choice = this.#choose(blocks);
       if (choice.type === "claim") {
         const text = choice.block.toString();
         // A block of ours that was taken from in this request and still looks free is not worth another look.
@@ -111,18 +113,27 @@ export class FamilyAssignment {
         this.#own.add(text);
         return choice.block;
       }
-      if (!(await this.#reclaimOne(choice.candidates))) {
-        const cidrs = pools.map((pool) => pool.cidr.toString());
-        const message = `No IPs available in pools: [${cidrs.join(" ")}]; add a pool, or release unused addresses`;
-        throw new IpamError("POOL_EXHAUSTED", message, { pools: cidrs });
-      }
+      if (!(await this.#reclaimOne(choice.candidates))) throw poolExhausted(pools, blocks);
     }
   }
 
-  async #choose(): Promise<BlockChoice> {
-    const { store, family, pools, node, random, clock } = this.#parts;
-    const blocks = (await store.blocks(family)).flatMap((slot) => slot.value ?? []);
-    return chooseBlock(pools, blocks, { node, random, nowMs: clock.wallMs(), avoid: this.#avoid });
+  #blockLimit({ maxBlocksPerHost }: IpamConfig): number {
+    const limits = [maxBlocksPerHost, this.#parts.maxBlocks].filter((limit) => limit > 0);
+    return limits.length === 0 ? DEFAULT_MAX_BLOCKS : Math.min(...limits);
+  }
+
+  /** All blocks of the family, without what has cooled down. */
+  async #blocks({ cooldownSec }: IpamConfig): Promise<readonly Block[]> {
+    const { store, family, clock } = this.#parts;
+    const nowMs = clock.wallMs();
+    const slots = await store.blocks(family);
+    return slots.flatMap(({ value }) => (value === undefined ? [] : [collect(value, nowMs, cooldownSec)]));
+  }
+
+  #choose(blocks: readonly Block[]) {
+    const { pools, node, random, clock, reserved, isUsedElsewhere } = this.#parts;
+    const context = { node, random, nowMs: clock.wallMs(), avoid: this.#avoid, reserved, isUsedElsewhere };
+    return chooseBlock(pools, blocks, context);
   }
 
   /** Takes an empty block away from its node; true if some block is free now. */
@@ -141,17 +152,18 @@ export class FamilyAssignment {
   }
 
   /** Takes addresses of blocks whose nodes don't need them. Their `node` attribute tells routing where they went. */
-  async #borrow(count: number, owner: AddressOwner, taken: AssignedAddress[]): Promise<void> {
-    const { store, book, family, pools, node, random } = this.#parts;
-    const blocks = (await store.blocks(family)).flatMap((slot) => slot.value ?? []);
+  async #borrow(count: number, owner: AddressOwner, taken: AssignedAddress[], config: IpamConfig): Promise<void> {
+    const { book, pools, node, random, reserved } = this.#parts;
     const withSpace = new Set(
-      blocks.filter((block) => block.unallocated.length > 0).map((block) => block.cidr.toString()),
+      (await this.#blocks(config))
+        .filter((block) => assignableOrdinals(block, reserved).length > 0)
+        .map((block) => block.cidr.toString()),
     );
     for (const pool of pools)
       for (const cidr of blockOrder(pool.cidr, pool.blockSize, node, random)) {
         if (withSpace.size === 0) return;
         if (!withSpace.delete(cidr.toString())) continue;
-        taken.push(...(await book.take(cidr, count - taken.length, owner, () => true)));
+        taken.push(...(await book.take(cidr, count - taken.length, owner, { usable: () => true, reserved })));
         if (taken.length >= count) return;
       }
   }

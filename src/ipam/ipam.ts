@@ -5,20 +5,14 @@ import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import type { PoolUse } from "../resources/ip-pool.ts";
 import { AddressBook, type AssignedAddress } from "./address-book.ts";
-import {
-  type AddressOwner,
-  type Block,
-  isTaken,
-  ordinalOf,
-  ordinalsOfHandle,
-  ownerOfNode,
-  type PodAddress,
-  podAddressesOf,
-} from "./block.ts";
+import { type AddressOwner, ordinalsOfHandle, ownerOfNode, type PodAddress, podAddressesOf } from "./block.ts";
 import { BlockClaims } from "./claims.ts";
 import { IpamError } from "./errors.ts";
 import { FamilyAssignment } from "./family-assignment.ts";
+import { type AddressRequest, GivenAddress } from "./given-address.ts";
 import { type IpamPool, type Labels, selectPools } from "./pool-selection.ts";
+import { AddressRelease, type ReleaseRequest } from "./release.ts";
+import { Reservations } from "./reservations.ts";
 import { IpamStore } from "./store.ts";
 
 export interface IpamOptions {
@@ -32,6 +26,12 @@ export interface IpamOptions {
   readonly pools: () => readonly IpamPool[];
   /** The labels of this node now. */
   readonly nodeLabels: () => Labels;
+  /** Ranges that are assigned from only when an address is asked for by itself; default none. */
+  readonly reserved?: () => readonly Prefix[];
+  /** True for a block that nobody owns by the datastore but that others use, as routes say; default false. */
+  readonly isUsedElsewhere?: (block: Prefix) => boolean;
+  /** Why no address may be given out now, if that is so. */
+  readonly refusal?: () => string | undefined;
 }
 
 export interface AssignRequest extends AddressOwner {
@@ -41,18 +41,18 @@ export interface AssignRequest extends AddressOwner {
   readonly intendedUse: PoolUse;
   readonly requestedPools?: readonly Prefix[];
   readonly namespaceLabels?: Labels;
+  /** Blocks of a family that this node may own at most; the smaller one of this and the configured limit holds. */
+  readonly maxBlocks?: number;
+  /**
+   * How many addresses of a family the handle may have. Those that it has already are given again and count, so that a
+   * request can be repeated; asking for more throws `HANDLE_LIMIT`.
+   */
+  readonly maxPerHandle?: number;
 }
 
 export interface Assignment {
   readonly ipv4: readonly AssignedAddress[];
   readonly ipv6: readonly AssignedAddress[];
-}
-
-/** An address to release, and, if they are given, the handle and the sequence number that it must have. */
-export interface ReleaseRequest {
-  readonly address: IpAddress;
-  readonly handleId?: string;
-  readonly sequenceNumber?: bigint;
 }
 
 /**
@@ -64,6 +64,8 @@ export class Ipam {
   readonly #store: IpamStore;
   readonly #claims: BlockClaims;
   readonly #book: AddressBook;
+  readonly #release: AddressRelease;
+  readonly #given: GivenAddress;
   /** Assignments of one node compete for the same block; one after the other they don't get in each other's way. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -73,19 +75,27 @@ export class Ipam {
     this.#store = new IpamStore(datastore);
     this.#claims = new BlockClaims(this.#store, nodeName, clock, random);
     this.#book = new AddressBook(this.#store, clock, random);
+    this.#release = new AddressRelease(this.#store, this.#book, options.pools);
+    this.#given = new GivenAddress(this.#claims, this.#book, nodeName);
   }
 
   /**
    * Takes addresses: all that are asked for, or none and an error (`NO_POOL`, `POOL_NOT_ENABLED`, `POOL_EXHAUSTED`,
-   * `BLOCK_LIMIT`, `INVALID_HANDLE`). Two calls with one handle take addresses twice: ask `addressesByHandle` first.
+   * `BLOCK_LIMIT`, `HANDLE_LIMIT`, `INVALID_HANDLE`, `NOT_AUDITED`). Without `maxPerHandle` two calls with one handle take
+   * addresses twice.
    */
   async autoAssign(request: AssignRequest): Promise<Assignment> {
     return this.#inTurn(async () => {
-      const ipv4 = await this.#assignFamily(4, request.count4, request);
+      this.#checkMayAssign();
+      const held = await this.#held(request);
+      const ipv4 = await this.#assignFamily(4, request.count4, request, held);
       try {
-        return { ipv4, ipv6: await this.#assignFamily(6, request.count6, request) };
+        return { ipv4, ipv6: await this.#assignFamily(6, request.count6, request, held) };
       } catch (error) {
-        await this.#release(ipv4, request.handleId);
+        await this.#giveBack(
+          ipv4.filter((each) => !held.includes(each)),
+          request.handleId,
+        );
         throw error;
       }
     });
@@ -93,50 +103,28 @@ export class Ipam {
 
   /**
    * Takes one given address, which must lie in an enabled pool (`ADDRESS_NOT_IN_POOL`) and be free (`ADDRESS_IN_USE`) or
-   * already this handle's. Another node's block is borrowed from unless affinity is strict (`STRICT_AFFINITY`).
+   * already this handle's. Another node's block is borrowed from unless affinity is strict (`STRICT_AFFINITY`). It may be
+   * reserved.
    */
-  async assignAddress(request: AddressOwner & { readonly address: IpAddress }): Promise<AssignedAddress> {
+  async assignAddress(request: AddressRequest): Promise<AssignedAddress> {
     return this.#inTurn(async () => {
-      const { address } = request;
-      const { strictAffinity } = await this.#store.config();
-      const pool = this.#poolOf(
-        address,
-        this.#options.pools().filter((each) => !each.disabled),
-      );
-      if (pool === undefined)
-        throw new IpamError(
-          "ADDRESS_NOT_IN_POOL",
-          `${address} is in no enabled IP pool; create one or change the address`,
-          {
-            address: address.toString(),
-          },
-        );
-      const block = Prefix.of(address, pool.blockSize);
-      const check = ({ affinity }: Block) => {
-        if (!strictAffinity || affinity === ownerOfNode(this.#options.nodeName)) return;
-        const owner = affinity ?? "nobody";
-        const message = `${address} is in block ${block} of ${owner}, and strict affinity is on; choose an own address`;
-        throw new IpamError("STRICT_AFFINITY", message, { address: address.toString(), owner });
-      };
-      // A claim of another node's block does nothing; one of ours that was cut short is completed.
-      do await this.#claims.claim(block);
-      while (!(await this.#book.takeAddress(block, address, request, check)));
-      return { address, block };
+      this.#checkMayAssign();
+      const enabled = this.#options.pools().filter((pool) => !pool.disabled);
+      return this.#given.take(request, enabled, await this.#store.config());
     });
+  }
+
+  /**
+   * Records an address that somebody uses already, as after a datastore was restored from an old backup: also from a
+   * disabled pool, against strict affinity, and before the first audit. Throws `ADDRESS_NOT_IN_POOL` and `ADDRESS_IN_USE`.
+   */
+  async assertAddress(request: AddressOwner & { readonly address: IpAddress }): Promise<AssignedAddress> {
+    return this.#inTurn(() => this.#given.take(request, this.#options.pools(), { strictAffinity: false }));
   }
 
   /** Frees all addresses of a handle and returns them; an unknown handle has none. */
   async releaseByHandle(handleId: string): Promise<readonly AssignedAddress[]> {
-    return this.#inTurn(async () => {
-      const { value: handle } = await this.#store.handle(handleId);
-      const freed: AssignedAddress[] = [];
-      for (const cidr of handle?.counts.keys() ?? []) {
-        const block = Prefix.parse(cidr);
-        freed.push(...(await this.#book.free(block, (stored) => ordinalsOfHandle(stored, handleId))));
-        await this.#book.forget(handleId, block);
-      }
-      return freed;
-    });
+    return this.#inTurn(async () => this.#returnUnwanted(await this.#release.byHandle(handleId)));
   }
 
   /**
@@ -144,20 +132,7 @@ export class Ipam {
    * number than the request says; the others of its block are not freed then either.
    */
   async releaseAddresses(requests: readonly ReleaseRequest[]): Promise<readonly AssignedAddress[]> {
-    return this.#inTurn(async () => {
-      const freed: AssignedAddress[] = [];
-      const byBlock = new Map<string, { block: Prefix; requests: ReleaseRequest[] }>();
-      for (const request of requests) {
-        const block = await this.#blockOf(request.address);
-        if (block === undefined) continue;
-        const group = byBlock.get(block.toString()) ?? { block, requests: [] };
-        byBlock.set(block.toString(), group);
-        group.requests.push(request);
-      }
-      for (const group of byBlock.values())
-        freed.push(...(await this.#book.free(group.block, pickRequested(group.requests))));
-      return freed;
-    });
+    return this.#inTurn(async () => this.#returnUnwanted(await this.#release.addresses(requests)));
   }
 
   /** The addresses that a handle has, in the order of their blocks' text. */
@@ -187,7 +162,10 @@ export class Ipam {
 
   /** Makes sure that this node owns a block for workloads, and returns it. Throws like `autoAssign`. */
   async ensureBlock(family: 4 | 6): Promise<Prefix> {
-    return this.#inTurn(() => this.#assignment(family, { intendedUse: "Workload" }).ensureBlock());
+    return this.#inTurn(() => {
+      this.#checkMayAssign();
+      return this.#assignment(family, { intendedUse: "Workload" }).ensureBlock();
+    });
   }
 
   /** The blocks that this node owns, by affinity and block alike. */
@@ -201,38 +179,89 @@ export class Ipam {
     return own;
   }
 
-  async #assignFamily(family: 4 | 6, count: number, request: AssignRequest): Promise<readonly AssignedAddress[]> {
-    if (count === 0) return [];
+  #checkMayAssign(): void {
+    const reason = this.#options.refusal?.();
+    if (reason === undefined) return;
+    throw new IpamError("NOT_AUDITED", `no address is given out yet: ${reason}; try again in a moment`, {
+      node: this.#options.nodeName,
+    });
+  }
+
+  /** What a repeated request is given again. */
+  async #held({ handleId, maxPerHandle }: AssignRequest): Promise<readonly AssignedAddress[]> {
+    return maxPerHandle === undefined ? [] : this.addressesByHandle(handleId);
+  }
+
+  async #assignFamily(
+    family: 4 | 6,
+    count: number,
+    request: AssignRequest,
+    held: readonly AssignedAddress[],
+  ): Promise<readonly AssignedAddress[]> {
+    const { handleId, maxPerHandle = count } = request;
+    if (count > maxPerHandle)
+      throw new IpamError(
+        "HANDLE_LIMIT",
+        `handle ${handleId} may have ${maxPerHandle} IPv${family} addresses, but ${count} are asked for`,
+        { handleId, limit: maxPerHandle },
+      );
+    const before = held.filter(({ address }) => address.family === family).slice(0, count);
+    if (count === before.length) return before;
     const taken: AssignedAddress[] = [];
     try {
-      await this.#assignment(family, request).assign(count, request, taken);
-      return taken;
+      await this.#assignment(family, request).assign(count - before.length, request, taken);
+      return [...before, ...taken];
     } catch (error) {
-      await this.#release(taken, request.handleId);
+      await this.#giveBack(taken, handleId);
       throw error;
     }
   }
 
   #assignment(
     family: 4 | 6,
-    request: Pick<AssignRequest, "intendedUse" | "requestedPools" | "namespaceLabels">,
+    request: Pick<AssignRequest, "intendedUse" | "requestedPools" | "namespaceLabels" | "maxBlocks">,
   ): FamilyAssignment {
-    const { nodeName, clock, random, logger } = this.#options;
+    const { nodeName, clock, random, logger, reserved, isUsedElsewhere = () => false } = this.#options;
     const all = this.#options.pools();
     const nodeLabels = this.#options.nodeLabels();
-    const { intendedUse, requestedPools, namespaceLabels = {} } = request;
+    const { intendedUse, requestedPools, namespaceLabels = {}, maxBlocks = 0 } = request;
     const selection = { family, node: nodeName, nodeLabels, namespaceLabels, intendedUse };
-    const pools = selectPools(all, requestedPools === undefined ? selection : { ...selection, requestedPools });
-    const left = all.filter((pool) => !pool.disabled && !pool.selectsNode(nodeLabels));
-    const parts = { store: this.#store, claims: this.#claims, book: this.#book, clock, random, logger };
-    return new FamilyAssignment({ ...parts, node: nodeName, family, pools, poolsThatLeft: left });
+    return new FamilyAssignment({
+      store: this.#store,
+      claims: this.#claims,
+      book: this.#book,
+      clock,
+      random,
+      logger,
+      node: nodeName,
+      family,
+      pools: selectPools(all, requestedPools === undefined ? selection : { ...selection, requestedPools }),
+      poolsThatLeft: this.#poolsThatLeft(),
+      reserved: reserved === undefined ? Reservations.none : new Reservations(reserved()),
+      maxBlocks,
+      isUsedElsewhere,
+    });
+  }
+
+  /** Enabled pools that don't select this node (any more). */
+  #poolsThatLeft(): readonly IpamPool[] {
+    const nodeLabels = this.#options.nodeLabels();
+    return this.#options.pools().filter((pool) => !pool.disabled && !pool.selectsNode(nodeLabels));
+  }
+
+  /** Gives empty blocks back whose pools don't select this node any more; the same addresses. */
+  async #returnUnwanted(freed: readonly AssignedAddress[]): Promise<readonly AssignedAddress[]> {
+    const left = this.#poolsThatLeft();
+    const unwanted = freed.map(({ block }) => block).filter((block) => left.some(({ cidr }) => cidr.contains(block)));
+    for (const block of unwanted) await this.#claims.giveUp(this.#options.nodeName, block, { onlyEmpty: true });
+    return freed;
   }
 
   /** Undoes what a failed request has taken. What can't be undone is reported and found by its handle later. */
-  async #release(taken: readonly AssignedAddress[], handleId: string): Promise<void> {
-    for (const { address, block } of taken)
+  async #giveBack(taken: readonly AssignedAddress[], handleId: string): Promise<void> {
+    for (const { address } of taken)
       try {
-        await this.#book.free(block, pickRequested([{ address, handleId }]));
+        await this.#release.addresses([{ address, handleId }]);
       } catch (error) {
         this.#options.logger.warn(
           { address: address.toString(), handleId, error },
@@ -241,47 +270,9 @@ export class Ipam {
       }
   }
 
-  #poolOf(address: IpAddress, pools: readonly IpamPool[]): IpamPool | undefined {
-    return pools.find((pool) => pool.cidr.containsAddress(address));
-  }
-
-  /** The block that holds an address: the one its pool suggests, or whichever there is. */
-  async #blockOf(address: IpAddress): Promise<Prefix | undefined> {
-    const pool = this.#poolOf(address, this.#options.pools());
-    const likely = pool === undefined ? undefined : Prefix.of(address, pool.blockSize);
-    if (likely !== undefined && (await this.#store.block(likely)).value !== undefined) return likely;
-    const blocks = await this.#store.blocks(address.family);
-    return blocks.find((slot) => slot.value?.cidr.containsAddress(address))?.value?.cidr;
-  }
-
   #inTurn<T>(operation: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(operation);
     this.#queue = result.catch(() => undefined);
     return result;
   }
-}
-
-/**
- * Picks what is requested of a block and is still the allocation that it was at the first look: an address that was freed
- * and taken again meanwhile is somebody else's.
- */
-function pickRequested(requests: readonly ReleaseRequest[]): (block: Block) => number[] {
-  const firstSeen = new Map<number, bigint>();
-  return (block) =>
-    requests.flatMap(({ address, handleId, sequenceNumber }) => {
-      const ordinal = ordinalOf(block, address);
-      if (!isTaken(block, ordinal)) return [];
-      const sequence = block.allocationSequence.get(ordinal) ?? 0n;
-      const known = firstSeen.get(ordinal);
-      if (known !== undefined && known !== sequence) return [];
-      firstSeen.set(ordinal, sequence);
-      const isOther = handleId !== undefined && !ordinalsOfHandle(block, handleId).includes(ordinal);
-      if (isOther || (sequenceNumber !== undefined && sequenceNumber !== sequence))
-        throw new IpamError(
-          "ADDRESS_IN_USE",
-          `${address} is not released: it was assigned to somebody else meanwhile (handle or sequence number differ)`,
-          { address: address.toString() },
-        );
-      return [ordinal];
-    });
 }

@@ -32,18 +32,23 @@ export function parseAffinityKey(key: string): { node: string; block: Prefix } |
   return block !== undefined && family === `ipv${block.family}` ? { node, block } : undefined;
 }
 
-/**
- * The key of a handle. Throws `INVALID_HANDLE` for one that is empty or has a slash or a control character, which some
- * writers once let in and nobody could release any more.
- */
+/** All handles are below it. */
+export const HANDLES_PREFIX = `${ROOT}/handle/`;
+
+/** False for what some writers once let in and nobody could release any more: empty, or with a slash or control character. */
+export function isHandleId(text: string): boolean {
+  return text !== "" && !/[/\p{Cc}]/u.test(text);
+}
+
+/** The key of a handle. Throws `INVALID_HANDLE` for what is none. */
 export function handleKey(handleId: string): string {
-  if (handleId === "" || /[/\p{Cc}]/u.test(handleId))
+  if (!isHandleId(handleId))
     throw new IpamError(
       "INVALID_HANDLE",
       `handle id ${JSON.stringify(handleId)} must not be empty and must have no "/" and no control character`,
       { field: "handleId", value: handleId },
     );
-  return `${ROOT}/handle/${handleId}`;
+  return `${HANDLES_PREFIX}${handleId}`;
 }
 
 function keyText(block: Prefix): string {

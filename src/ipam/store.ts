@@ -78,6 +78,16 @@ export class IpamStore {
     return slot(key, (await this.#datastore.get(key)).item, decodeHandle);
   }
 
+  /** Handles at one moment, by id; at most 128. */
+  async handles(handleIds: readonly string[]): Promise<ReadonlyMap<string, Slot<Handle>>> {
+    if (handleIds.length === 0) return new Map();
+    const keys = handleIds.map(handleKey);
+    const items = await this.#read(...keys);
+    return new Map(
+      handleIds.map((handleId, index) => [handleId, slot(keys[index] ?? "", items[index], decodeHandle)] as const),
+    );
+  }
+
   /** A block and a handle at one moment. */
   async blockAndHandle(block: Prefix, handleId: string): Promise<{ block: Slot<Block>; handle: Slot<Handle> }> {
     const keys = { block: blockKey(block), handle: handleKey(handleId) };

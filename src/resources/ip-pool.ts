@@ -104,7 +104,7 @@ export function effectivePool(spec: IpPoolSpec, metadata?: Pick<ResourceMetadata
     natOutgoing: spec.natOutgoing ?? false,
     disabled: spec.disabled ?? false,
     disableBgpExport: spec.disableBGPExport ?? false,
-    allowedUses: spec.allowedUses ?? ["Workload", "Tunnel"],
+    allowedUses: spec.allowedUses?.length ? spec.allowedUses : ["Workload", "Tunnel"],
     assignmentMode: spec.assignmentMode ?? "Automatic",
     selectsNode: compileSelector(spec.nodeSelector ?? ""),
     selectsNamespace: compileSelector(spec.namespaceSelector ?? ""),

@@ -13,10 +13,7 @@ export interface TunnelPlan {
 /** Which tunnels the pools want of a node, by Calico's rules for tunnel addresses. */
 export function planTunnels(pools: readonly IpamPool[], nodeLabels: Labels): TunnelPlan {
   const usable = pools.filter(
-    (pool) =>
-      !pool.disabled &&
-      (pool.allowedUses.length === 0 || pool.allowedUses.includes("Tunnel")) &&
-      pool.selectsNode(nodeLabels),
+    (pool) => !pool.disabled && pool.allowedUses.includes("Tunnel") && pool.selectsNode(nodeLabels),
   );
   const vxlan = usable.filter((pool) => pool.vxlanMode !== "Never").map((pool) => pool.cidr);
   return {

@@ -3,6 +3,7 @@ import {
   advertisedServices,
   type ClusterResources,
   explicitPeers,
+  ipamPools,
   prefixAdvertisements,
 } from "../../../src/agent/cluster-view.ts";
 import type { BgpConfigurationSpec } from "../../../src/resources/bgp-configuration.ts";
@@ -19,6 +20,29 @@ const resource = <Kind extends string, Spec>(kind: Kind, name: string, spec: Spe
 const configured = (spec: BgpConfigurationSpec, name = "default"): ClusterResources => ({
   ...nothing,
   configurations: [resource("BGPConfiguration", name, spec)],
+});
+
+describe("an IPPool", () => {
+  const pool = resource("IPPool", "pool", { cidr: "10.0.0.0/24", allowedUses: [] });
+
+  it("with an empty list of uses is for workloads and tunnels", () => {
+    expect(ipamPools({ ...nothing, pools: [pool] })).toMatchObject([
+      { disabled: false, allowedUses: ["Workload", "Tunnel"] },
+    ]);
+  });
+
+  it.each([
+    ["that is disabled", { ...pool, spec: { ...pool.spec, disabled: true } }],
+    ["that is being deleted", { ...pool, metadata: { name: "pool", deletionTimestamp: "2026-01-02T03:04:05Z" } }],
+    ["that a controller found unfit", { ...pool, status: { conditions: [{ type: "Allocatable", status: "False" }] } }],
+  ])("%s gives out no addresses", (_, stored) => {
+    expect(ipamPools({ ...nothing, pools: [stored] })).toMatchObject([{ disabled: true }]);
+  });
+
+  it("whose other conditions are false does", () => {
+    const status = { conditions: [{ type: "Ready", status: "False" }, null] };
+    expect(ipamPools({ ...nothing, pools: [{ ...pool, status }] })).toMatchObject([{ disabled: false }]);
+  });
 });
 
 describe("a BGPPeer with filters", () => {
