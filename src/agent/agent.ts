@@ -288,7 +288,10 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     }),
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
-  await serveSockets({ runDir: config.runDir, logger, source, events, pods, client, modes, peering }, cleanups);
+  await serveSockets(
+    { runDir: config.runDir, logger, source, events, pods, client, datastore, modes, peering },
+    cleanups,
+  );
 
   const writeNode = () => writeOwnNode(client, nodeName, { addresses: ownAddresses, asNumber: config.asNumber });
   const ownNode = new OwnNodeKeeper({

@@ -6,7 +6,7 @@ import { CalibirdError } from "../core/errors.ts";
 type AgentClientErrorCode = "AGENT_UNREACHABLE" | "AGENT_REFUSED" | "BAD_ANSWER";
 
 /** The agent could not be asked, or said no. `details.code` is the agent's own error code, if it gave one. */
-class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
+export class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
 
 const retryMs = 100;
 
@@ -32,32 +32,37 @@ export class AgentClient {
   }
 
   /** Server-sent events of the status socket; throws `AGENT_UNREACHABLE` when the agent ends the connection. */
-  async *events(path: string): AsyncGenerator<{ event: string; data: unknown }> {
-    const response = await this.#open("status.sock", "GET", path);
+  events(path: string): AsyncGenerator<{ event: string; data: unknown }> {
+    return this.#events("status.sock", path);
+  }
+
+  /** As `events`, of the agent socket; ends, or throws, when `signal` aborts. */
+  adminEvents(path: string, signal: AbortSignal): AsyncGenerator<{ event: string; data: unknown }> {
+    return this.#events("agent.sock", path, signal);
+  }
+
+  async *#events(socket: string, path: string, signal?: AbortSignal): AsyncGenerator<{ event: string; data: unknown }> {
+    const response = await this.#open(socket, "GET", path);
+    if ((response.statusCode ?? 500) >= 300) await readAnswer(response, path);
+    const end = () => response.destroy();
+    signal?.addEventListener("abort", end);
     try {
+      signal?.throwIfAborted();
       yield* readEvents(response);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
       if (code !== "ECONNRESET") throw error;
       const message = `the agent ended the stream ${path}: it has stopped, or this reader was too slow; run this again`;
       throw new AgentClientError("AGENT_UNREACHABLE", message, { code }, error);
+    } finally {
+      signal?.removeEventListener("abort", end);
+      response.destroy();
     }
   }
 
   async #call<Answer>(socket: string, method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await this.#open(socket, method, path, body);
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    const text = Buffer.concat(chunks).toString("utf8");
-    let answer: unknown;
-    try {
-      answer = JSON.parse(text);
-    } catch (error) {
-      throw new AgentClientError("BAD_ANSWER", `the agent answered ${path} with something that is not JSON`, {}, error);
-    }
-    if ((response.statusCode ?? 500) < 300) return answer as Answer;
-    const { error } = answer as ErrorView;
-    throw new AgentClientError("AGENT_REFUSED", error.message, { code: error.code, ...error.details });
+    return (await readAnswer(response, path)) as Answer;
   }
 
   async #open(socket: string, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
@@ -77,6 +82,21 @@ export class AgentClient {
       }
     }
   }
+}
+
+/** The body of an answer; throws `AGENT_REFUSED` with the agent's own error, or `BAD_ANSWER`. */
+async function readAnswer(response: IncomingMessage, path: string): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  let answer: unknown;
+  try {
+    answer = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (error) {
+    throw new AgentClientError("BAD_ANSWER", `the agent answered ${path} with something that is not JSON`, {}, error);
+  }
+  if ((response.statusCode ?? 500) < 300) return answer;
+  const { error } = answer as ErrorView;
+  throw new AgentClientError("AGENT_REFUSED", error.message, { code: error.code, ...error.details });
 }
 
 async function* readEvents(response: IncomingMessage): AsyncGenerator<{ event: string; data: unknown }> {

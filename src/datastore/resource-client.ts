@@ -102,13 +102,25 @@ export class ResourceClient {
    * change is no conflict unless `resource` carries a `resourceVersion`. Nothing is written if nothing would change.
    */
   async apply<R extends AnyResource>(resource: R): Promise<{ resource: R; outcome: ApplyOutcome }> {
+    return this.#applyOr(resource, (valid) => this.create(valid));
+  }
+
+  /** As `apply` for an object that must exist: throws `RESOURCE_NOT_FOUND` if it does not. */
+  async replace<R extends AnyResource>(resource: R): Promise<{ resource: R; outcome: ApplyOutcome }> {
+    return this.#applyOr(resource, (valid) => Promise.reject(notFound(valid)));
+  }
+
+  async #applyOr<R extends AnyResource>(
+    resource: R,
+    whenMissing: (valid: R) => Promise<R>,
+  ): Promise<{ resource: R; outcome: ApplyOutcome }> {
     const valid = validateResource(resource);
     const pinned = valid.metadata.resourceVersion;
     for (let attempt = 1; ; attempt++) {
       try {
         const item = await this.#item(valid);
         if (item === undefined && pinned !== undefined) throw notFound(valid);
-        if (item === undefined) return { resource: await this.create(valid), outcome: "created" };
+        if (item === undefined) return { resource: await whenMissing(valid), outcome: "created" };
         const merged = this.#mergeInto(item, valid);
         const stored = await this.#replace(item, merged);
         const changed = stored.metadata.resourceVersion !== item.modRevision.toString();

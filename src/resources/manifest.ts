@@ -30,6 +30,8 @@ export interface ManifestOptions {
   readonly file: string;
   /** For objects of namespaced kinds that name none. */
   readonly defaultNamespace: string;
+  /** A text without any resource is no mistake. */
+  readonly mayBeEmpty?: boolean;
 }
 
 /**
@@ -50,7 +52,8 @@ export async function parseManifest(text: string, options: ManifestOptions): Pro
   } catch (error) {
     reader.report(1, 0, `it can't be read as YAML: ${errorMessage(error)}`);
   }
-  if (reader.entries.length === 0 && reader.problems.length === 0) reader.report(1, 0, "there is no resource in it");
+  const isEmpty = reader.entries.length === 0 && reader.problems.length === 0;
+  if (isEmpty && options.mayBeEmpty !== true) reader.report(1, 0, "there is no resource in it");
   if (reader.problems.length > 0) {
     const problems = reader.problems.sort((a, b) => a.line - b.line);
     throw new ResourceError("INVALID_MANIFEST", problems.map(formatManifestProblem).join("\n"), { problems });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Logger } from "../../core/logger.ts";
+import type { Datastore } from "../../datastore/datastore.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { EventHub } from "../event-hub.ts";
@@ -7,6 +8,7 @@ import type { PeeringReconciler } from "../peering/reconciler.ts";
 import type { PodManager } from "../pods/pod-manager.ts";
 import type { PoolModeChanger } from "../pools/pool-modes.ts";
 import type { StatusSource } from "../status-source.ts";
+import { datastoreRoutes, datastoreStreams } from "./datastore-routes.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { podRoutes } from "./pod-routes.ts";
 import { poolRoutes } from "./pool-routes.ts";
@@ -23,12 +25,13 @@ export async function serveSockets(
     readonly events: EventHub;
     readonly pods: PodManager;
     readonly client: ResourceClient;
+    readonly datastore: Datastore;
     readonly modes: PoolModeChanger;
     readonly peering: PeeringReconciler;
   },
   cleanups: Cleanups,
 ): Promise<void> {
-  const { runDir, logger, source, events, pods, client, modes, peering } = parts;
+  const { runDir, logger, source, events, pods, client, datastore, modes, peering } = parts;
   const status = {
     path: join(runDir, "status.sock"),
     mode: 0o666,
@@ -38,7 +41,14 @@ export async function serveSockets(
   const orders = {
     path: join(runDir, "agent.sock"),
     mode: 0o600,
-    routes: [...podRoutes(pods), ...resourceRoutes(client), ...poolRoutes(modes), ...drainRoutes(peering)],
+    routes: [
+      ...podRoutes(pods),
+      ...resourceRoutes(client),
+      ...datastoreRoutes(datastore),
+      ...poolRoutes(modes),
+      ...drainRoutes(peering),
+    ],
+    streams: datastoreStreams(datastore),
   };
   for (const socket of [status, orders]) {
     const server = new UnixApiServer({ ...socket, logger });

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { CalibirdError, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
+import { bigintAsText } from "../../datastore/json-form.ts";
 import type { ErrorView } from "./views.ts";
 
 type ApiErrorCode =
@@ -50,8 +51,8 @@ export interface ApiRoute {
 /** A route whose answer never ends by itself (server-sent events). */
 export interface StreamRoute {
   readonly path: string;
-  /** Called with a function that sends one event; returns what ends the stream. */
-  readonly open: (send: (event: string, data: unknown) => void) => () => void;
+  /** Called with a function that sends one event; returns what ends the stream. An error is answered as that of a route. */
+  readonly open: (send: (event: string, data: unknown) => void, query: URLSearchParams) => () => void;
 }
 
 const largestBody = 4 * 1024 * 1024;
@@ -118,7 +119,7 @@ export class UnixApiServer {
       const url = readUrl(request.url ?? "/");
       const stream = this.#streams.find((candidate) => candidate.path === url.pathname);
       if (stream !== undefined && request.method === "GET") {
-        serveStream(stream, response);
+        serveStream(stream, url.searchParams, response);
         return;
       }
       const { route, params } = this.#findRoute(request.method ?? "GET", url.pathname);
@@ -156,14 +157,19 @@ export async function checkNotServed(path: string): Promise<void> {
   throw new ApiError("AGENT_ALREADY_RUNNING", message, { path });
 }
 
-function serveStream(stream: StreamRoute, response: ServerResponse): void {
-  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-  response.write(": open\n\n");
+function serveStream(stream: StreamRoute, query: URLSearchParams, response: ServerResponse): void {
+  const begin = () => {
+    if (response.headersSent) return;
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    response.write(": open\n\n");
+  };
   const close = stream.open((event, data) => {
     if (response.destroyed) return;
-    response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    begin();
+    response.write(`event: ${event}\ndata: ${toJson(data)}\n\n`);
     if (response.writableLength > largestBacklog) response.destroy();
-  });
+  }, query);
+  begin();
   response.once("close", close);
 }
 
@@ -220,9 +226,13 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = JSON.stringify(body, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  const text = toJson(body);
   response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
   response.end(text);
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, bigintAsText);
 }
 
 function errorView(error: unknown): ErrorView {
