@@ -71,7 +71,8 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     output: () => globals().output,
     format: (known) => parseOutputFormat(globals().output, known),
     setStatus,
-    withDatastore: (_config, run) => withDatastore(agent(), run),
+    withDatastore: (configFile, run) =>
+      withDatastore({ environment: context.environment, ...(configFile !== undefined && { configFile }) }, agent, run),
     resourceClient: (datastore) => new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID }),
   };
   registerAgentCommands(program, tools);

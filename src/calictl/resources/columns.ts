@@ -91,6 +91,9 @@ const columnsByKind: Readonly<Record<string, KindColumns>> = {
       count("NUMIMPORTV6", "spec.importV6"),
     ],
   },
+  BlockAffinity: {
+    normal: [name, field("NODE", "spec.node"), field("CIDR", "spec.cidr"), field("STATE", "spec.state")],
+  },
   WorkloadEndpoint: {
     normal: workload,
     wide: [name, ...workload, list("PROFILES", "spec.profiles"), column("NATS", addressTranslations)],

@@ -104,7 +104,7 @@ async function getEach(client: ResourceClient, references: readonly Reference[])
       objects.push((await client.get(kind, name, namespace)) as AnyResource);
     } catch (error) {
       if (!(error instanceof CalibirdError)) throw error;
-      errors.push(describeFailure(error));
+      errors.push(describeFailure(error, "get"));
     }
   const [only] = errors;
   if (only !== undefined && references.length === 1) throw new CommandFailure("NOTHING_DONE", only);

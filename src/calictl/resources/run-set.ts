@@ -1,6 +1,6 @@
 import { CalibirdError } from "../../core/errors.ts";
 import { ResourceError } from "../../resources/errors.ts";
-import type { ResourceKind } from "../../resources/kinds.ts";
+import { type ResourceKind, requireEditable } from "../../resources/kinds.ts";
 import type { ManifestEntry } from "../../resources/manifest.ts";
 import { type CommandContext, writeLine } from "../output.ts";
 import { locationOf } from "./manifest-files.ts";
@@ -48,13 +48,14 @@ export async function runSet<Of extends Item>(
   let inOrder = true;
   for (const item of items)
     try {
+      requireEditable(item.kind);
       if (await act(item)) handled++;
       else leftOut++;
       if (failedBefore) inOrder = false;
     } catch (error) {
       if (!(error instanceof CalibirdError)) throw error;
       failedBefore = true;
-      errors.push(describeFailure(error, item.entry));
+      errors.push(describeFailure(error, verb.name, item.entry));
       if (!(error instanceof ResourceError)) break;
     }
   const kinds = new Set(items.map(({ kind }) => kind));
@@ -79,12 +80,14 @@ function failedTo({ name }: Verb): string {
 }
 
 /** An error in calicoctl's words, with what it does not say: where the object stands, and what to do. */
-export function describeFailure(error: CalibirdError, entry?: ManifestEntry): string {
+export function describeFailure(error: CalibirdError, operation: string, entry?: ManifestEntry): string {
   const where = entry === undefined ? "" : ` (${locationOf(entry)})`;
   if (!(error instanceof ResourceError)) return `${error.message}${where}`;
   if (error.code === "RESOURCE_EXISTS" || error.code === "RESOURCE_NOT_FOUND")
     return `${error.message} with error: <nil>${where}`;
   if (error.code === "UPDATE_CONFLICT")
     return `${error.message}${where}: it was changed after it was read. Get it again and redo the change, or leave resourceVersion out to overwrite what is there`;
+  if (error.code === "UNSUPPORTED_OPERATION")
+    return `operation ${operation} is not supported on ${error.details.kind}: ${error.message}${where}`;
   return `${error.message}${where}`;
 }

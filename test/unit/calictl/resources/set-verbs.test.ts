@@ -179,3 +179,15 @@ describe("calictl delete", () => {
     });
   });
 });
+
+describe("kinds that only software writes", () => {
+  it("are refused by every verb", async () => {
+    const manifest =
+      "apiVersion: projectcalico.org/v3\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {datastoreReady: true}\n";
+    for (const verb of ["create", "apply", "replace", "delete"]) {
+      const { code, err } = await calictl.runWith({ stdin: manifest }, verb, "-f", "-");
+      expect(code).toBe(1);
+      expect(err).toContain(`operation ${verb} is not supported on ClusterInformation: `);
+    }
+  });
+});
