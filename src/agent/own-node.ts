@@ -4,7 +4,7 @@ import type { ResourceClient } from "../datastore/resource-client.ts";
 import type { IpAddress } from "../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
-import { addressText, type OwnAddresses } from "./own-addresses.ts";
+import { addressText, type OwnAddresses } from "./start/own-addresses.ts";
 
 type NodeErrorCode = "DUPLICATE_NODE_ADDRESS";
 

@@ -13,8 +13,9 @@ import { resolveNodeName } from "./config/node-name.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import type { AgentOptions } from "./options.ts";
-import { type OwnAddresses, resolveOwnAddresses } from "./own-addresses.ts";
 import { checkAddressesAreFree } from "./own-node.ts";
+import { readMachine } from "./start/machine.ts";
+import { type OwnAddresses, resolveOwnAddresses } from "./start/own-addresses.ts";
 
 /** What everything else stands on: the kernel, the datastore, and what they say of this node. */
 export interface Platform {
@@ -51,12 +52,8 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   cleanups.add("resources", () => cluster.stop());
 
   const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
-  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, {
-    links: await netlink.links(),
-    addresses: await netlink.addresses(),
-    routeTo: (address) => netlink.routeTo(address),
-  });
-  checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
+  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, await readMachine(netlink, config.hostIps));
+  if (!config.skipNodeIpCheck) checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
   giveUp.throwIfAborted();
   return { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses };
 }

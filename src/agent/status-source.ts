@@ -23,9 +23,9 @@ import type {
   UdpTunnelView,
 } from "./api/views.ts";
 import { explainTarget } from "./explain/explain.ts";
-import { addressText, type OwnAddresses } from "./own-addresses.ts";
 import { routeProblems } from "./route-summary.ts";
 import type { RouteComposer } from "./routing/composer.ts";
+import { addressText, type OwnAddresses } from "./start/own-addresses.ts";
 
 /** Facts of the node that only the agent as a whole knows. */
 export interface NodeFacts {

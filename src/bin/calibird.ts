@@ -31,24 +31,38 @@ try {
   }
 }
 
+interface AgentOptions extends Record<string, unknown> {
+  readonly config?: string;
+  readonly explainAddress?: true;
+}
+
 /** `calibird agent`: every setting of the table is a flag; the agent itself is loaded only when it is asked for. */
 function registerAgentCommand(parent: Command): void {
   const command = parent
     .command("agent")
     .description("run the agent of this node in the foreground")
-    .option("--config <file>", `configuration file (default: ${defaultConfigFile} if it exists)`);
+    .option("--config <file>", `configuration file (default: ${defaultConfigFile} if it exists)`)
+    .option("--explain-address", "print how this node comes by its name and addresses, and end");
   const flagged = settings.flatMap(({ key, flag, placeholder, help }) =>
     flag === undefined ? [] : [{ key, flag, placeholder, help }],
   );
   for (const { flag, placeholder, help } of flagged) command.addOption(new Option(`--${flag} <${placeholder}>`, help));
-  command.action(async (options: Record<string, string | undefined>) => {
-    const { runAgent } = await import("../agent/run.ts");
-    const flags = Object.fromEntries(flagged.map(({ key, flag }) => [key, options[camelCase(flag)]]));
-    const status = await runAgent({
+  command.action(async ({ explainAddress, config, ...options }: AgentOptions) => {
+    const flags = Object.fromEntries(
+      flagged.map(({ key, flag }) => {
+        const text = options[camelCase(flag)];
+        return [key, typeof text === "string" ? text : undefined];
+      }),
+    );
+    const sources = {
       flags,
       environment: process.env,
-      ...(options.config === undefined ? {} : { configFile: options.config }),
-    });
+      ...(config === undefined ? {} : { configFile: config }),
+    };
+    const status =
+      explainAddress === true
+        ? await (await import("../calictl/explain-address.ts")).explainAddress(terminalContext(), sources)
+        : await (await import("../agent/run.ts")).runAgent(sources);
     // A part that did not stop in time must not keep the process.
     process.exit(status);
   });

@@ -124,6 +124,10 @@ export interface InterfaceAddress {
   readonly noDuplicateDetection?: boolean;
   /** IFA_F_TEMPORARY: made by the kernel for privacy (RFC 8981) and soon replaced. Never written. */
   readonly temporary?: boolean;
+  /** IFA_F_DADFAILED: another machine on the link has it, so that it is not used. Never written. */
+  readonly duplicate?: boolean;
+  /** IFA_F_DEPRECATED: its preferred time is over, and new connections avoid it (RFC 4862 §5.5.4). Never written. */
+  readonly deprecated?: boolean;
 }
 
 export interface Neighbour {

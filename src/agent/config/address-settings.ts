@@ -15,18 +15,35 @@ export function parseNodeAddress(text: string, family: AddressFamily): string {
   throw new Error(`must be an IPv${family} address such as ${examples[family]}, autodetect, or none`);
 }
 
+const bareMethods = ["first-found", "kubernetes-internal-ip"];
 const detectionMethods = ["interface", "skip-interface", "cidr", "can-reach"];
 
 /** How a node's address is to be found, as Calico writes it. */
 export function parseDetectionMethod(text: string): string {
   const [name, argument] = splitOnce(text, "=");
-  if (name === "first-found" && argument === undefined) return text;
+  if (bareMethods.includes(name) && argument === undefined) return text;
   if (!detectionMethods.includes(name) || argument === undefined || argument === "")
-    throw new Error("must be first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS");
+    throw new Error(
+      "must be first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX, can-reach=HOST or kubernetes-internal-ip",
+    );
   if (name === "cidr") for (const part of argument.split(",")) parseCidr(part);
-  if (name === "can-reach") IpAddress.parse(argument);
+  if (name === "can-reach" && IpAddress.tryParse(argument) === undefined) parseHostName(argument);
   if (name.endsWith("interface")) for (const part of argument.split(",")) new RegExp(part);
   return text;
+}
+
+/** Addresses with commas between. */
+export function parseAddresses(text: string): readonly IpAddress[] {
+  return text.split(",").map((part) => {
+    const address = IpAddress.tryParse(part.trim());
+    if (address === undefined) throw new Error("must be addresses such as 10.0.0.1,2001:db8::1");
+    return address;
+  });
+}
+
+function parseHostName(text: string): void {
+  if (text.length > 253 || !/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/.test(text) || /^[\d.]+$/.test(text))
+    throw new Error("must be can-reach= with an address or the name of a host");
 }
 
 /** Splits at the first separator; the second part is undefined without one. */

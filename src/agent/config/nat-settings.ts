@@ -30,8 +30,3 @@ export function parseInterfaceFilter(text: string): string {
     throw new Error("must be the name of an interface such as eth0 or eth+");
   return text;
 }
-
-export function parseBoolean(text: string): boolean {
-  if (text !== "true" && text !== "false") throw new Error("must be true or false");
-  return text === "true";
-}

@@ -14,7 +14,7 @@ const fileName = "nodename";
  */
 export function resolveNodeName(configured: string | undefined, stateDir: string): string {
   const path = join(stateDir, fileName);
-  const name = configured ?? storedName(path) ?? hostname().toLowerCase();
+  const { name } = findNodeName(configured, path);
   try {
     parseNodeName(name);
   } catch (error) {
@@ -32,6 +32,14 @@ export function resolveNodeName(configured: string | undefined, stateDir: string
     });
   }
   return name;
+}
+
+/** The name, not yet checked, and where it is from. `path` is the file with the stored one. */
+export function findNodeName(configured: string | undefined, path: string): { name: string; from: string } {
+  if (configured !== undefined) return { name: configured, from: "the settings" };
+  const stored = storedName(path);
+  if (stored !== undefined) return { name: stored, from: path };
+  return { name: hostname().toLowerCase(), from: "the host name" };
 }
 
 function storedName(path: string): string | undefined {

@@ -24,7 +24,27 @@ export async function resolveConfig(sources: ConfigSources): Promise<AgentConfig
   const config = Object.fromEntries(resolved) as unknown as AgentConfig;
   checkDeviceNames(config);
   datastoreConnection(config);
+  checkPools(config);
   return config;
+}
+
+/** Settings of the default pools that contradict each other. */
+function checkPools({ skipDefaultPools, ipv4PoolCidr, ipv6PoolCidr, ipv4PoolIpip, ipv4PoolVxlan }: AgentConfig): void {
+  const range = ipv4PoolCidr ?? ipv6PoolCidr;
+  if (skipDefaultPools && range !== undefined)
+    throw new ConfigError(
+      "INVALID_SETTING",
+      `skipDefaultPools: there is to be no default pool, but one of ${range}, too`,
+      {
+        setting: "skipDefaultPools",
+        value: true,
+      },
+    );
+  if (ipv4PoolIpip !== "Never" && ipv4PoolVxlan !== "Never")
+    throw new ConfigError("INVALID_SETTING", `ipv4PoolVxlan: must be Never, because ipv4PoolIpip is ${ipv4PoolIpip}`, {
+      setting: "ipv4PoolVxlan",
+      value: ipv4PoolVxlan,
+    });
 }
 
 /** Two tunnels of one device would take it from each other for ever. */

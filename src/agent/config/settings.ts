@@ -3,34 +3,19 @@ import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
-import { parseDetectionMethod, parseNodeAddress } from "./address-settings.ts";
 import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
 import { type DatastoreConfig, datastoreSettings } from "./datastore-settings.ts";
 import { type MonitoringConfig, monitoringSettings } from "./monitoring-settings.ts";
-import {
-  parseBoolean,
-  parseExclusions,
-  parseInterfaceFilter,
-  parsePortRange,
-  parseSourceAddress,
-} from "./nat-settings.ts";
+import { parseExclusions, parseInterfaceFilter, parsePortRange, parseSourceAddress } from "./nat-settings.ts";
+import { type NodeConfig, nodeSettings } from "./node-settings.ts";
+import { type PoolConfig, poolSettings } from "./pool-settings.ts";
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
 import { type Setting, settingOf } from "./setting.ts";
 import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
-import { parseAsNumber, parseInteger, parseNodeName, parsePath } from "./values.ts";
+import { parseAsNumber, parseBoolean, parseInteger, parsePath } from "./values.ts";
 
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
-export interface AgentConfig extends DatastoreConfig, TunnelConfig, MonitoringConfig {
-  /** Undefined: the stored name, else the host name. */
-  readonly nodeName: string | undefined;
-  /** "autodetect", "none", or an address with or without prefix length; undefined: the stored one, else autodetect. */
-  readonly ip: string | undefined;
-  /** As Calico's IP_AUTODETECTION_METHOD. */
-  readonly ipAutodetectionMethod: string;
-  /** As `ip` for IPv6; undefined: the stored one, else none. */
-  readonly ip6: string | undefined;
-  /** As Calico's IP6_AUTODETECTION_METHOD. */
-  readonly ip6AutodetectionMethod: string;
+export interface AgentConfig extends DatastoreConfig, NodeConfig, PoolConfig, TunnelConfig, MonitoringConfig {
   /** Undefined: the cluster's default. */
   readonly asNumber: number | undefined;
   /** Undefined: the cluster's BGPConfiguration, else 179. */
@@ -71,51 +56,8 @@ const setting = settingOf<AgentConfig>();
 /** The one table behind flags, environment, file, `--help` and docs/configuration.md. */
 export const settings = [
   ...datastoreSettings,
-  setting({
-    key: "nodeName",
-    flag: "node-name",
-    placeholder: "NAME",
-    environment: ["NODENAME"],
-    help: "name of this node (default: the one in the state folder, else the host name)",
-    defaultValue: undefined,
-    parse: parseNodeName,
-  }),
-  setting({
-    key: "ip",
-    flag: "ip",
-    placeholder: "ADDRESS[/LEN]",
-    environment: ["IP"],
-    help: "IPv4 address of this node, or autodetect, or none (default: the stored one, else autodetect)",
-    defaultValue: undefined,
-    parse: (text: string) => parseNodeAddress(text, 4),
-  }),
-  setting({
-    key: "ipAutodetectionMethod",
-    flag: "ip-autodetection-method",
-    placeholder: "METHOD",
-    environment: ["IP_AUTODETECTION_METHOD"],
-    help: "first-found, interface=REGEX, skip-interface=REGEX, cidr=PREFIX or can-reach=ADDRESS",
-    defaultValue: "first-found",
-    parse: parseDetectionMethod,
-  }),
-  setting({
-    key: "ip6",
-    flag: "ip6",
-    placeholder: "ADDRESS[/LEN]",
-    environment: ["IP6"],
-    help: "IPv6 address of this node, or autodetect, or none (default: the stored one, else none)",
-    defaultValue: undefined,
-    parse: (text: string) => parseNodeAddress(text, 6),
-  }),
-  setting({
-    key: "ip6AutodetectionMethod",
-    flag: "ip6-autodetection-method",
-    placeholder: "METHOD",
-    environment: ["IP6_AUTODETECTION_METHOD"],
-    help: "as --ip-autodetection-method, for --ip6 autodetect",
-    defaultValue: "first-found",
-    parse: parseDetectionMethod,
-  }),
+  ...nodeSettings,
+  ...poolSettings,
   setting({
     key: "asNumber",
     flag: "as",

@@ -1,8 +1,7 @@
 import type { IpipBackendChoice } from "../tunnels/ipip-backend.ts";
 import { parseIpipBackend } from "./ipip-settings.ts";
-import { parseBoolean } from "./nat-settings.ts";
 import { settingOf } from "./setting.ts";
-import { parseInteger } from "./values.ts";
+import { parseBoolean, parseInteger } from "./values.ts";
 import { type ChecksumOffload, parseChecksumOffload, parseDeviceName } from "./vxlan-settings.ts";
 
 /** How packets between nodes are wrapped up. */

@@ -31,3 +31,11 @@ export function parseNodeName(text: string): string {
     throw new Error("must be lower-case letters, digits, '-' and '.', as in worker-0");
   return text;
 }
+
+/** `true` or `false`; Calico's programs read 1, yes and the like as well, and so do we. */
+export function parseBoolean(text: string): boolean {
+  const value = text.toLowerCase();
+  if (["true", "1", "yes", "y", "t"].includes(value)) return true;
+  if (["false", "0", "no", "n", "f"].includes(value)) return false;
+  throw new Error("must be true or false");
+}

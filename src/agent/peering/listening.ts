@@ -3,7 +3,7 @@ import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { listeningOf } from "../cluster-view.ts";
-import type { OwnAddresses } from "../own-addresses.ts";
+import type { OwnAddresses } from "../start/own-addresses.ts";
 
 export interface ListeningOptions {
   readonly cluster: Pick<ClusterCache, "resources" | "addressOf">;

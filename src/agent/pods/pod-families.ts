@@ -2,7 +2,7 @@ import { offersAddresses } from "../../ipam/pool-selection.ts";
 import type { AddressFamily } from "../../net/address.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools } from "../cluster-view.ts";
-import type { OwnAddresses } from "../own-addresses.ts";
+import type { OwnAddresses } from "../start/own-addresses.ts";
 
 type PoolsAndLabels = Pick<ClusterCache, "resources" | "labelsOf">;
 

@@ -15,7 +15,7 @@ import type { NodeView, UdpTunnelView } from "../api/views.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import type { AgentConfig } from "../config/settings.ts";
-import type { OwnAddresses } from "../own-addresses.ts";
+import type { OwnAddresses } from "../start/own-addresses.ts";
 import { IpipBackend, type IpipBackendChoice } from "./ipip-backend.ts";
 import type { TunnelIpam } from "./tunnel-address.ts";
 import { TunnelManager, type Underlay } from "./tunnel-manager.ts";

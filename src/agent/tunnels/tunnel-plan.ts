@@ -1,7 +1,7 @@
 import type { IpamPool, Labels } from "../../ipam/pool-selection.ts";
 import type { AddressFamily } from "../../net/address.ts";
 import { Prefix, parseCidr } from "../../net/prefix.ts";
-import type { NodeAddress } from "../config/detect-address.ts";
+import type { NodeAddress } from "../start/detect-address.ts";
 
 /** The pools that a tunnel's address may come from; empty if no pool wants that tunnel on this node. */
 export interface TunnelPlan {

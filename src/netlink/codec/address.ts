@@ -78,5 +78,7 @@ export function decodeAddress(payload: ByteReader): InterfaceAddress | undefined
     ...((flags & addressFlag.noDuplicateDetection) === 0 ? undefined : { noDuplicateDetection: true }),
     // IPv4 uses the bit for the further addresses of a subnet.
     ...(ofFamily === 6 && (flags & addressFlag.temporary) !== 0 ? { temporary: true } : undefined),
+    ...((flags & addressFlag.duplicate) === 0 ? undefined : { duplicate: true }),
+    ...((flags & addressFlag.deprecated) === 0 ? undefined : { deprecated: true }),
   };
 }

@@ -117,8 +117,8 @@ export const tunnelAttribute = { link: 1, local: 2, remote: 3, ttl: 4, pmtuDisco
 
 export const addressAttribute = { address: 1, local: 2, flags: 8 } as const;
 
-/** IFA_F_NODAD. */
-export const addressFlag = { temporary: 1, noDuplicateDetection: 2 } as const;
+/** IFA_F_TEMPORARY, IFA_F_NODAD, IFA_F_DADFAILED and IFA_F_DEPRECATED. */
+export const addressFlag = { temporary: 1, noDuplicateDetection: 2, duplicate: 8, deprecated: 0x20 } as const;
 
 export const neighbourAttribute = { destination: 1, linkLayerAddress: 2, interfaceIndex: 8 } as const;
 

@@ -121,7 +121,7 @@ describe("what the cluster asks of address translation", () => {
     [{ natOutgoingAddress: "192.0.2.0/24" }, "must be an address such as 192.0.2.1"],
     [{ natOutgoingInterfaceFilter: "eth 0" }, "must be the name of an interface"],
     [{ natOutgoingInterfaceFilter: "an-interface-too-long" }, "must be the name of an interface"],
-    [{ protectEncapsulation: "yes" }, "must be true or false"],
+    [{ protectEncapsulation: "perhaps" }, "must be true or false"],
   ])("refuses %j", async (flags, message) => {
     await expect(stateOf([], [], flags)).rejects.toThrow(message);
   });

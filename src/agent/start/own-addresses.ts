@@ -1,7 +1,7 @@
-import type { AddressFamily } from "../net/address.ts";
-import { type NodeSpec, nodeAddress } from "../resources/node.ts";
-import { type DetectionInput, type NodeAddress, resolveNodeAddress } from "./config/detect-address.ts";
-import type { AgentConfig } from "./config/settings.ts";
+import type { AddressFamily } from "../../net/address.ts";
+import { type NodeSpec, nodeAddress } from "../../resources/node.ts";
+import type { AgentConfig } from "../config/settings.ts";
+import { type DetectionInput, type NodeAddress, resolveNodeAddress } from "./detect-address.ts";
 
 /** The addresses that others reach this node at; a family without one takes no part in routing here. */
 export type OwnAddresses = Readonly<Partial<Record<AddressFamily, NodeAddress>>>;

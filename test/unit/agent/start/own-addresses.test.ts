@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { addressText, resolveOwnAddresses } from "../../../src/agent/own-addresses.ts";
-import { IpAddress } from "../../../src/net/address.ts";
-import type { NodeSpec } from "../../../src/resources/node.ts";
+import { addressText, resolveOwnAddresses } from "../../../../src/agent/start/own-addresses.ts";
+import { IpAddress } from "../../../../src/net/address.ts";
+import type { NodeSpec } from "../../../../src/resources/node.ts";
 
 const address = (text: string, prefixLength: number) => ({
   ...{ interfaceIndex: 2, address: IpAddress.parse(text), prefixLength },
@@ -11,6 +11,8 @@ const kernel = {
   links: [{ index: 2, name: "eth0", mtu: 1500, up: true, running: true, loopback: false }],
   addresses: [address("10.0.0.5", 24), address("2001:db8::5", 64)],
   routeTo: async () => undefined,
+  lookUp: async () => IpAddress.parse("10.0.0.1"),
+  hostIps: [],
 };
 
 async function resolve(settings: { ip?: string; ip6?: string }, stored?: NodeSpec): Promise<string[]> {
