@@ -36,7 +36,7 @@ export function agentCommand(
 ): string[] {
   return [
     ...[...nodeCommand(programs), programs.agent, "agent", "--log-level", "warn"],
-    ...["--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
+    ...["--datastore", "embedded", "--embedded-path", `${folder}/datastore`, "--skip-default-pools", "true"],
     ...["--node-name", node.name, "--ip", `${node.address}/16`, "--as", String(testedAs)],
     ...["--run-dir", runFolder(folder, node.name), "--state-dir", `${folder}/${node.name}/state`],
   ];

@@ -1,9 +1,10 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { DescribedDatastore } from "../datastore/datastore.ts";
 import { openDatastore } from "../datastore/open.ts";
 import { ResourceClient } from "../datastore/resource-client.ts";
 import { enableForwarding } from "../endpoint/forwarding.ts";
+import { Prefix } from "../net/prefix.ts";
 import { openNetlink } from "../netlink/open.ts";
 import { checkNotServed } from "./api/unix-server.ts";
 import type { Cleanups } from "./cleanups.ts";
@@ -14,6 +15,7 @@ import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import type { AgentOptions } from "./options.ts";
 import { checkAddressesAreFree } from "./own-node.ts";
+import { ClusterDefaults } from "./start/cluster-defaults.ts";
 import { readMachine } from "./start/machine.ts";
 import { type OwnAddresses, resolveOwnAddresses } from "./start/own-addresses.ts";
 
@@ -52,8 +54,23 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   cleanups.add("resources", () => cluster.stop());
 
   const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
-  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, await readMachine(netlink, config.hostIps));
+  const machine = await readMachine(netlink, config.hostIps);
+  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, machine);
   if (!config.skipNodeIpCheck) checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
   giveUp.throwIfAborted();
+  const defaults = new ClusterDefaults({
+    datastore,
+    clock,
+    logger,
+    createUid: randomUUID,
+    pools: config,
+    surroundings: {
+      families: Object.values(ownAddresses).map(({ address }) => address.family),
+      ownSubnets: machine.addresses.map(({ address, prefixLength }) => Prefix.of(address, prefixLength)),
+      randomBytes,
+    },
+  });
+  cleanups.add("defaults", () => defaults.stop());
+  await defaults.ensure();
   return { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses };
 }

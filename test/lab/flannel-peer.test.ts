@@ -19,7 +19,7 @@ topology:
   nodes:
     ours:
       kind: linux
-      cmd: calibird agent --embedded-path /var/lib/calibird/datastore --node-name ours --ip 10.0.0.1/24 --vxlan-device flannel.1 --vxlan-vni 1 --vxlan-port 8472 --vxlan-checksum-offload off
+      cmd: calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name ours --ip 10.0.0.1/24 --vxlan-device flannel.1 --vxlan-vni 1 --vxlan-port 8472 --vxlan-checksum-offload off
       binds: ["__clabDir__/datastore:/var/lib/calibird/datastore"]
       exec: [ip addr add 10.0.0.1/24 dev eth1]
     flannel:

@@ -18,12 +18,12 @@ topology:
     n1:
       kind: linux
       group: node
-      cmd: sh -c 'ip addr add 2001:db8::1/64 dev eth1; exec calibird agent --embedded-path /var/lib/calibird/datastore --node-name n1 --ip none --ip6 autodetect --ip6-autodetection-method cidr=2001:db8::/32'
+      cmd: sh -c 'ip addr add 2001:db8::1/64 dev eth1; exec calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name n1 --ip none --ip6 autodetect --ip6-autodetection-method cidr=2001:db8::/32'
       exec: [ip addr add fd00:77::1/64 dev eth1]
     n2:
       kind: linux
       group: node
-      cmd: calibird agent --embedded-path /var/lib/calibird/datastore --node-name n2 --ip none --ip6 2001:db8::2/64
+      cmd: calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name n2 --ip none --ip6 2001:db8::2/64
       exec: [ip addr add 2001:db8::2/64 dev eth1]
   links:
     - endpoints: ["n1:eth1", "n2:eth1"]

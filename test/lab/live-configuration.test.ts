@@ -214,7 +214,7 @@ describe("an agent that cannot serve this node", () => {
     ["--ip", "10.0.0.999", "an IPv4 address such as 10.0.0.1/24"],
     ["--as", "23456", "an AS number from 1 to 4294967295"],
     ["--listen-port", "0", "a TCP port from 1 to 65535"],
-    ["--datastore", "floppy", "must be embedded"],
+    ["--datastore", "floppy", "must be etcd or embedded"],
     ["--log-level", "loud", "one of trace, debug"],
     ["--run-dir", "run", "an absolute path"],
     ["--node-name", "No Node", "lower-case"],

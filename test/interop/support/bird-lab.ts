@@ -160,7 +160,7 @@ function writeTopology(folder: string, name: string, { nodes, routers, machines 
         `${join(folder, "secrets")}:/etc/calibird/secrets:ro`,
       ],
       sysctls: { "net.ipv4.ip_forward": 1 },
-      cmd: `calibird agent --datastore embedded --embedded-path /var/lib/calibird/datastore --node-name ${node} --ip ${address}/24`,
+      cmd: `calibird agent --skip-default-pools true --datastore embedded --embedded-path /var/lib/calibird/datastore --node-name ${node} --ip ${address}/24`,
       exec: [
         ...(node === first ? ["calictl apply -f /etc/calibird/manifests"] : []),
         "timeout 15 sh -c 'until calictl get ippool pods >/dev/null 2>&1; do sleep 0.1; done'",

@@ -21,17 +21,17 @@ topology:
     n1:
       kind: linux
       group: node
-      cmd: calibird agent --embedded-path /var/lib/calibird/datastore --node-name n1 --ip 10.0.0.1/24
+      cmd: calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name n1 --ip 10.0.0.1/24
       exec: [ip addr add 10.0.0.1/24 dev eth1]
     n2:
       kind: linux
       group: node
-      cmd: calibird agent --embedded-path /var/lib/calibird/datastore --node-name n2 --ip 10.0.0.2/24 --nat-outgoing-exclusions IPPoolsAndHostIPs
+      cmd: calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name n2 --ip 10.0.0.2/24 --nat-outgoing-exclusions IPPoolsAndHostIPs
       exec: [ip addr add 10.0.0.2/24 dev eth1]
     n3:
       kind: linux
       group: node
-      cmd: sh -c 'PATH=\${PATH%%:*} exec calibird agent --embedded-path /var/lib/calibird/datastore --node-name n3 --ip 10.0.0.3/24'
+      cmd: sh -c 'PATH=\${PATH%%:*} exec calibird agent --skip-default-pools true --embedded-path /var/lib/calibird/datastore --node-name n3 --ip 10.0.0.3/24'
       exec: [ip addr add 10.0.0.3/24 dev eth1]
     world:
       kind: linux

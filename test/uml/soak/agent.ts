@@ -41,6 +41,8 @@ export class Agent {
     const argv = [
       ...[process.execPath, "--expose-gc", "--import", probe, program, "agent", "--datastore", "embedded"],
       ...[
+        "--skip-default-pools",
+        "true",
         "--node-name",
         "us",
         "--ip",
