@@ -109,18 +109,18 @@ export class AddressBook {
   }
 
   /**
-   * Makes a handle forget a block in which it has no addresses. The block is rewritten as well: a writer who has counted
-   * an address in the handle and is about to take it in the block must see that it lost.
+   * Makes a handle count as many addresses of a block as it has there; true if it counted wrong. The block is rewritten as
+   * well: a writer who has counted an address in the handle and is about to take it in the block must see that it lost.
    */
-  async forget(handleId: string, cidr: Prefix): Promise<void> {
-    const retry = this.#retry(`remove block ${cidr} from handle ${handleId}`);
-    for (;;) {
+  async recount(handleId: string, cidr: Prefix): Promise<boolean> {
+    const retry = this.#retry(`correct what handle ${handleId} says of block ${cidr}`);
+    for (let tries = 0; ; tries++) {
       const { block, handle } = await this.#store.blockAndHandle(cidr, handleId);
-      const count = handle.value?.counts.get(cidr.toString());
-      if (handle.value === undefined || count === undefined) return;
-      if (block.value !== undefined && ordinalsOfHandle(block.value, handleId).length > 0) return;
+      const counted = handle.value?.counts.get(cidr.toString()) ?? 0;
+      const held = block.value === undefined ? 0 : ordinalsOfHandle(block.value, handleId).length;
+      if (counted === held) return tries > 0;
       const rewrite = block.value === undefined ? [] : [{ slot: block, text: encodeBlock(touched(block.value)) }];
-      if ((await this.#store.commit(addToHandle(handle, cidr, -count), ...rewrite)) === "done") return;
+      if ((await this.#store.commit(addToHandle(handle, cidr, held - counted), ...rewrite)) === "done") return true;
       await retry.pause();
     }
   }

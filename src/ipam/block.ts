@@ -136,6 +136,16 @@ export function disowned(block: Block): Block {
   return { ...rest, affinity: null, sequenceNumber: block.sequenceNumber + 1n };
 }
 
+/** The block with another owner, who has it from now on. */
+export function reassigned(block: Block, node: string, nowMs: number): Block {
+  return {
+    ...block,
+    affinity: ownerOfNode(node),
+    affinityClaimTime: rfc3339(nowMs),
+    sequenceNumber: block.sequenceNumber + 1n,
+  };
+}
+
 /** True if every address is free; addresses that cool down are not. */
 export function isEmpty(block: Block): boolean {
   return block.allocations.every((index) => index === null);

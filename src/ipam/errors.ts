@@ -18,6 +18,9 @@ export type IpamErrorCode =
   /** The address lies in another node's block, and strict affinity forbids borrowing. */
   | "STRICT_AFFINITY"
   | "INVALID_HANDLE"
+  /** A range that holds no block, or too many, or parts that a pool can't be split into. */
+  | "INVALID_RANGE"
+  | "BLOCK_NOT_FOUND"
   /** The value stored under `details.key` can't be used. */
   | "INVALID_STORED_VALUE"
   /** Other writers were faster a hundred times in a row. */

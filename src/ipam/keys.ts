@@ -23,6 +23,11 @@ export function affinitiesOfNodePrefix(node: string, family: 4 | 6): string {
   return `${AFFINITIES_PREFIX}${node}/ipv${family}/block/`;
 }
 
+/** A marker that old writers have left of a node. */
+export function nodeMarkerKey(node: string): string {
+  return `${AFFINITIES_PREFIX}${node}`;
+}
+
 /** The node and the block of an affinity's key; undefined for any other key below `AFFINITIES_PREFIX`. */
 export function parseAffinityKey(key: string): { node: string; block: Prefix } | undefined {
   const [node, family, kind, text, ...more] = key.slice(AFFINITIES_PREFIX.length).split("/");

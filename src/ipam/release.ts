@@ -33,7 +33,7 @@ export class AddressRelease {
     for (const cidr of handle?.counts.keys() ?? []) {
       const block = Prefix.parse(cidr);
       freed.push(...(await this.#book.free(block, (stored) => ordinalsOfHandle(stored, handleId))));
-      await this.#book.forget(handleId, block);
+      await this.#book.recount(handleId, block);
     }
     return freed;
   }

@@ -63,6 +63,17 @@ export class IpamStore {
     return { affinity: slot(keys.affinity, affinity, decodeAffinity), block: slot(keys.block, stored, decodeBlock) };
   }
 
+  /** What two nodes say of a block, and the block, at one moment. */
+  async claims(
+    nodes: readonly [string, string],
+    block: Prefix,
+  ): Promise<{ affinities: readonly [Slot<AffinityState>, Slot<AffinityState>]; block: Slot<Block> }> {
+    const keys = [affinityKey(nodes[0], block), affinityKey(nodes[1], block), blockKey(block)] as const;
+    const [first, second, stored] = await this.#read(...keys);
+    const affinities = [slot(keys[0], first, decodeAffinity), slot(keys[1], second, decodeAffinity)] as const;
+    return { affinities, block: slot(keys[2], stored, decodeBlock) };
+  }
+
   /** A node's affinities of one family, in the order of their keys. */
   async affinities(node: string, family: 4 | 6): Promise<{ block: Prefix; state: AffinityState }[]> {
     const { items } = await this.#datastore.list(affinitiesOfNodePrefix(node, family));
@@ -93,6 +104,11 @@ export class IpamStore {
     const keys = { block: blockKey(block), handle: handleKey(handleId) };
     const [stored, handle] = await this.#read(keys.block, keys.handle);
     return { block: slot(keys.block, stored, decodeBlock), handle: slot(keys.handle, handle, decodeHandle) };
+  }
+
+  /** A key whose value does not matter. */
+  async raw(key: string): Promise<Slot<string>> {
+    return slot(key, (await this.#datastore.get(key)).item, (_, text) => text);
   }
 
   async config(): Promise<IpamConfig> {

@@ -1,15 +1,10 @@
 import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../../resources/node.ts";
+import { udpTunnelAnnotation } from "../../resources/node-tunnel-addresses.ts";
 import type { Resource } from "../../resources/resource.ts";
 import { vtepMacAddress } from "../../vxlan/mac-address.ts";
 import { type VxlanPeer, vxlanGateway } from "../../vxlan/peers.ts";
 import type { TunnelPeer } from "../routing/encapsulation.ts";
-
-/**
- * A node's end of the UDP tunnel, `ADDRESS:PORT` with the address of its device and the port that it takes packets on.
- * Calico's Node has no such field.
- */
-const udpTunnelAnnotation = "calibird.io/udp-tunnel";
 
 /** What a node's resource tells of its ends of tunnels. */
 export function tunnelPeerOf(node: Resource<"Node">): TunnelPeer {
