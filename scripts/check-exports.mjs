@@ -8,7 +8,7 @@ import { listSources, readImports, repositoryRoot } from "./source-files.mjs";
 const publicFiles = ["src/bgp/index.ts", "src/bgp/packet/index.ts"];
 
 const used = new Map();
-const importers = listSources("src", "test", "bench", "fuzz").concat(["vitest.config.ts"]);
+const importers = listSources("src", "test", "bench", "fuzz", "simulation").concat(["vitest.config.ts"]);
 for (const file of importers) {
   for (const { target, names, everything } of readImports(file)) {
     if (target === undefined) continue;
@@ -21,7 +21,7 @@ for (const file of importers) {
 
 const problems = [];
 let exported = 0;
-for (const file of listSources("src", "bench", "fuzz")) {
+for (const file of listSources("src", "bench", "fuzz", "simulation")) {
   if (publicFiles.includes(file)) continue;
   const text = readFileSync(join(repositoryRoot, file), "utf8");
   const declaration =

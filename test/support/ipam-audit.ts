@@ -1,5 +1,5 @@
 import type { Datastore } from "../../src/datastore/datastore.ts";
-import { type Block, handleOf } from "../../src/ipam/block.ts";
+import { type Block, handleOf, isTaken } from "../../src/ipam/block.ts";
 import { decodeAffinity, decodeBlock, decodeHandle } from "../../src/ipam/codec.ts";
 import { AFFINITIES_PREFIX, blocksPrefix, handleKey, parseAffinityKey } from "../../src/ipam/keys.ts";
 
@@ -32,7 +32,7 @@ export async function auditIpam(store: Datastore): Promise<{ problems: string[];
       for (const other of owners.keys()) if (other === block.cidr.toString()) problems.push(`${other} exists twice`);
       owners.set(block.cidr.toString(), block.affinity);
       for (const ordinal of block.allocations.keys()) {
-        if (block.allocations[ordinal] === null) continue;
+        if (!isTaken(block, ordinal)) continue;
         const address = block.cidr.address.plus(ordinal).toString();
         const handle = handleOf(block, ordinal);
         if (handle === undefined) problems.push(`${address} has no handle`);
