@@ -105,9 +105,9 @@ export class Ledger {
     return this.#lastPresentMs.get(block) ?? 0;
   }
 
-  /** Until when the address was not free; now, if it isn't. */
+  /** Until when the address was not free, or cooling down; now, if somebody has it. */
   takenUntil(address: string): number {
-    return this.#current.has(address) ? this.#nowMs() : (this.#lastTakenMs.get(address) ?? 0);
+    return this.#current.has(address) ? this.#nowMs() : (this.#lastTakenMs.get(address) ?? 0) + this.#cooldownMs;
   }
 
   complain(text: string): void {
@@ -210,7 +210,11 @@ export class Ledger {
   #checkRelease(actor: Actor, before: Block | undefined, next: Block | undefined, complain: (text: string) => void) {
     const owner = before?.affinity;
     if (before === undefined || typeof owner !== "string" || next?.affinity === owner) return;
-    if (before.allocations.every((index) => index === null)) return;
+    const isFree = (ordinal: number) => {
+      const state = this.#stateOf(before, ordinal);
+      return state.type === "free" || (state.type === "cooling" && state.untilMs <= this.#nowMs());
+    };
+    if ([...before.allocations.keys()].every(isFree)) return;
     if (`host:${actor.releases?.node}` !== owner || actor.releases?.block !== `${before.cidr}`)
       complain(`takes ${before.cidr}, which is not empty, from ${owner}`);
   }
