@@ -1,6 +1,6 @@
 import { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
-import { defineKind, specProblem } from "./kind-definition.ts";
+import { defineKind } from "./kind-definition.ts";
 import { addressOrPrefix } from "./text-formats.ts";
 
 /** Addresses that are given to nobody automatically. What has one already keeps it, and who asks for one by name gets it. */
@@ -21,18 +21,14 @@ export const ipReservationKind = defineKind<IpReservationSpec>({
     fields: {
       reservedCIDRs: {
         type: "list",
+        unique: true,
         items: { type: "text", format: addressOrPrefix },
         description: "Prefixes without host bits, and single addresses, IPv4 or IPv6. Each at most once.",
         default: "none",
       },
     },
   },
-  check: ({ reservedCIDRs = [] }) =>
-    reservedCIDRs.flatMap((text, index) =>
-      reservedCIDRs.indexOf(text) < index
-        ? [specProblem(`reservedCIDRs.${index}`, text, "must not be in the list twice")]
-        : [],
-    ),
+  check: () => [],
 });
 
 /** What a valid spec reserves; a single address is a prefix of full length. */

@@ -34,6 +34,8 @@ interface KindFacts {
   /** The objects are made by software; people can read them only. */
   readonly readOnly?: true;
   readonly storedForm?: StoredForm;
+  /** An annotation of the stored object holds the name, because the key may carry a prefix. See stored-name.ts. */
+  readonly namedByAnnotation?: true;
 }
 
 /** A kind as its own file describes it. */

@@ -3,6 +3,7 @@ import { type BgpConfigurationSpec, bgpConfigurationKind } from "./bgp-configura
 import { type BgpFilterSpec, bgpFilterKind } from "./bgp-filter.ts";
 import { type BgpPeerSpec, bgpPeerKind } from "./bgp-peer.ts";
 import { type BlockAffinitySpec, blockAffinityKind } from "./block-affinity.ts";
+import { type CalicoNodeStatusSpec, calicoNodeStatusKind } from "./calico-node-status.ts";
 import { type ClusterInformationSpec, clusterInformationKind } from "./cluster-information.ts";
 import { ResourceError } from "./errors.ts";
 import { type FelixConfigurationSpec, felixConfigurationKind } from "./felix-configuration.ts";
@@ -10,7 +11,21 @@ import { type IpPoolSpec, ipPoolKind } from "./ip-pool.ts";
 import { type IpReservationSpec, ipReservationKind } from "./ip-reservation.ts";
 import { type IpamConfigurationSpec, ipamConfigurationKind } from "./ipam-configuration.ts";
 import type { KindDefinition } from "./kind-definition.ts";
+import {
+  type KubeControllersConfigurationSpec,
+  kubeControllersConfigurationKind,
+} from "./kube-controllers-configuration.ts";
 import { type NodeSpec, nodeKind } from "./node.ts";
+import { type HostEndpointSpec, hostEndpointKind } from "./policy/host-endpoint.ts";
+import {
+  type GlobalNetworkPolicySpec,
+  globalNetworkPolicyKind,
+  type NetworkPolicySpec,
+  networkPolicyKind,
+} from "./policy/network-policy.ts";
+import { globalNetworkSetKind, type NetworkSetSpec, networkSetKind } from "./policy/network-set.ts";
+import { type ProfileSpec, profileKind } from "./policy/profile.ts";
+import { type TierSpec, tierKind } from "./policy/tier.ts";
 import { type WorkloadEndpointSpec, workloadEndpointKind } from "./workload-endpoint.ts";
 
 /** The spec of every kind that we know. */
@@ -19,12 +34,21 @@ export interface SpecByKind {
   readonly BGPFilter: BgpFilterSpec;
   readonly BGPPeer: BgpPeerSpec;
   readonly BlockAffinity: BlockAffinitySpec;
+  readonly CalicoNodeStatus: CalicoNodeStatusSpec;
   readonly ClusterInformation: ClusterInformationSpec;
   readonly FelixConfiguration: FelixConfigurationSpec;
+  readonly GlobalNetworkPolicy: GlobalNetworkPolicySpec;
+  readonly GlobalNetworkSet: NetworkSetSpec;
+  readonly HostEndpoint: HostEndpointSpec;
   readonly IPAMConfiguration: IpamConfigurationSpec;
   readonly IPPool: IpPoolSpec;
   readonly IPReservation: IpReservationSpec;
+  readonly KubeControllersConfiguration: KubeControllersConfigurationSpec;
+  readonly NetworkPolicy: NetworkPolicySpec;
+  readonly NetworkSet: NetworkSetSpec;
   readonly Node: NodeSpec;
+  readonly Profile: ProfileSpec;
+  readonly Tier: TierSpec;
   readonly WorkloadEndpoint: WorkloadEndpointSpec;
 }
 
@@ -36,12 +60,21 @@ export const kinds: { readonly [Kind in ResourceKind]: KindDefinition } = {
   BGPFilter: bgpFilterKind,
   BGPPeer: bgpPeerKind,
   BlockAffinity: blockAffinityKind,
+  CalicoNodeStatus: calicoNodeStatusKind,
   ClusterInformation: clusterInformationKind,
   FelixConfiguration: felixConfigurationKind,
+  GlobalNetworkPolicy: globalNetworkPolicyKind,
+  GlobalNetworkSet: globalNetworkSetKind,
+  HostEndpoint: hostEndpointKind,
   IPAMConfiguration: ipamConfigurationKind,
   IPPool: ipPoolKind,
   IPReservation: ipReservationKind,
+  KubeControllersConfiguration: kubeControllersConfigurationKind,
+  NetworkPolicy: networkPolicyKind,
+  NetworkSet: networkSetKind,
   Node: nodeKind,
+  Profile: profileKind,
+  Tier: tierKind,
   WorkloadEndpoint: workloadEndpointKind,
 };
 

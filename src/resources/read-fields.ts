@@ -2,7 +2,14 @@ import { assertNever } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest-name.ts";
 import { parseAsNumber } from "./as-number.ts";
 import type { FieldPath, FieldProblem } from "./field-problem.ts";
-import type { AnyFieldSchema, AnyObjectSchema, MapSchema, NumberOrTextSchema, TextSchema } from "./schema.ts";
+import type {
+  AnyFieldSchema,
+  AnyListSchema,
+  AnyObjectSchema,
+  MapSchema,
+  NumberOrTextSchema,
+  TextSchema,
+} from "./schema.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -69,10 +76,9 @@ export class FieldReader {
       case "numberOrText":
         return this.#readNumberOrText(schema, value, path);
       case "list":
-        if (!Array.isArray(value)) return this.report(path, value, "must be a list");
-        if (value.length < (schema.minItems ?? 0))
-          return this.report(path, value, `must have at least ${schema.minItems} item`);
-        return value.map((item, index) => this.#read(schema.items, item, [...path, index]));
+        return this.#readList(schema, value, path);
+      case "number":
+        return typeof value === "number" ? value : this.report(path, value, "must be a number");
       case "map":
         return this.#readMap(schema, value, path);
       case "object":
@@ -82,6 +88,20 @@ export class FieldReader {
       default:
         return assertNever(schema, "schema");
     }
+  }
+
+  #readList(schema: AnyListSchema, value: unknown, path: FieldPath): unknown[] | undefined {
+    if (!Array.isArray(value)) return this.report(path, value, "must be a list");
+    const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+    if (value.length < minItems) return this.report(path, value, `must have at least ${minItems} item`);
+    if (value.length > maxItems)
+      return this.report(path, `${value.length} items`, `must have at most ${maxItems} items`);
+    const items = value.map((item, index) => this.#read(schema.items, item, [...path, index]));
+    if (schema.unique === true)
+      for (const [index, item] of items.entries())
+        if (item !== undefined && items.indexOf(item) < index)
+          this.report([...path, index], item, "must not be in the list twice");
+    return items;
   }
 
   #readText(schema: TextSchema, value: unknown, path: FieldPath): string | undefined {
@@ -95,13 +115,14 @@ export class FieldReader {
   }
 
   #readNumberOrText(schema: NumberOrTextSchema, value: unknown, path: FieldPath): number | string | undefined {
-    if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= schema.max) return value;
+    const { min = 0, max } = schema;
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
     if (typeof value === "string" && schema.values?.includes(value) !== false) {
       const result = schema.format?.(value) ?? { text: value };
       return "text" in result ? result.text : this.report(path, value, result.problem);
     }
     const names = schema.values === undefined ? "a name" : `one of ${schema.values.join(", ")}`;
-    return this.report(path, value, `must be a number from 0 to ${schema.max} or ${names}`);
+    return this.report(path, value, `must be a number from ${min} to ${max} or ${names}`);
   }
 
   #readMap(schema: MapSchema, value: unknown, path: FieldPath): JsonObject | undefined {
@@ -158,6 +179,7 @@ function zeroOf(schema: AnyFieldSchema): unknown {
     case "any":
       return {};
     case "integer":
+    case "number":
     case "asNumber":
     case "numberOrText":
       return 0;

@@ -1,4 +1,5 @@
 import { kinds, type ResourceKind, resourceKinds } from "./kinds.ts";
+import { LEGACY_PREFIX } from "./stored-name.ts";
 
 const ROOT = "/calico/resources/v3/projectcalico.org/";
 
@@ -12,6 +13,12 @@ const views = resourceKinds.flatMap((kind) => {
 /** Where an object is stored. `namespace` is needed for namespaced kinds and ignored for others. */
 export function resourceKey(kind: ResourceKind, name: string, namespace?: string): string {
   return kinds[kind].storedForm?.keyOf(name) ?? `${resourcePrefix(kind, namespace)}${name}`;
+}
+
+/** Where an object may be stored, and, first, where a new one is. */
+export function possibleKeys(kind: ResourceKind, name: string, namespace?: string): readonly string[] {
+  const key = resourceKey(kind, name, namespace);
+  return kinds[kind].namedByAnnotation ? [key, `${resourcePrefix(kind, namespace)}${LEGACY_PREFIX}${name}`] : [key];
 }
 
 /** What the keys of all objects of a kind (of one namespace) begin with. */

@@ -6,8 +6,9 @@ import type { KindDefinition, StoredForm } from "./kind-definition.ts";
 import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKind } from "./kinds.ts";
 import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
 import { FieldReader, isObject, type JsonObject, keepUnknownFields } from "./read-fields.ts";
-import { parseResourceKey } from "./resource-keys.ts";
+import { parseResourceKey, possibleKeys } from "./resource-keys.ts";
 import type { AnyFieldSchema, AnyObjectSchema } from "./schema.ts";
+import { readStoredName, writeStoredName } from "./stored-name.ts";
 
 export const API_VERSION = "projectcalico.org/v3";
 
@@ -86,8 +87,12 @@ export function applyToStored<R extends AnyResource>(file: R, stored: AnyResourc
  * `resourceVersion`. `resource` must have passed `validateResource`.
  */
 export function encodeResource(resource: Resource): string {
-  const { resourceVersion: _, ...metadata } = resource.metadata;
+  const { resourceVersion: _, ...rest } = resource.metadata;
   const definition: KindDefinition = kinds[resource.kind];
+  const metadata =
+    definition.namedByAnnotation === true
+      ? { ...rest, annotations: writeStoredName(rest.name, rest.annotations) }
+      : rest;
   const ordered = new FieldReader("keep").readObject(schemaOf(definition), { ...resource, metadata }, []);
   return encodeJson(definition.storedForm === undefined ? ordered : storedView(definition.storedForm, resource));
 }
@@ -117,7 +122,11 @@ export function decodeResource(key: string, value: string, modRevision: bigint):
   if (!("resource" in result)) throw fail(invalidResource(identity?.kind ?? "value", result.problems).message);
   const { resource } = result;
   const { kind, metadata } = resource;
-  if (kind !== identity?.kind || metadata.name !== identity.name || metadata.namespace !== identity.namespace)
+  if (
+    identity === undefined ||
+    kind !== identity.kind ||
+    !possibleKeys(kind, metadata.name, metadata.namespace).includes(key)
+  )
     throw fail(`it says that it is ${describeResource(resource)}`);
   return { ...resource, metadata: { ...metadata, resourceVersion: modRevision.toString() } };
 }
@@ -134,7 +143,9 @@ function parseStored(key: string, value: string, identity: ReturnType<typeof par
   } catch (error) {
     throw fail(`it is not JSON: ${errorMessage(error)}`);
   }
-  if (identity === undefined || form === undefined || !isObject(json)) return json;
+  if (identity === undefined || !isObject(json)) return json;
+  if (kinds[identity.kind].namedByAnnotation === true) return readStoredName(json, identity.name);
+  if (form === undefined) return json;
   try {
     return {
       kind: identity.kind,

@@ -41,6 +41,11 @@ export interface IntegerSchema extends Presence {
   readonly max: number;
 }
 
+/** Any finite number. */
+export interface NumberSchema extends Presence {
+  readonly type: "number";
+}
+
 /** Read from a number, a text, or the dotted form `hi.lo`; a number from then on (RFC 6793). */
 export interface AsNumberSchema extends Presence {
   readonly type: "asNumber";
@@ -53,6 +58,8 @@ export interface BooleanSchema extends Presence {
 /** A number, or a text such as "TCP". */
 export interface NumberOrTextSchema extends Presence {
   readonly type: "numberOrText";
+  /** 0 if absent. */
+  readonly min?: number;
   readonly max: number;
   /** Of a text: the allowed values. */
   readonly values?: readonly string[];
@@ -64,6 +71,9 @@ export interface ListSchema<Item = unknown> extends Presence {
   readonly type: "list";
   readonly items: SchemaFor<Item>;
   readonly minItems?: number;
+  readonly maxItems?: number;
+  /** No item may be there twice. */
+  readonly unique?: true;
 }
 
 /** Text to text, stored in ascending order of the keys. */
@@ -89,7 +99,7 @@ export type SchemaFor<Value> = unknown extends Value
   : [Value] extends [boolean]
     ? BooleanSchema
     : [Value] extends [number]
-      ? IntegerSchema | AsNumberSchema
+      ? IntegerSchema | NumberSchema | AsNumberSchema
       : [Value] extends [string]
         ? TextSchema
         : [Value] extends [number | string]
@@ -105,7 +115,7 @@ export type ValueOf<Schema> = Schema extends { readonly type: "text" }
   ? string
   : Schema extends { readonly type: "boolean" }
     ? boolean
-    : Schema extends { readonly type: "integer" | "asNumber" }
+    : Schema extends { readonly type: "integer" | "number" | "asNumber" }
       ? number
       : Schema extends { readonly type: "numberOrText" }
         ? number | string
@@ -123,13 +133,19 @@ export interface AnyObjectSchema extends Presence {
   readonly fields: Readonly<Record<string, AnyFieldSchema>>;
 }
 
+/** A list schema without the type of its items. */
+export interface AnyListSchema extends Omit<ListSchema, "items"> {
+  readonly items: AnyFieldSchema;
+}
+
 export type AnyFieldSchema =
   | TextSchema
   | IntegerSchema
+  | NumberSchema
   | AsNumberSchema
   | BooleanSchema
   | NumberOrTextSchema
-  | (Presence & { readonly type: "list"; readonly items: AnyFieldSchema; readonly minItems?: number })
+  | AnyListSchema
   | MapSchema
   | AnyObjectSchema
   | AnySchema;

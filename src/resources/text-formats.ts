@@ -117,6 +117,40 @@ export const regularExpression = matching((text) => {
   }
 }, "must be a regular expression, such as ^eth.*");
 
+const protocolNames = ["TCP", "UDP", "ICMP", "ICMPv6", "SCTP", "UDPLite"];
+
+/** The name of an IP protocol in any case; the canonical one. */
+export const protocolName: TextFormat = (text) => {
+  const name = protocolNames.find((each) => each.toLowerCase() === text.toLowerCase());
+  return name === undefined
+    ? { problem: `must be a number from 1 to 255 or one of ${protocolNames.join(", ")}` }
+    : { text: name };
+};
+
+/** A port, a range of ports, or the name of an endpoint's port. */
+export const portOrName: TextFormat = (text) => {
+  if (/^[\d:]+$/.test(text)) return portRange(text);
+  return /^[A-Za-z0-9_.-]{1,128}$/.test(text) && /[A-Za-z]/.test(text)
+    ? { text }
+    : { problem: "must be a port, a range such as 8000:8080, or the name of a port" };
+};
+
+/** A device of the node, or `*` for all. */
+export const interfaceName = pattern(
+  /^(?:\*|[A-Za-z0-9_.-]{1,15})$/,
+  'must be "*" or a device name of at most 15 letters, digits, "_", "." and "-"',
+);
+
+/** IANA's service names, which Kubernetes takes for the names of ports (RFC 6335 section 5.1). */
+export const portName = pattern(
+  /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*$/,
+  'must be at most 15 lower-case letters, digits and single "-" between them, with a letter',
+);
+
+/** A selector of namespaces in a policy rule: `global()` alone stands for what belongs to no namespace. */
+export const namespaceSelector: TextFormat = (text) =>
+  /^[ \t]*global\([ \t]*\)[ \t]*$/.test(text) ? { text } : selector(text);
+
 /** A selector that picks nodes, namespaces or endpoints; `global()` makes no sense there. */
 export const selector: TextFormat = (text) => {
   try {
