@@ -4,7 +4,7 @@ import type { Logger } from "../core/logger.ts";
 import type { ResourceError } from "../resources/errors.ts";
 import type { ResourceKind } from "../resources/kinds.ts";
 import type { Resource } from "../resources/resource.ts";
-import { parseResourceKey, resourceKey, resourcePrefix } from "../resources/resource-keys.ts";
+import { parseResourceKey, possibleKeys, resourcePrefix } from "../resources/resource-keys.ts";
 import type { Datastore, KeyValue, Watch, WatchEvent } from "./datastore.ts";
 import { tryDecodeItem } from "./stored-resources.ts";
 
@@ -68,7 +68,11 @@ export class ResourceCache<Kind extends ResourceKind> {
   }
 
   get(name: string, namespace?: string): Resource<Kind> | undefined {
-    return this.#resources.get(resourceKey(this.#kind, name, namespace));
+    for (const key of possibleKeys(this.#kind, name, namespace)) {
+      const resource = this.#resources.get(key);
+      if (resource !== undefined) return resource;
+    }
+    return undefined;
   }
 
   /**

@@ -10,11 +10,12 @@ import {
   type Resource,
   validateResource,
 } from "../resources/resource.ts";
-import { resourceKey } from "../resources/resource-keys.ts";
+import { possibleKeys, resourceKey } from "../resources/resource-keys.ts";
 import type { Datastore, KeyValue } from "./datastore.ts";
 import { DatastoreError } from "./errors.ts";
-import { admitCreate, admitUpdate, findPoolOverlaps } from "./resource-admission.ts";
+import { admitCreate, admitDelete, admitUpdate, findPoolOverlaps } from "./resource-admission.ts";
 import { decodeItem, type InvalidValue, listResources, tryDecodeItem } from "./stored-resources.ts";
+import { virtualResources } from "./virtual-resources.ts";
 
 export interface ResourceClientOptions {
   readonly datastore: Datastore;
@@ -59,15 +60,17 @@ export class ResourceClient {
 
   /** Throws `RESOURCE_NOT_FOUND` or `INVALID_STORED_VALUE`. */
   async get<Kind extends ResourceKind>(kind: Kind, name: string, namespace?: string): Promise<Resource<Kind>> {
-    const { item } = await this.#datastore.get(resourceKey(kind, name, namespace));
-    if (item === undefined) throw notFound({ kind, metadata: { name, ...(namespace && { namespace }) } });
-    return decodeItem(kind, item);
+    const item = await this.#find(kind, name, namespace);
+    if (item !== undefined) return decodeItem(kind, item);
+    const virtual = virtualResources(kind).find(({ metadata }) => metadata.name === name);
+    if (virtual !== undefined) return virtual;
+    throw notFound({ kind, metadata: { name, ...(namespace && { namespace }) } });
   }
 
   /** Objects of all namespaces unless one is given. */
   async list<Kind extends ResourceKind>(kind: Kind, namespace?: string): Promise<ResourceListing<Kind>> {
     const { items, invalid, revision } = await listResources(this.#datastore, kind, namespace);
-    return { resources: items.map(({ resource }) => resource), invalid, revision };
+    return { resources: [...virtualResources(kind), ...items.map(({ resource }) => resource)], invalid, revision };
   }
 
   /**
@@ -78,7 +81,7 @@ export class ResourceClient {
     const valid = this.#stamp(validateResource(resource));
     requireMetadata(valid, "create");
     await admitCreate(this.#datastore, valid);
-    const stored = await this.#write(valid, 0n);
+    const stored = await this.#write(valid);
     if (stored === undefined)
       throw new ResourceError("RESOURCE_EXISTS", `resource already exists: ${describeResource(valid)}`);
     if (stored.kind === "IPPool") await this.#confirmPool(stored);
@@ -132,11 +135,15 @@ export class ResourceClient {
     }
   }
 
-  /** Throws `RESOURCE_NOT_FOUND`, or `UPDATE_CONFLICT` if it is not the object that the options ask for. */
+  /**
+   * Throws `RESOURCE_NOT_FOUND`, `UPDATE_CONFLICT` if it is not the object that the options ask for, or
+   * `UNSUPPORTED_OPERATION` for one that must stay.
+   */
   async delete(kind: ResourceKind, name: string, options: DeleteOptions = {}): Promise<void> {
     const { namespace, uid, resourceVersion } = options;
     const identity = { kind, metadata: { name, ...(namespace && { namespace }) } };
-    const key = resourceKey(kind, name, namespace);
+    await admitDelete(this.#datastore, kind, name);
+    const key = (await this.#find(kind, name, namespace))?.key ?? resourceKey(kind, name, namespace);
     if (resourceVersion !== undefined && !/^\d+$/.test(resourceVersion)) throw conflict(identity);
     let revision = resourceVersion === undefined ? undefined : BigInt(resourceVersion);
     if (uid !== undefined) {
@@ -161,7 +168,7 @@ export class ResourceClient {
     const before = tryDecodeItem(next.kind, item);
     if ("resource" in before) await admitUpdate(this.#datastore, before.resource as AnyResource, next);
     if (encodeResource(next) === item.value) return { ...next, metadata: { ...next.metadata, resourceVersion } };
-    const stored = await this.#write(next, item.modRevision);
+    const stored = await this.#write(next, item);
     if (stored === undefined) throw conflict(next);
     return stored;
   }
@@ -175,18 +182,28 @@ export class ResourceClient {
     return this.#stamp({ ...merged, metadata: { ...merged.metadata, ...(resourceVersion && { resourceVersion }) } });
   }
 
-  async #item(resource: AnyResource): Promise<KeyValue | undefined> {
-    return (await this.#datastore.get(keyOf(resource))).item;
+  #item({ kind, metadata }: AnyResource): Promise<KeyValue | undefined> {
+    return this.#find(kind, metadata.name, metadata.namespace);
+  }
+
+  async #find(kind: ResourceKind, name: string, namespace: string | undefined): Promise<KeyValue | undefined> {
+    for (const key of possibleKeys(kind, name, namespace)) {
+      const { item } = await this.#datastore.get(key);
+      if (item !== undefined) return item;
+    }
+    return undefined;
   }
 
   /**
-   * Writes if the key's revision is `revision` (0: if it does not exist); undefined if it is not. When the store can't
-   * tell whether it has written, the value itself does.
+   * Writes in place of `previous` if that is still there as it is, or anew if it is absent; undefined if somebody else was
+   * faster. When the store can't tell whether it has written, the value itself does.
    */
-  async #write<R extends AnyResource>(resource: R, revision: bigint): Promise<R | undefined> {
-    const key = keyOf(resource);
+  async #write<R extends AnyResource>(resource: R, previous?: KeyValue): Promise<R | undefined> {
+    const { kind, metadata } = resource;
+    const key = previous?.key ?? resourceKey(kind, metadata.name, metadata.namespace);
     const value = encodeResource(resource);
-    const target = revision === 0n ? "version" : "modRevision";
+    const revision = previous?.modRevision ?? 0n;
+    const target = previous === undefined ? "version" : "modRevision";
     const withRevision = (modRevision: bigint): R => ({
       ...resource,
       metadata: { ...resource.metadata, resourceVersion: modRevision.toString() },
@@ -225,10 +242,6 @@ export class ResourceClient {
     await this.delete("IPPool", name, { resourceVersion });
     throw invalidResource("IPPool", problems);
   }
-}
-
-function keyOf({ kind, metadata }: AnyResource): string {
-  return resourceKey(kind, metadata.name, metadata.namespace);
 }
 
 function requireMetadata({ kind, metadata }: AnyResource, verb: "create" | "update"): void {

@@ -56,7 +56,7 @@ const ports = {
   maxItems: 50,
   items: { type: "numberOrText", min: 1, max: 65535, format: portOrName },
 } as const;
-const protocol = { type: "numberOrText", min: 1, max: 255, format: protocolName } as const;
+const protocol = { type: "numberOrText", zero: "keep", min: 1, max: 255, format: protocolName } as const;
 const protocolText = "TCP, UDP, SCTP, ICMP, ICMPv6, UDPLite, or a number from 1 to 255.";
 
 const icmpFields = {
