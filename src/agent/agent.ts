@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { BfdService } from "../bgp/bfd/service.ts";
 import { createSpeaker } from "../bgp/speaker.ts";
 import type { BgpSpeaker, BgpSpeakerListener } from "../bgp/types.ts";
+import { errorMessage } from "../core/errors.ts";
 import { unlessAborted } from "../core/unless-aborted.ts";
 import { version } from "../core/version.ts";
 import { EndpointWiring } from "../endpoint/wiring.ts";
@@ -10,7 +12,7 @@ import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
-import { datastoreView } from "./api/datastore-view.ts";
+import { datastoreProblems, datastoreView } from "./api/datastore-view.ts";
 import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
 import type { ClusterCache, ClusterChanges } from "./cluster-cache.ts";
@@ -29,6 +31,7 @@ import { SecretFiles } from "./peering/secret-files.ts";
 import { openPlatform } from "./platform.ts";
 import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { PodReleases } from "./pods/pod-releases.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
@@ -78,7 +81,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { config, logger, clock, random, giveUp } = options;
   const startedAtMs = clock.wallMs();
   const platform = await openPlatform(options, cleanups);
-  const { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses } = platform;
+  const { nodeName, netlink, addresses, datastore, client, operator, operatorStore, cluster, ownAddresses } = platform;
   const events = new EventHub();
   const ipipRoutes = new TunnelRouteFeed("ipip");
   const udpRoutes = new TunnelRouteFeed("udp");
@@ -238,7 +241,11 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   await blocks.start();
   cleanups.add("blocks", () => blocks.stop());
   const wiring = new EndpointWiring({ netlink, clock, logger });
+  const path = join(config.stateDir, "pending-releases.json");
+  const releases = new PodReleases({ ipam, client, path, clock, logger: logger.child({ part: "pods" }) });
+  cleanups.add("releases", () => releases.stop());
   const pods = new PodManager({
+    releases,
     nodeName,
     wiring,
     ipam,
@@ -251,9 +258,9 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nowMs: () => clock.wallMs(),
   });
   giveUp.throwIfAborted();
-  await pods.recover();
+  await pods.recover({ freesOrphans: !datastore.isHeld });
 
-  const modes = new PoolModeChanger({ client, cluster, composer });
+  const modes = new PoolModeChanger({ client: operator, cluster, composer });
   const shadowing = new ShadowingRoutes(fib, logger);
   const nat = new NatManager({ run: createNftRunner(), clock, random, logger: logger.child({ part: "nat" }) });
   cleanups.add("nat", () => nat.stop());
@@ -281,6 +288,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...bfd.problems,
         ...monitoring.problems,
         ...natProblems(nat),
+        ...datastoreProblems(datastore),
         ...podFamilyProblems(cluster, nodeName, ownAddresses),
       ],
       pods: pods.count,
@@ -289,7 +297,17 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
   await serveSockets(
-    { runDir: config.runDir, logger, source, events, pods, client, datastore, modes, peering },
+    {
+      runDir: config.runDir,
+      logger,
+      source,
+      events,
+      pods,
+      client: operator,
+      datastore: operatorStore,
+      modes,
+      peering,
+    },
     cleanups,
   );
 
@@ -326,7 +344,14 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   // Peers are told first, so that nobody takes our end for a dead path.
   cleanups.add("bfd", () => bfd.stop());
   // Peers dial as soon as they see the node, so it is written only now that it listens.
-  await writeNode();
+  if (!datastore.isHeld) await writeNode();
+  datastore.onRelease(() => {
+    ownNode.write();
+    void releases.retry();
+    pods
+      .recover()
+      .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, "pods were not looked at again"));
+  });
 }
 
 function ownAsNumber(cluster: ClusterCache, nodeName: string): number {

@@ -21,6 +21,9 @@ interface UntoldChanges {
   readonly nodes: Map<string, NodeChange>;
 }
 
+/** The kinds that a ClusterCache follows. */
+export const followedKinds = ["IPPool", "Node", "BGPPeer", "BGPConfiguration", "BGPFilter"] as const;
+
 /** The resources that concern routing, as they are now. Tells once per turn of the event loop what has changed. */
 export class ClusterCache {
   readonly #pools: ResourceCache<"IPPool">;
@@ -36,7 +39,7 @@ export class ClusterCache {
 
   constructor(options: { datastore: Datastore; clock: Clock; logger: Logger }) {
     const { datastore, clock, logger } = options;
-    const cacheOf = <Kind extends ResourceKind>(kind: Kind) =>
+    const cacheOf = <Kind extends (typeof followedKinds)[number]>(kind: Kind) =>
       new ResourceCache({ datastore, kind, clock, logger: logger.child({ part: "resources" }) });
     const pools = cacheOf("IPPool");
     const nodes = cacheOf("Node");

@@ -35,7 +35,7 @@ export class OwnNodeKeeper {
       {},
       "this node was deleted while its agent runs; it is written again. Stop the agent before you delete it",
     );
-    this.#write();
+    this.write();
   }
 
   stop(): void {
@@ -43,13 +43,14 @@ export class OwnNodeKeeper {
     this.#retry?.cancel();
   }
 
-  #write(): void {
+  /** Writes this node, and tries again for as long as that fails. */
+  write(): void {
     if (this.#stopped) return;
     const { clock, logger, write } = this.#options;
     this.#retry?.cancel();
     write().catch((error: unknown) => {
       logger.error({ error: errorMessage(error), retryMs }, "this node could not be written again; trying again");
-      if (!this.#stopped) this.#retry = clock.setTimer(retryMs, () => this.#write());
+      if (!this.#stopped) this.#retry = clock.setTimer(retryMs, () => this.write());
     });
   }
 }

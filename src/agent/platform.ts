@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { DescribedDatastore } from "../datastore/datastore.ts";
-import { openDatastore } from "../datastore/open.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
+import type { Datastore } from "../datastore/datastore.ts";
+import type { SteadyDatastore } from "../datastore/last-known/steady-datastore.ts";
 import { ResourceClient } from "../datastore/resource-client.ts";
 import { enableForwarding } from "../endpoint/forwarding.ts";
 import { Prefix } from "../net/prefix.ts";
@@ -9,7 +10,7 @@ import { openNetlink } from "../netlink/open.ts";
 import { checkNotServed } from "./api/unix-server.ts";
 import type { Cleanups } from "./cleanups.ts";
 import { ClusterCache } from "./cluster-cache.ts";
-import { datastoreConnection } from "./config/datastore-settings.ts";
+import { openClusterStore } from "./cluster-store.ts";
 import { resolveNodeName } from "./config/node-name.ts";
 import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
@@ -24,15 +25,19 @@ export interface Platform {
   readonly nodeName: string;
   readonly netlink: Awaited<ReturnType<typeof openNetlink>>;
   readonly addresses: LocalAddresses;
-  readonly datastore: DescribedDatastore;
+  readonly datastore: SteadyDatastore;
+  /** For what the agent itself writes: nothing while the datastore is locked. */
   readonly client: ResourceClient;
+  /** For what an operator orders, such as to unlock the datastore. */
+  readonly operator: ResourceClient;
+  readonly operatorStore: Datastore;
   readonly cluster: ClusterCache;
   readonly ownAddresses: OwnAddresses;
 }
 
 /** Opens kernel and datastore, and finds out who and where this node is. Throws a CalibirdError, or the reason of `giveUp`. */
 export async function openPlatform(options: AgentOptions, cleanups: Cleanups): Promise<Platform> {
-  const { config, logger, clock, random, giveUp } = options;
+  const { config, logger, clock, giveUp } = options;
   // Before anything of the running agent is touched: its state folder, its routes, its pods.
   await checkNotServed(join(config.runDir, "status.sock"));
   await checkNoLiveBird(config);
@@ -46,12 +51,11 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   enableForwarding();
 
   giveUp.throwIfAborted();
-  const datastore = await openDatastore(datastoreConnection(config), { clock, logger, random });
-  cleanups.add("datastore", () => datastore.close());
-  const client = new ResourceClient({ datastore, clock, createUid: randomUUID });
+  const { datastore, bare } = await openClusterStore(options, nodeName, cleanups);
+  const clientOf = (store: Datastore) => new ResourceClient({ datastore: store, clock, createUid: randomUUID });
   const cluster = new ClusterCache({ datastore, clock, logger });
-  await cluster.start();
   cleanups.add("resources", () => cluster.stop());
+  await unlessAborted(giveUp, cluster.start());
 
   const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
   const machine = await readMachine(netlink, config.hostIps);
@@ -72,5 +76,15 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   });
   cleanups.add("defaults", () => defaults.stop());
   await defaults.ensure();
-  return { nodeName, netlink, addresses, datastore, client, cluster, ownAddresses };
+  return {
+    nodeName,
+    netlink,
+    addresses,
+    datastore,
+    client: clientOf(datastore),
+    operator: clientOf(bare),
+    operatorStore: bare,
+    cluster,
+    ownAddresses,
+  };
 }

@@ -50,10 +50,12 @@ function addressesOf({ ipv4Address, ipv6Address }: NodeStatusView["node"]): stri
   return [ipv4Address, ipv6Address].filter((address) => address !== null).join(", ") || "none";
 }
 
-function datastoreText({ kind, places, member, reachable, lastError }: DatastoreView): string {
+function datastoreText({ kind, places, member, reachable, locked, asOf, lastError }: DatastoreView): string {
   const others = places.length - 1;
   const place = member === null ? places.join(", ") : `${member}${others > 0 ? ` (and ${others} more)` : ""}`;
-  return `${kind} ${place}${reachable ? "" : `  UNREACHABLE${lastError === null ? "" : `: ${lastError.message}`}`}`;
+  const cause = lastError === null ? "" : `: ${lastError.message}`;
+  const age = asOf === null ? "" : `, going on with the state of ${asOf}`;
+  return `${kind} ${place}${locked ? "  LOCKED" : ""}${reachable ? "" : `  UNREACHABLE${age}${cause}`}`;
 }
 
 function blockText(block: NodeStatusView["node"]["blocks"][number]): string {

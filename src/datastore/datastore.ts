@@ -115,6 +115,8 @@ export interface DatastoreDescription {
   readonly places: readonly string[];
   /** The member that is asked now. */
   readonly member?: string;
+  /** Since when it does not answer; absent if it does. Unix time in milliseconds. */
+  readonly unreachableSinceMs?: number;
   /** What failed last, which may be long over. */
   readonly lastError?: DatastoreFailure;
 }

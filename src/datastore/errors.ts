@@ -19,6 +19,8 @@ export type DatastoreErrorCode =
   | "DATASTORE_UNAUTHENTICATED"
   /** The user may not read or write the key. */
   | "DATASTORE_FORBIDDEN"
+  /** `datastoreReady` is false, as during a migration: the agent changes nothing. */
+  | "DATASTORE_LOCKED"
   /** The store has used up its space: it answers reads and refuses writes. */
   | "DATASTORE_FULL"
   | "CLOSED";

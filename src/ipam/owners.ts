@@ -22,6 +22,8 @@ const TUNNEL_TYPES = {
 
 export type TunnelKind = keyof typeof TUNNEL_TYPES;
 
+export const tunnelKinds = Object.keys(TUNNEL_TYPES) as readonly TunnelKind[];
+
 /**
  * How a pod's addresses are marked, so that Calico's own tools and controllers recognise and collect them: with the pod,
  * its node, and the time of assignment as Go prints it.

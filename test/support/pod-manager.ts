@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PodManager, type PodManagerOptions } from "../../src/agent/pods/pod-manager.ts";
 import { type PodRecord, podEndpointName, podIdentity, podToResource } from "../../src/agent/pods/pod-record.ts";
+import { PodReleases } from "../../src/agent/pods/pod-releases.ts";
 import type { RoutingWorkload } from "../../src/agent/routing/sources.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -33,7 +36,9 @@ export function podManagerOn(store: Datastore, options: Partial<PodManagerOption
   const families = () => [4] as const;
   const fixed = { families, nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
   const hostInterfaces = () => Promise.resolve(new Set<string>());
-  const manager = new PodManager({ ...fixed, hostInterfaces, wiring, ipam, client, engine, ...options });
+  const path = join(tmpdir(), `calibird-releases-${randomUUID()}.json`);
+  const releases = new PodReleases({ ipam, client, path, clock: systemClock, logger: silentLogger });
+  const manager = new PodManager({ ...fixed, releases, hostInterfaces, wiring, ipam, client, engine, ...options });
 
   /** Takes an address for a pod, and nothing else: what a crash right afterwards leaves. */
   async function takeAddress(name: string): Promise<PodRecord> {

@@ -125,6 +125,10 @@ export interface DatastoreView {
   /** The member of etcd that is asked now; null for the embedded datastore. */
   member: string | null;
   reachable: boolean;
+  /** ClusterInformation says `datastoreReady: false`: nothing is changed until it is true. */
+  locked: boolean;
+  /** The state that the agent goes on with is of then; null if it is current. */
+  asOf: string | null;
   /** What failed last, which may be long over; null if nothing has. */
   lastError: { at: string; message: string } | null;
 }

@@ -11,10 +11,9 @@ import { podOwner } from "../../ipam/owners.ts";
 import type { AddressFamily } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
-import type { Resource } from "../../resources/resource.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
+import { freeOrphans } from "./orphan-addresses.ts";
 import {
-  isPodHandle,
   type PodRecord,
   podEndpointName,
   podFromResource,
@@ -23,6 +22,7 @@ import {
   podInterface,
   podToResource,
 } from "./pod-record.ts";
+import type { PodReleases } from "./pod-releases.ts";
 
 type PodErrorCode = "INVALID_POD";
 
@@ -33,6 +33,7 @@ export interface PodManagerOptions {
   readonly nodeName: string;
   readonly wiring: Pick<EndpointWiring, "wire" | "unwire">;
   readonly ipam: Pick<Ipam, "autoAssign" | "releaseByHandle" | "podAddresses">;
+  readonly releases: Pick<PodReleases, "release" | "settle" | "isOwed">;
   readonly client: ResourceClient;
   readonly engine: Pick<RoutingEngine, "updateWorkloads" | "flush">;
   readonly logger: Logger;
@@ -53,6 +54,8 @@ export interface PodManagerOptions {
 export class PodManager {
   readonly #options: PodManagerOptions;
   readonly #pods = new Map<string, PodRecord>();
+  /** The handles of the pods that are being made. */
+  readonly #making = new Set<string>();
   /** The last operation on each pod; the next one waits for it. */
   readonly #queues = new Map<string, Promise<unknown>>();
 
@@ -69,16 +72,19 @@ export class PodManager {
   }
 
   /**
-   * Adopts the pods of an earlier run: their wiring is checked and repaired, their traffic not touched. Addresses that a
-   * crash has left without a pod are freed.
+   * Adopts the pods of an earlier run that are not known yet: their wiring is checked and repaired, their traffic not
+   * touched. Addresses that a crash has left without a pod are freed, unless what is read may be old.
    */
-  async recover(): Promise<void> {
-    const { client, nodeName, logger } = this.#options;
+  async recover({ freesOrphans } = { freesOrphans: true }): Promise<void> {
+    const { client, nodeName, logger, ipam, releases } = this.#options;
+    // Before the records are read: what is taken afterwards is nobody's orphan.
+    const taken = freesOrphans ? await ipam.podAddresses() : [];
+    const making = [...this.#making];
     const { resources } = await client.list("WorkloadEndpoint");
     const own = resources.filter(({ spec }) => spec.node === nodeName);
     for (const resource of own) {
       const pod = podFromResource(resource);
-      if (pod === undefined) continue;
+      if (pod === undefined || this.#pods.has(keyOf(pod)) || releases.isOwed(pod)) continue;
       try {
         await this.#adoptAgain(pod);
       } catch (error) {
@@ -89,7 +95,8 @@ export class PodManager {
         );
       }
     }
-    await this.#freeOrphans(resources);
+    const recorded = own.map(({ spec }) => podHandle(spec.containerID ?? ""));
+    await freeOrphans(taken, new Set([...making, ...recorded]), this.#options);
   }
 
   /** Makes a pod; one that exists is returned as it is. Whatever fails, nothing half-made remains. */
@@ -97,6 +104,7 @@ export class PodManager {
     return this.#inTurn(keyOf(request), async () => {
       const existing = this.#pods.get(keyOf(request));
       if (existing !== undefined) return existing;
+      await this.#options.releases.settle(request);
       const recorded = await this.#find(request.namespace, request.name);
       if (recorded !== undefined) {
         const adopted = await this.#adoptOrRemove(recorded);
@@ -121,14 +129,13 @@ export class PodManager {
   }
 
   async #remove(pod: PodRecord): Promise<void> {
-    const { client, engine, ipam, nodeName } = this.#options;
+    const { engine, releases, nodeName } = this.#options;
     // The addresses of one that was not adopted may be another pod's by now.
     if (this.#pods.delete(keyOf(pod))) engine.updateWorkloads([], pod.addresses.map(Prefix.host));
     await this.#unwire(pod);
-    await ipam.releaseByHandle(this.#ownerOf(pod).handleId);
-    const endpoint = podEndpointName(nodeName, pod.name);
-    if (endpoint !== undefined)
-      await ignoreMissing(client.delete("WorkloadEndpoint", endpoint, { namespace: pod.namespace }));
+    const { namespace, name } = pod;
+    const endpoint = podEndpointName(nodeName, name) ?? null;
+    await releases.release({ namespace, name, handleId: this.#ownerOf(pod).handleId, endpoint });
     await engine.flush();
   }
 
@@ -156,29 +163,6 @@ export class PodManager {
     this.#adopt(pod);
   }
 
-  /** Frees addresses that were taken for a pod that never came to be, because the agent ended in between. */
-  async #freeOrphans(endpoints: readonly Resource<"WorkloadEndpoint">[]): Promise<void> {
-    const { ipam, logger, nodeName, hostInterfaces, interfacePrefix } = this.#options;
-    const recorded = new Set(
-      endpoints.filter(({ spec }) => spec.node === nodeName).map(({ spec }) => podHandle(spec.containerID ?? "")),
-    );
-    const orphans = (await ipam.podAddresses()).filter(
-      ({ handleId }) => isPodHandle(handleId) && !recorded.has(handleId),
-    );
-    if (orphans.length === 0) return;
-    const present = await hostInterfaces();
-    for (const { address, handleId, namespace, pod } of orphans) {
-      const facts = { address: address.toString(), handleId, pod: keyOf({ namespace, name: pod }) };
-      // Somebody may use an address whose interface is there.
-      if (present.has(podInterfaceName(namespace, pod, interfacePrefix)))
-        logger.warn(facts, "an address has an interface but no WorkloadEndpoint; it is kept until that is deleted");
-      else {
-        await ipam.releaseByHandle(handleId);
-        logger.warn(facts, "an address of a pod that was never finished is freed");
-      }
-    }
-  }
-
   async #make(
     request: { namespace: string; name: string; networkNamespace?: string },
     undo: (() => Promise<unknown>)[],
@@ -190,6 +174,8 @@ export class PodManager {
       throw new PodError("INVALID_POD", `"${name}" cannot be a pod: it must not begin or end with '-'`, { name });
     const containerId = randomBytes(32).toString("hex");
     const owner = this.#ownerOf({ namespace, name, containerId });
+    this.#making.add(owner.handleId);
+    undo.push(async () => void this.#making.delete(owner.handleId));
     const families = this.#options.families();
     const assigned = await ipam.autoAssign({
       ...owner,
@@ -221,6 +207,7 @@ export class PodManager {
       engine.updateWorkloads([], addresses.map(Prefix.host));
     });
     await engine.flush();
+    this.#making.delete(owner.handleId);
     return pod;
   }
 
@@ -265,7 +252,8 @@ export class PodManager {
   async #find(namespace: string, name: string): Promise<PodRecord | undefined> {
     const known = this.#pods.get(keyOf({ namespace, name }));
     const endpoint = podEndpointName(this.#options.nodeName, name);
-    if (known !== undefined || endpoint === undefined) return known;
+    if (known !== undefined || endpoint === undefined || this.#options.releases.isOwed({ namespace, name }))
+      return known;
     const { resources } = await this.#options.client.list("WorkloadEndpoint", namespace);
     const resource = resources.find(({ metadata }) => metadata.name === endpoint);
     return resource && podFromResource(resource);
@@ -301,12 +289,4 @@ function keyOf({ namespace, name }: { readonly namespace: string; readonly name:
 /** The name of a namespace that we may have made; a record can be written by anybody, and may name any path. */
 function namespaceName(path: string | undefined): string | undefined {
   return path !== undefined && dirname(path) === defaultNamespaceDirectory ? basename(path) : undefined;
-}
-
-async function ignoreMissing(deletion: Promise<void>): Promise<void> {
-  try {
-    await deletion;
-  } catch (error) {
-    if (!(error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND")) throw error;
-  }
 }

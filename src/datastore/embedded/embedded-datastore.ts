@@ -84,7 +84,11 @@ export class EmbeddedDatastore implements DescribedDatastore {
 
   get description(): DatastoreDescription {
     const lastError = this.#lastError;
-    return { kind: "embedded", places: [this.#parts.directory], ...(lastError !== undefined && { lastError }) };
+    return {
+      kind: "embedded",
+      places: [this.#parts.directory],
+      ...(lastError !== undefined && { lastError, ...(!this.reachable && { unreachableSinceMs: lastError.atMs }) }),
+    };
   }
 
   async get(key: string): Promise<GetResult> {

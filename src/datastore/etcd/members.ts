@@ -28,6 +28,7 @@ export class Members {
   #current: Member;
   /** Those that have failed since one has answered. */
   readonly #failed = new Set<Member>();
+  #unreachableSinceMs: number | undefined;
   #lastError: DatastoreFailure | undefined;
   #closed = false;
 
@@ -52,6 +53,7 @@ export class Members {
       kind: "etcd",
       places: this.#members.map(({ endpoint }) => endpoint),
       member: this.#current.endpoint,
+      ...(this.#unreachableSinceMs !== undefined && { unreachableSinceMs: this.#unreachableSinceMs }),
       ...(this.#lastError !== undefined && { lastError: this.#lastError }),
     };
   }
@@ -97,6 +99,7 @@ export class Members {
     if (this.#failed.size === this.#members.length)
       this.#options.logger.info({ endpoint: member.endpoint }, "etcd is reachable again");
     this.#failed.clear();
+    this.#unreachableSinceMs = undefined;
   }
 
   /** A member does not do its duty: the next one is asked from now on. */
@@ -110,8 +113,10 @@ export class Members {
       this.#current = next ?? member;
     }
     const fields = { endpoint: member.endpoint, reason };
-    if (wasReachable && !this.reachable) this.#options.logger.warn(fields, "no etcd endpoint answers");
-    else this.#options.logger.debug(fields, "an etcd endpoint fails");
+    if (wasReachable && !this.reachable) {
+      this.#unreachableSinceMs = this.#options.clock.wallMs();
+      this.#options.logger.warn(fields, "no etcd endpoint answers");
+    } else this.#options.logger.debug(fields, "an etcd endpoint fails");
   }
 
   /** Waits about 50 ms at first, and twice as long each further time, up to a second. */

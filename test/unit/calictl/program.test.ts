@@ -91,6 +91,8 @@ const status: NodeStatusView = {
       places: ["/var/lib/calibird/datastore"],
       member: null,
       reachable: true,
+      locked: false,
+      asOf: null,
       lastError: null,
     },
     converged: true,
