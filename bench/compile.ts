@@ -29,8 +29,14 @@ export function programsOf(root: string): Programs {
     native: join(built, "native"),
     agent: join(root, "dist/bin/calibird.js"),
     speaker: join(built, "bench/contenders/speaker.js"),
+    clusterWriter: join(built, "bench/cluster-writer.js"),
     nodeOptions: [],
   };
+}
+
+/** The program that plays all neighbours of the speaker that is measured. */
+export function neighboursOf(programs: Programs): string {
+  return join(programs.native, "neighbours");
 }
 
 /** Compiles the C programs into a folder. Throws if the compiler refuses. */

@@ -6,7 +6,8 @@ import { resolve } from "node:path";
 import { interruptSignal } from "../src/lab/interrupt.ts";
 import { removeAbandonedArenas } from "./arena.ts";
 import { ArgumentError, type BenchOptions, helpText, parseArguments } from "./arguments.ts";
-import { measureCluster } from "./cluster.ts";
+import type { Values } from "./bench-program.ts";
+import { clusterStores, measureCluster } from "./cluster.ts";
 import { compileNative, programsOf } from "./compile.ts";
 import { calibirdAgent } from "./contenders/calibird.ts";
 import type { Contender } from "./contenders/contender.ts";
@@ -14,7 +15,6 @@ import { contendersOf, daemons } from "./contenders/index.ts";
 import { busyCores } from "./machine.ts";
 import { measure, type RunOptions } from "./measure.ts";
 import { measureModeFlip } from "./mode-flip.ts";
-import type { Values } from "./neighbour-program.ts";
 import { type Report, type Run, summarize } from "./results.ts";
 import { cluster, modeFlip, neighbourScenarios, type Scenario, scenarios, tunnelThroughput } from "./scenarios.ts";
 import { renderText, tableOf } from "./tables.ts";
@@ -46,7 +46,11 @@ type Bout = {
 /** Scenarios in which calibird takes part alone. */
 const ownBouts: Readonly<Record<string, readonly Pick<Bout, "label" | "contender" | "run">[]>> = {
   [modeFlip.name]: [{ label: calibirdAgent.label, contender: calibirdAgent.name, run: measureModeFlip }],
-  [cluster.name]: [{ label: calibirdAgent.label, contender: calibirdAgent.name, run: measureCluster }],
+  [cluster.name]: clusterStores.map((store) => ({
+    label: store.label,
+    contender: calibirdAgent.name,
+    run: (options: RunOptions) => measureCluster(store, options),
+  })),
   [tunnelThroughput.name]: carriers.map((carrier) => ({
     label: carrier.label,
     contender: carrier.name,

@@ -2,8 +2,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildArena } from "./arena.ts";
+import { BenchProgram, type Values } from "./bench-program.ts";
+import { neighboursOf } from "./compile.ts";
 import type { Contender, Programs } from "./contenders/contender.ts";
-import { NeighbourProgram, type Values } from "./neighbour-program.ts";
 import { NamespaceProcess } from "./processes.ts";
 import type { Limits, NeighbourScenario } from "./scenarios.ts";
 import { Scope } from "./scope.ts";
@@ -48,7 +49,7 @@ export async function measure(
       ...(contender.name === "null-relay" ? ["--announce-only"] : []),
       ...scenario.options(size, limits),
     ];
-    const played = new NeighbourProgram(arena.outside, programs, [scenario.name, ...options], signal);
+    const played = new BenchProgram(arena.outside, [neighboursOf(programs), scenario.name, ...options], signal);
     scope.defer(() => played.end());
     return await played.result();
   } finally {

@@ -8,10 +8,11 @@ import { ResourceClient } from "../src/datastore/resource-client.ts";
 import { IpAddress } from "../src/net/address.ts";
 import { vtepMacAddress } from "../src/vxlan/mac-address.ts";
 import { batch, buildArena } from "./arena.ts";
+import { BenchProgram, type Values } from "./bench-program.ts";
 import { applyPool, blockOf, nodeName, writeBlocks } from "./cluster-data.ts";
+import { neighboursOf } from "./compile.ts";
 import { agentCommand, writeNeighbours } from "./contenders/calibird.ts";
 import { makeFolder, type RunOptions } from "./measure.ts";
-import { NeighbourProgram, type Values } from "./neighbour-program.ts";
 import { clientAddress, type Neighbour, reflectorClients, testedAddress, testedAs } from "./neighbours.ts";
 import { readPings } from "./pings.ts";
 import { NamespaceProcess } from "./processes.ts";
@@ -83,7 +84,7 @@ export async function measureModeFlip({ programs, size, signal }: RunOptions): P
       ...["--pids", String(agent.pid), "--namespace", `/run/netns/${arena.tested}`, "--local-as", String(testedAs)],
       ...["--clients", String(flipNodes), "--per-client", String(blocksPerNode)],
     ];
-    const neighbours = new NeighbourProgram(arena.outside, programs, ["mode-flip", ...options], signal);
+    const neighbours = new BenchProgram(arena.outside, [neighboursOf(programs), "mode-flip", ...options], signal);
     scope.defer(() => neighbours.end());
     await neighbours.said("ready");
     const pings = startPings(scope, arena.tested);

@@ -1,4 +1,4 @@
-import type { Values } from "./neighbour-program.ts";
+import type { Values } from "./bench-program.ts";
 import { medians } from "./statistics.ts";
 
 /** One run of one contender. */

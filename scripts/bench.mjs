@@ -27,7 +27,8 @@ const position = asked.indexOf("--peers");
 const named = position < 0 ? undefined : (asked[position + 1] ?? "").split(",").filter((name) => name in daemons);
 if (!isQuestion) {
   const wanted = (named ?? ["bird"]).map((name) => [daemons[name].program, daemons[name].package]);
-  const tools = { gcc: "build-essential", ip: "iproute2", ping: "iputils-ping", iperf3: "iperf3", nft: "nftables" };
+  const base = { gcc: "build-essential", ip: "iproute2", ping: "iputils-ping" };
+  const tools = { ...base, iperf3: "iperf3", nft: "nftables", etcd: "etcd-server" };
   const missing = ensureDebianPackages({ ...tools, ...Object.fromEntries(wanted) });
   if (missing.length > 0) {
     console.error(`the benchmark needs these programs: ${missing.join(", ")}`);

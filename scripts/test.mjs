@@ -35,6 +35,7 @@ const lanes = {
     tcpdump: "tcpdump",
     sysctl: "procps",
     hostname: "hostname",
+    etcd: "etcd-server",
   },
   interop: {
     ...{

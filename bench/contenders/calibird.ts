@@ -28,15 +28,19 @@ export const calibirdAgent: Contender = {
   }),
 };
 
+/** Name of the node that is measured. */
+export const testedName = "tested";
+
 /** Command line of an agent; what it keeps goes below the folder, the datastore may be shared. */
 export function agentCommand(
   programs: Programs,
   folder: string,
-  node: { readonly name: string; readonly address: string } = { name: "tested", address: testedAddress },
+  node: { readonly name: string; readonly address: string } = { name: testedName, address: testedAddress },
+  datastore: readonly string[] = ["--datastore", "embedded", "--embedded-path", `${folder}/datastore`],
 ): string[] {
   return [
-    ...[...nodeCommand(programs), programs.agent, "agent", "--log-level", "warn"],
-    ...["--datastore", "embedded", "--embedded-path", `${folder}/datastore`, "--skip-default-pools", "true"],
+    ...[...nodeCommand(programs), programs.agent, "agent", "--log-level", "warn", "--skip-default-pools", "true"],
+    ...datastore,
     ...["--node-name", node.name, "--ip", `${node.address}/16`, "--as", String(testedAs)],
     ...["--run-dir", runFolder(folder, node.name), "--state-dir", `${folder}/${node.name}/state`],
   ];

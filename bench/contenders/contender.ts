@@ -20,6 +20,8 @@ export interface Programs {
   /** `calibird`, and the runner of its speaker alone. */
   readonly agent: string;
   readonly speaker: string;
+  /** The runner that writes a large cluster into a datastore. */
+  readonly clusterWriter: string;
   /** Options of Node.js for both. */
   readonly nodeOptions: readonly string[];
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { measureCluster } from "../../bench/cluster.ts";
+import { clusterStores, measureCluster } from "../../bench/cluster.ts";
 import { compileNative, programsOf } from "../../bench/compile.ts";
 import type { Programs } from "../../bench/contenders/contender.ts";
 import { contendersOf, daemons } from "../../bench/contenders/index.ts";
@@ -69,10 +69,13 @@ describe("the benchmark measures, side by side,", () => {
     context.expect(values).toMatchObject({ lost: 0 });
   });
 
-  it.concurrent("a large cluster, in which an edit reaches all neighbours", async (context) => {
-    const values = await measureCluster(optionsFor(10));
-    context.expect(shown(cluster, values)).toEqual(cluster.columns.map(({ key }) => key));
-  });
+  it.concurrent.for(clusterStores)(
+    "a large cluster with $label, in which an edit reaches all",
+    async (store, context) => {
+      const values = await measureCluster(store, optionsFor(10));
+      context.expect(shown(cluster, values)).toEqual(cluster.columns.map(({ key }) => key));
+    },
+  );
 
   it.concurrent.for(carriers)("the throughput of $label", async (carrier, context) => {
     const values = await measureThroughput(carrier, optionsFor(1));

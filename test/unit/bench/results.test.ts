@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readValues } from "../../../bench/neighbour-program.ts";
+import { readValues } from "../../../bench/bench-program.ts";
 import { type Run, ratio, type SummaryTable, summarize } from "../../../bench/results.ts";
 import type { Scenario } from "../../../bench/scenarios.ts";
 import { renderText, tableOf } from "../../../bench/tables.ts";

@@ -1,12 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { join } from "node:path";
-import type { Programs } from "./contenders/contender.ts";
 
 /** What one run has reported; keys as in the scenario's columns. */
 export type Values = Readonly<Record<string, number>>;
 
-/** The program that plays the neighbours and measures, inside a network namespace. */
-export class NeighbourProgram {
+/** A program of the benchmark inside a network namespace, which says on standard error how far it is. */
+export class BenchProgram {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<number | null>;
   #output = "";
@@ -14,9 +12,8 @@ export class NeighbourProgram {
   /** Called whenever it says something or ends. */
   #wake: () => void = () => {};
 
-  constructor(namespace: string, programs: Programs, argv: readonly string[], signal: AbortSignal) {
-    const program = join(programs.native, "neighbours");
-    this.#child = spawn("ip", ["netns", "exec", namespace, program, ...argv], { signal });
+  constructor(namespace: string, command: readonly string[], signal: AbortSignal) {
+    this.#child = spawn("ip", ["netns", "exec", namespace, ...command], { signal });
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.#output += text;
     });
@@ -67,7 +64,7 @@ export class NeighbourProgram {
 
   #lastWords(): string {
     const lines = this.#words.trim().split("\n").slice(-2).join(" | ");
-    return lines === "" ? `the neighbours ended with ${this.#child.exitCode ?? this.#child.signalCode}` : lines;
+    return lines === "" ? `the program ended with ${this.#child.exitCode ?? this.#child.signalCode}` : lines;
   }
 }
 
