@@ -83,7 +83,10 @@ const clusterOnly = [
   "nodeMeshMaxRestartTime",
 ] as const satisfies readonly (keyof BgpConfigurationSpec)[];
 
-const cidrEntry = { type: "object", fields: { cidr: { type: "text", required: true, format: cidr } } } as const;
+const cidrEntry = {
+  type: "object",
+  fields: { cidr: { description: "The prefix, without host bits.", type: "text", required: true, format: cidr } },
+} as const;
 const routePriority = { type: "integer", min: 1, max: 2147483646 } as const;
 
 export const bgpConfigurationKind = defineKind<BgpConfigurationSpec>({
@@ -96,43 +99,140 @@ export const bgpConfigurationKind = defineKind<BgpConfigurationSpec>({
   spec: {
     type: "object",
     fields: {
-      logSeverityScreen: { type: "text", values: ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] },
-      nodeToNodeMeshEnabled: { type: "boolean", zero: "keep" },
-      asNumber: { type: "asNumber", zero: "keep" },
-      serviceLoadBalancerIPs: { type: "list", items: cidrEntry },
-      serviceExternalIPs: { type: "list", items: cidrEntry },
-      serviceClusterIPs: { type: "list", items: cidrEntry },
-      serviceLoadBalancerAggregation: { type: "text", values: ["Enabled", "Disabled"] },
+      logSeverityScreen: {
+        description: "From which level on BGP logs.",
+        default: "Info",
+        type: "text",
+        values: ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"],
+      },
+      nodeToNodeMeshEnabled: {
+        description: 'Whether all nodes are peers of each other. Only in the object "default".',
+        default: "true",
+        type: "boolean",
+        zero: "keep",
+      },
+      asNumber: {
+        description: 'The AS number of the cluster\'s nodes, unless they have their own. Only in the object "default".',
+        default: "64512",
+        type: "asNumber",
+        zero: "keep",
+      },
+      serviceLoadBalancerIPs: {
+        description: 'Prefixes of load balancers\' addresses that are told to peers. Only in the object "default".',
+        default: "none",
+        type: "list",
+        items: cidrEntry,
+      },
+      serviceExternalIPs: {
+        description: 'Prefixes of services\' external addresses that are told to peers. Only in the object "default".',
+        default: "none",
+        type: "list",
+        items: cidrEntry,
+      },
+      serviceClusterIPs: {
+        description: 'Prefixes of services\' cluster addresses that are told to peers. Only in the object "default".',
+        default: "none",
+        type: "list",
+        items: cidrEntry,
+      },
+      serviceLoadBalancerAggregation: {
+        description: "Enabled: the prefixes of serviceLoadBalancerIPs are told. Disabled: every address of its own.",
+        default: "Enabled",
+        type: "text",
+        values: ["Enabled", "Disabled"],
+      },
       communities: {
+        description: "Names for communities, for use in prefixAdvertisements.",
+        default: "none",
         type: "list",
         items: {
           type: "object",
           fields: {
-            name: { type: "text", required: true, format: communityNameFormat },
-            value: { type: "text", required: true, format: community },
+            name: { description: "The name.", type: "text", required: true, format: communityNameFormat },
+            value: {
+              description: "The community: 64512:100 (16 bits each) or 64512:1:100 (32 bits each).",
+              type: "text",
+              required: true,
+              format: community,
+            },
           },
         },
       },
       prefixAdvertisements: {
+        description: "Communities of the routes that we tell, by prefix.",
+        default: "none",
         type: "list",
         items: {
           type: "object",
           fields: {
-            cidr: { type: "text", required: true, format: cidr },
-            communities: { type: "list", required: true, items: { type: "text", format: communityReference } },
+            cidr: {
+              description: "Routes to this prefix and those inside it.",
+              type: "text",
+              required: true,
+              format: cidr,
+            },
+            communities: {
+              description: "What they get: names of communities, or communities.",
+              type: "list",
+              required: true,
+              items: { type: "text", format: communityReference },
+            },
           },
         },
       },
-      listenPort: { type: "integer", min: 1, max: 65535 },
-      nodeMeshPassword: secretReference,
-      nodeMeshMaxRestartTime: { type: "text", format: duration },
-      bindMode: { type: "text", values: ["None", "NodeIP"] },
-      ignoredInterfaces: { type: "list", items: { type: "text" } },
-      localWorkloadPeeringIPV4: { type: "text", format: ipv4Address },
-      localWorkloadPeeringIPV6: { type: "text", format: ipv6Address },
-      programClusterRoutes: { type: "text", values: ["Enabled", "Disabled", "EnabledIPIPOnly", "EnabledNoEncapOnly"] },
-      ipv4NormalRoutePriority: routePriority,
-      ipv6NormalRoutePriority: routePriority,
+      listenPort: { description: "The TCP port of BGP.", default: "179", type: "integer", min: 1, max: 65535 },
+      nodeMeshPassword: {
+        ...secretReference,
+        description: 'The password of the mesh (TCP MD5, RFC 2385). Only in the object "default".',
+        default: "none",
+      },
+      nodeMeshMaxRestartTime: {
+        description: 'How long routes of a node stay while it restarts (RFC 4724). Only in the object "default".',
+        default: "2m0s",
+        type: "text",
+        format: duration,
+      },
+      bindMode: {
+        description: "NodeIP: BGP listens on the node's address only.",
+        default: "None",
+        type: "text",
+        values: ["None", "NodeIP"],
+      },
+      ignoredInterfaces: {
+        description: "Devices whose prefixes are not routed; * stands for any characters.",
+        default: "none besides those of containers",
+        type: "list",
+        items: { type: "text" },
+      },
+      localWorkloadPeeringIPV4: {
+        description: "The node's IPv4 address for sessions with its pods.",
+        default: "none",
+        type: "text",
+        format: ipv4Address,
+      },
+      localWorkloadPeeringIPV6: {
+        description: "The node's IPv6 address for sessions with its pods.",
+        default: "none",
+        type: "text",
+        format: ipv6Address,
+      },
+      programClusterRoutes: {
+        description:
+          "Which routes to other nodes' blocks BGP puts into the kernel: of pools with IP-in-IP, without encapsulation, both, or none.",
+        default: "EnabledNoEncapOnly",
+        type: "text",
+        values: ["Enabled", "Disabled", "EnabledIPIPOnly", "EnabledNoEncapOnly"],
+      },
+      ipv4NormalRoutePriority: {
+        ...routePriority,
+        description: "The metric of IPv4 routes in the kernel.",
+        default: "1024",
+      },
+      ipv6NormalRoutePriority: {
+        ...routePriority,
+        description: "The metric of IPv6 routes in the kernel.",
+        default: "1024",
+      },
     },
   },
   check: checkBgpConfiguration,

@@ -44,42 +44,127 @@ const priority = { min: 1, max: 2147483646 } as const;
 const operationSchema: ObjectSchema<BgpFilterOperation> = {
   type: "object",
   fields: {
-    addCommunity: { type: "object", fields: { value: { type: "text", required: true, format: community } } },
-    prependASPath: {
+    addCommunity: {
+      description: "Adds a community.",
       type: "object",
-      fields: { prefix: { type: "list", required: true, items: { type: "asNumber" } } },
+      fields: {
+        value: {
+          description: "64512:100 (16 bits each) or 64512:1:100 (32 bits each).",
+          type: "text",
+          required: true,
+          format: community,
+        },
+      },
     },
-    setPriority: { type: "object", fields: { value: { type: "integer", required: true, ...priority } } },
+    prependASPath: {
+      description: "Puts AS numbers before the path.",
+      type: "object",
+      fields: {
+        prefix: {
+          description: "The AS numbers, at most 10; the first comes first.",
+          type: "list",
+          required: true,
+          items: { type: "asNumber" },
+        },
+      },
+    },
+    setPriority: {
+      description: "Sets the metric of the route in the kernel.",
+      type: "object",
+      fields: {
+        value: { description: "1 to 2147483646; the lower, the better.", type: "integer", required: true, ...priority },
+      },
+    },
   },
 };
 
 const ruleSchema: ObjectSchema<BgpFilterRule> = {
   type: "object",
   fields: {
-    cidr: { type: "text", format: cidr },
-    matchOperator: { type: "text", values: ["Equal", "NotEqual", "In", "NotIn"] },
+    cidr: {
+      description: "The route is to a prefix that matchOperator compares with this one.",
+      default: "any",
+      type: "text",
+      format: cidr,
+    },
+    matchOperator: {
+      description: "Equal: the same prefix. In: the same or one inside it. NotEqual and NotIn: not so. Needs cidr.",
+      type: "text",
+      values: ["Equal", "NotEqual", "In", "NotIn"],
+    },
     prefixLength: {
+      description: "With In and NotIn: lengths of the route's prefix. Needs cidr.",
       type: "object",
       fields: {
-        min: { type: "integer", zero: "keep", min: 0, max: 128 },
-        max: { type: "integer", zero: "keep", min: 0, max: 128 },
+        min: {
+          description: "The least length.",
+          default: "that of cidr",
+          unit: "bits",
+          type: "integer",
+          zero: "keep",
+          min: 0,
+          max: 128,
+        },
+        max: {
+          description: "The greatest length.",
+          default: "32 or 128",
+          unit: "bits",
+          type: "integer",
+          zero: "keep",
+          min: 0,
+          max: 128,
+        },
       },
     },
-    source: { type: "text", values: ["RemotePeers"] },
-    interface: { type: "text", format: interfacePattern },
-    peerType: { type: "text", values: ["eBGP", "iBGP"] },
-    communities: {
-      type: "object",
-      fields: { values: { type: "list", required: true, items: { type: "text", format: community } } },
+    source: {
+      description: "RemotePeers: the route was learned from a BGP peer.",
+      default: "any",
+      type: "text",
+      values: ["RemotePeers"],
     },
-    asPathPrefix: { type: "list", items: { type: "asNumber" } },
-    priority: { type: "integer", ...priority },
-    action: { type: "text", required: true, values: ["Accept", "Reject"] },
-    operations: { type: "list", items: operationSchema },
+    interface: {
+      description: "The route leads to a device of this name; * stands for any characters.",
+      default: "any",
+      type: "text",
+      format: interfacePattern,
+    },
+    peerType: {
+      description: "The route goes to, or comes from, a peer of another AS (eBGP) or of our own (iBGP).",
+      default: "both",
+      type: "text",
+      values: ["eBGP", "iBGP"],
+    },
+    communities: {
+      description: "The route has this community.",
+      default: "any",
+      type: "object",
+      fields: {
+        values: {
+          description: "Exactly one: 64512:100 or 64512:1:100.",
+          type: "list",
+          required: true,
+          items: { type: "text", format: community },
+        },
+      },
+    },
+    asPathPrefix: {
+      description: "The AS path begins with these AS numbers.",
+      default: "any",
+      type: "list",
+      items: { type: "asNumber" },
+    },
+    priority: { description: "The route has this metric in the kernel.", default: "any", type: "integer", ...priority },
+    action: { description: "What becomes of the route.", type: "text", required: true, values: ["Accept", "Reject"] },
+    operations: {
+      description: "What is changed about a route that is accepted, one after the other; at most 10.",
+      default: "nothing",
+      type: "list",
+      items: operationSchema,
+    },
   },
 };
 
-const rules = { type: "list", items: ruleSchema } as const;
+const rules = { type: "list", items: ruleSchema, default: "none; what the peering allows without a filter" } as const;
 
 export const bgpFilterKind = defineKind<BgpFilterSpec>({
   kind: "BGPFilter",
@@ -88,7 +173,15 @@ export const bgpFilterKind = defineKind<BgpFilterSpec>({
   plural: "bgpfilters",
   namespaced: false,
   aliases: ["bgpfilter", "bgpf", "bgpfs", "bf", "bfs"],
-  spec: { type: "object", fields: { exportV4: rules, importV4: rules, exportV6: rules, importV6: rules } },
+  spec: {
+    type: "object",
+    fields: {
+      exportV4: { ...rules, description: "Rules for IPv4 routes to the peer; the first that fits decides." },
+      importV4: { ...rules, description: "Rules for IPv4 routes from the peer; the first that fits decides." },
+      exportV6: { ...rules, description: "Rules for IPv6 routes to the peer; the first that fits decides." },
+      importV6: { ...rules, description: "Rules for IPv6 routes from the peer; the first that fits decides." },
+    },
+  },
   check: (spec) =>
     lists.flatMap((list) =>
       (spec[list] ?? []).flatMap((rule, index) => checkRule(rule, `${list}.${index}`, list.endsWith("V4") ? 4 : 6)),

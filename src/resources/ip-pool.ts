@@ -68,17 +68,76 @@ export const ipPoolKind = defineKind<IpPoolSpec>({
   spec: {
     type: "object",
     fields: {
-      cidr: { type: "text", required: true, format: cidr },
-      vxlanMode: { type: "text", values: modes },
-      ipipMode: { type: "text", values: modes },
-      natOutgoing: { type: "boolean" },
-      disabled: { type: "boolean" },
-      disableBGPExport: { type: "boolean" },
-      blockSize: { type: "integer", min: 0, max: 128 },
-      nodeSelector: { type: "text", maxLength: 1024, format: selector },
-      namespaceSelector: { type: "text", maxLength: 1024, format: selector },
-      allowedUses: { type: "list", items: { type: "text", values: ["Workload", "Tunnel", "LoadBalancer"] } },
-      assignmentMode: { type: "text", values: ["Automatic", "Manual"] },
+      cidr: {
+        description: "The range, without host bits. It must not overlap another pool and can never be changed.",
+        type: "text",
+        required: true,
+        format: cidr,
+      },
+      vxlanMode: {
+        description: "Whether packets to other nodes are carried in VXLAN: never, always, or between subnets only.",
+        default: "Never",
+        type: "text",
+        values: modes,
+      },
+      ipipMode: {
+        description:
+          "Whether packets to other nodes are carried in IP-in-IP: never, always, or between subnets only. IPv4 only, and not together with vxlanMode.",
+        default: "Never",
+        type: "text",
+        values: modes,
+      },
+      natOutgoing: {
+        description: "Whether packets that leave the pools get the address of their node as source.",
+        default: "false",
+        type: "boolean",
+      },
+      disabled: {
+        description: "true: no address is given out any more. Those in use keep working.",
+        default: "false",
+        type: "boolean",
+      },
+      disableBGPExport: {
+        description: "true: routes to the pool are not told to BGP peers.",
+        default: "false",
+        type: "boolean",
+      },
+      blockSize: {
+        description:
+          "Prefix length of the blocks that nodes take; 20 to 32 for IPv4, 116 to 128 for IPv6. It can never be changed.",
+        default: "26 for IPv4, 122 for IPv6",
+        unit: "bits",
+        type: "integer",
+        min: 0,
+        max: 128,
+      },
+      nodeSelector: {
+        description: "The nodes that may take blocks, by their labels.",
+        default: "all()",
+        type: "text",
+        maxLength: 1024,
+        format: selector,
+      },
+      namespaceSelector: {
+        description: "The namespaces whose pods may take addresses, by their labels. Not together with the use Tunnel.",
+        default: "all namespaces",
+        type: "text",
+        maxLength: 1024,
+        format: selector,
+      },
+      allowedUses: {
+        description:
+          "What the addresses are for: pods, tunnel devices, or services of type LoadBalancer (which stands alone).",
+        default: "[Workload, Tunnel]",
+        type: "list",
+        items: { type: "text", values: ["Workload", "Tunnel", "LoadBalancer"] },
+      },
+      assignmentMode: {
+        description: "Manual: only pods that ask for this pool get its addresses.",
+        default: "Automatic",
+        type: "text",
+        values: ["Automatic", "Manual"],
+      },
     },
   },
   check: checkPool,

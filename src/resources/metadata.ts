@@ -31,18 +31,70 @@ const timestamp: TextFormat = (text) =>
 export const metadataSchema: ObjectSchema<ResourceMetadata> = {
   type: "object",
   fields: {
-    name: { type: "text", required: true, format: resourceName },
-    namespace: { type: "text", format: namespaceName },
-    uid: { type: "text" },
-    resourceVersion: { type: "text" },
-    generation: { type: "integer", min: 0, max: Number.MAX_SAFE_INTEGER },
-    creationTimestamp: { type: "text", format: timestamp },
-    deletionTimestamp: { type: "text", format: timestamp },
-    deletionGracePeriodSeconds: { type: "integer", min: 0, max: Number.MAX_SAFE_INTEGER },
-    labels: { type: "map", keyFormat: labelKey, valueFormat: labelValue },
-    annotations: { type: "map", keyFormat: labelKey },
-    ownerReferences: { type: "list", items: { type: "any" } },
-    finalizers: { type: "list", items: { type: "text" } },
+    name: {
+      description: 'The name, of which there is one per kind (and namespace). Lower-case letters, digits, "-" and ".".',
+      type: "text",
+      required: true,
+      format: resourceName,
+    },
+    namespace: {
+      description: "The namespace, for kinds that belong to one.",
+      default: "default",
+      type: "text",
+      format: namespaceName,
+    },
+    uid: {
+      description: "Tells the object from one of the same name that was deleted. Made when the object is created.",
+      type: "text",
+    },
+    resourceVersion: {
+      description: "The revision in which the object was read. An update fails if it has changed since.",
+      type: "text",
+    },
+    generation: {
+      description: "Counts changes of the spec, where the store does that.",
+      type: "integer",
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+    },
+    creationTimestamp: { description: "When the object was created.", type: "text", format: timestamp },
+    deletionTimestamp: {
+      description: "When the object was asked to go; it does once its finalizers are done.",
+      type: "text",
+      format: timestamp,
+    },
+    deletionGracePeriodSeconds: {
+      description: "How long it may take to go.",
+      unit: "seconds",
+      type: "integer",
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+    },
+    labels: {
+      description: "Names and values that selectors choose objects by.",
+      default: "none",
+      type: "map",
+      keyFormat: labelKey,
+      valueFormat: labelValue,
+    },
+    annotations: {
+      description: "Names and texts for programs and people; together at most 256 KiB.",
+      default: "none",
+      type: "map",
+      keyFormat: labelKey,
+    },
+    ownerReferences: {
+      description: "Objects that this one goes with.",
+      default: "none",
+      type: "list",
+      items: { type: "any" },
+    },
+    finalizers: {
+      description: "What must be done before the object goes.",
+      default: "none",
+      type: "list",
+      items: { type: "text" },
+    },
   },
 };
 

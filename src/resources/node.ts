@@ -46,50 +46,123 @@ export const nodeKind = defineKind<NodeSpec>({
     type: "object",
     fields: {
       bgp: {
+        description: "What the node's BGP speaker is like. Never empty.",
+        default: "the node has no BGP",
         type: "object",
         fields: {
-          asNumber: { type: "asNumber", zero: "keep" },
-          ipv4Address: { type: "text", format: addressOrCidr },
-          ipv6Address: { type: "text", format: addressOrCidr },
-          ipv4IPIPTunnelAddr: { type: "text", format: ipv4Address },
-          routeReflectorClusterID: { type: "text", format: dottedQuad },
+          asNumber: {
+            description: "The node's AS number.",
+            default: "BGPConfiguration.spec.asNumber",
+            type: "asNumber",
+            zero: "keep",
+          },
+          ipv4Address: {
+            description: "The node's IPv4 address with the length of its subnet, which decides about CrossSubnet.",
+            default: "none",
+            type: "text",
+            format: addressOrCidr,
+          },
+          ipv6Address: {
+            description: "The node's IPv6 address with the length of its subnet.",
+            default: "none",
+            type: "text",
+            format: addressOrCidr,
+          },
+          ipv4IPIPTunnelAddr: {
+            description: "The address of tunl0. Set by the agent.",
+            default: "none",
+            type: "text",
+            format: ipv4Address,
+          },
+          routeReflectorClusterID: {
+            description:
+              "Makes the node a route reflector of the cluster with this ID, a dotted quad; it leaves the mesh.",
+            default: "none",
+            type: "text",
+            format: dottedQuad,
+          },
         },
       },
-      ipv4VXLANTunnelAddr: { type: "text", format: ipv4Address },
-      vxlanTunnelMACAddr: { type: "text", format: macAddress },
-      ipv6VXLANTunnelAddr: { type: "text", format: ipv6Address },
-      vxlanTunnelMACAddrV6: { type: "text", format: macAddress },
+      ipv4VXLANTunnelAddr: {
+        description: "The IPv4 address of vxlan.calico. Set by the agent.",
+        default: "none",
+        type: "text",
+        format: ipv4Address,
+      },
+      vxlanTunnelMACAddr: {
+        description: "The MAC address of vxlan.calico. Set by the agent.",
+        default: "none",
+        type: "text",
+        format: macAddress,
+      },
+      ipv6VXLANTunnelAddr: {
+        description: "The IPv6 address of vxlan-v6.calico. Set by the agent.",
+        default: "none",
+        type: "text",
+        format: ipv6Address,
+      },
+      vxlanTunnelMACAddrV6: {
+        description: "The MAC address of vxlan-v6.calico. Set by the agent.",
+        default: "none",
+        type: "text",
+        format: macAddress,
+      },
       orchRefs: {
-        type: "list",
-        items: {
-          type: "object",
-          fields: { nodeName: { type: "text" }, orchestrator: { type: "text", required: true } },
-        },
-      },
-      wireguard: {
-        type: "object",
-        fields: {
-          interfaceIPv4Address: { type: "text", format: ipv4Address },
-          interfaceIPv6Address: { type: "text", format: ipv6Address },
-        },
-      },
-      addresses: {
+        description: "What the node is called in orchestrators.",
+        default: "none",
         type: "list",
         items: {
           type: "object",
           fields: {
-            address: { type: "text", required: true, format: addressOrCidr },
-            type: { type: "text", values: ["CalicoNodeIP", "InternalIP", "ExternalIP"] },
+            nodeName: { description: "Its name there.", type: "text" },
+            orchestrator: { description: "The orchestrator: k8s.", type: "text", required: true },
+          },
+        },
+      },
+      wireguard: {
+        description: "Addresses of the node's WireGuard devices. Set by Calico.",
+        default: "none",
+        type: "object",
+        fields: {
+          interfaceIPv4Address: { description: "That of the IPv4 device.", type: "text", format: ipv4Address },
+          interfaceIPv6Address: { description: "That of the IPv6 device.", type: "text", format: ipv6Address },
+        },
+      },
+      addresses: {
+        description: "Addresses of the node.",
+        default: "none",
+        type: "list",
+        items: {
+          type: "object",
+          fields: {
+            address: {
+              description: "The address, alone or with the length of its subnet.",
+              type: "text",
+              required: true,
+              format: addressOrCidr,
+            },
+            type: {
+              description: "Where it comes from.",
+              type: "text",
+              values: ["CalicoNodeIP", "InternalIP", "ExternalIP"],
+            },
           },
         },
       },
       interfaces: {
+        description: "Devices of the node and their addresses. Set by the agent.",
+        default: "none",
         type: "list",
         items: {
           type: "object",
           fields: {
-            name: { type: "text", required: true },
-            addresses: { type: "list", zero: "fill", items: { type: "text", format: addressOrCidr } },
+            name: { description: "The device.", type: "text", required: true },
+            addresses: {
+              description: "Its addresses.",
+              type: "list",
+              zero: "fill",
+              items: { type: "text", format: addressOrCidr },
+            },
           },
         },
       },

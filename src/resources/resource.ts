@@ -7,7 +7,7 @@ import { isResourceKind, kinds, type ResourceKind, resourceKinds, type SpecByKin
 import { checkMetadata, metadataSchema, type ResourceMetadata } from "./metadata.ts";
 import { FieldReader, isObject, type JsonObject, keepUnknownFields } from "./read-fields.ts";
 import { parseResourceKey, possibleKeys } from "./resource-keys.ts";
-import type { AnyFieldSchema, AnyObjectSchema } from "./schema.ts";
+import type { AnyObjectSchema } from "./schema.ts";
 import { readStoredName, writeStoredName } from "./stored-name.ts";
 
 export const API_VERSION = "projectcalico.org/v3";
@@ -24,6 +24,11 @@ export interface Resource<Kind extends ResourceKind = ResourceKind> {
   /** What agents and controllers report; we pass it on as it is. */
   readonly status?: JsonObject;
 }
+
+/** Whole objects of each kind, as they are read and written. */
+export const objectSchemas = Object.fromEntries(
+  resourceKinds.map((kind) => [kind, describeObjects(kind)]),
+) as unknown as Readonly<Record<ResourceKind, AnyObjectSchema>>;
 
 /** A resource of any kind, as a union that `kind` tells apart. */
 export type AnyResource = { [Kind in ResourceKind]: Resource<Kind> }[ResourceKind];
@@ -46,7 +51,7 @@ export function readResource(value: unknown, options: ReadOptions): ReadResult {
   const kind = readKind(reader, value);
   if (kind === undefined || !isObject(value)) return { problems: reader.problems };
   const definition: KindDefinition = kinds[kind];
-  const object = reader.readObject(schemaOf(definition), value, []);
+  const object = reader.readObject(objectSchemas[kind], value, []);
   if (object === undefined || reader.problems.length > 0) return { problems: reader.problems };
   const resource = object as unknown as AnyResource;
   if (!options.rules) return { resource, problems: [] };
@@ -93,7 +98,7 @@ export function encodeResource(resource: Resource): string {
     definition.namedByAnnotation === true
       ? { ...rest, annotations: writeStoredName(rest.name, rest.annotations) }
       : rest;
-  const ordered = new FieldReader("keep").readObject(schemaOf(definition), { ...resource, metadata }, []);
+  const ordered = new FieldReader("keep").readObject(objectSchemas[resource.kind], { ...resource, metadata }, []);
   return encodeJson(definition.storedForm === undefined ? ordered : storedView(definition.storedForm, resource));
 }
 
@@ -172,16 +177,28 @@ function readKind(reader: FieldReader, value: unknown): ResourceKind | undefined
   return reader.report(["kind"], kind, `must be one of ${resourceKinds.join(", ")}${hint}`);
 }
 
-function schemaOf(definition: KindDefinition): AnyObjectSchema {
-  const text: AnyFieldSchema = { type: "text" };
+function describeObjects(kind: ResourceKind): AnyObjectSchema {
+  const definition: KindDefinition = kinds[kind];
+  const { status } = definition;
   return {
     type: "object",
+    description: definition.description,
     fields: {
-      kind: text,
-      apiVersion: text,
-      metadata: { ...(metadataSchema as AnyObjectSchema), required: true },
-      spec: { ...definition.spec, zero: "fill" },
-      ...(definition.status && { status: { type: "any", ...(definition.status === "always" && { zero: "fill" }) } }),
+      kind: { type: "text", description: `The kind: ${kind}.` },
+      apiVersion: { type: "text", description: `The version of the kind: ${API_VERSION}.` },
+      metadata: {
+        ...(metadataSchema as AnyObjectSchema),
+        required: true,
+        description: "What the object is called, and what belongs to it besides its spec.",
+      },
+      spec: { ...definition.spec, zero: "fill", description: "What is wanted." },
+      ...(status && {
+        status: {
+          type: "any",
+          ...(status === "always" && { zero: "fill" }),
+          description: "What agents and controllers have found. Nobody else writes it.",
+        },
+      }),
     },
   };
 }

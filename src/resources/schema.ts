@@ -85,7 +85,7 @@ export interface MapSchema extends Presence {
 
 export interface ObjectSchema<Value> extends Presence {
   readonly type: "object";
-  readonly fields: { readonly [Field in keyof Required<Value>]: SchemaFor<NonNullable<Value[Field]>> };
+  readonly fields: { readonly [Field in keyof Required<Value>]: SchemaFor<NonNullable<Value[Field]>> & Documentation };
 }
 
 /** Any JSON; kept as it is. */
@@ -130,7 +130,7 @@ export type ValueOf<Schema> = Schema extends { readonly type: "text" }
 /** An object schema without the type it belongs to. */
 export interface AnyObjectSchema extends Presence {
   readonly type: "object";
-  readonly fields: Readonly<Record<string, AnyFieldSchema>>;
+  readonly fields: Readonly<Record<string, AnyFieldSchema & Documentation>>;
 }
 
 /** A list schema without the type of its items. */

@@ -12,11 +12,12 @@ export const secretReference: ObjectSchema<{ readonly secretKeyRef?: SecretKeySe
   type: "object",
   fields: {
     secretKeyRef: {
+      description: "The Secret, and the key in it.",
       type: "object",
       fields: {
-        name: { type: "text" },
-        key: { type: "text", required: true },
-        optional: { type: "boolean", zero: "keep" },
+        name: { description: "Name of the Secret.", type: "text" },
+        key: { description: "The key in it.", type: "text", required: true },
+        optional: { description: "Whether it may be missing.", default: "false", type: "boolean", zero: "keep" },
       },
     },
   },
