@@ -16,6 +16,8 @@ export interface CommandTools {
   readonly output: () => string | undefined;
   /** The exit status for a command that ends without an error. */
   readonly setStatus: (status: number) => void;
+  /** The exit status for a command that fails, if it is not 1. */
+  readonly setFailureStatus: (status: number) => void;
   /** Opens the cluster's datastore for `run`; `config` is a file as calicoctl's `-c`. */
   readonly withDatastore: <Result>(
     config: string | undefined,

@@ -24,9 +24,16 @@ interface GlobalOptions {
  */
 export async function runCalictl(argv: readonly string[], context: CommandContext): Promise<number> {
   let status = 0;
-  const program = buildProgram(context, (code) => {
-    status = code;
-  });
+  let failureStatus = 1;
+  const program = buildProgram(
+    context,
+    (code) => {
+      status = code;
+    },
+    (code) => {
+      failureStatus = code;
+    },
+  );
   try {
     await program.parseAsync(argv, { from: "user" });
     return status;
@@ -34,16 +41,20 @@ export async function runCalictl(argv: readonly string[], context: CommandContex
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof CommandFailure) {
       context.stderr.write(`${error.message}\n`);
-      return 1;
+      return failureStatus;
     }
     context.stderr.write(`calictl: ${errorMessage(error)}\n`);
     if (error instanceof UsageError) return 2;
     if (!(error instanceof CalibirdError)) context.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
-    return 1;
+    return failureStatus;
   }
 }
 
-function buildProgram(context: CommandContext, setStatus: (status: number) => void): Command {
+function buildProgram(
+  context: CommandContext,
+  setStatus: CommandTools["setStatus"],
+  setFailureStatus: CommandTools["setFailureStatus"],
+): Command {
   const program = new Command("calictl")
     .description("Shows and changes what calibird does on this node and in the cluster.")
     .version(version, "--version", "print the version of calictl")
@@ -71,6 +82,7 @@ function buildProgram(context: CommandContext, setStatus: (status: number) => vo
     output: () => globals().output,
     format: (known) => parseOutputFormat(globals().output, known),
     setStatus,
+    setFailureStatus,
     withDatastore: (configFile, run) =>
       withDatastore({ environment: context.environment, ...(configFile !== undefined && { configFile }) }, agent, run),
     resourceClient: (datastore) => new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID }),

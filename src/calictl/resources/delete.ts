@@ -1,14 +1,13 @@
 import type { Command } from "commander";
-import type { ManifestEntry } from "../../resources/manifest.ts";
 import type { CommandTools } from "../command-tools.ts";
 import { type CommandContext, UsageError } from "../output.ts";
-import { readManifests } from "./manifest-files.ts";
-import { type FileOptions, type ScopeOptions, withFileOptions, withScopeOptions } from "./options.ts";
-import { parseKind, type Reference, referenceTo } from "./reference.ts";
+import { type ChangeItem, type ChangeOptions, changeSet } from "./change-set.ts";
+import { readManifestItems } from "./manifest-items.ts";
+import { type FileOptions, withDryRunOption, withFileOptions, withScopeOptions } from "./options.ts";
+import { parseKind, referenceTo } from "./reference.ts";
 import { isRefusal } from "./refusal.ts";
-import { runSet } from "./run-set.ts";
 
-interface DeleteOptions extends FileOptions, ScopeOptions {
+interface DeleteOptions extends FileOptions, ChangeOptions {
   readonly skipNotExists: boolean;
 }
 
@@ -19,7 +18,7 @@ export function registerDelete(program: Command, tools: CommandTools): void {
     .description("delete resources, by kind and name or by manifest")
     .argument("[kind]", "a kind or one of its short names")
     .argument("[names...]", "names");
-  withScopeOptions(withFileOptions(command))
+  withDryRunOption(withScopeOptions(withFileOptions(command)))
     .option("-s, --skip-not-exists", "a resource that is not there is no failure", false)
     .action((kind: string | undefined, names: string[], options: DeleteOptions) =>
       deleteResources(tools, kind, names, options),
@@ -27,32 +26,25 @@ export function registerDelete(program: Command, tools: CommandTools): void {
 }
 
 async function deleteResources(
-  { context, withDatastore, resourceClient }: CommandTools,
+  tools: CommandTools,
   kind: string | undefined,
   names: readonly string[],
   options: DeleteOptions,
 ): Promise<void> {
-  const items = await itemsToDelete(context, kind, names, options);
+  const items = await itemsToDelete(tools.context, kind, names, options);
   const verb = { name: "delete", past: "deleted", leftOut: "did not exist" };
-  await withDatastore(options.config, async (datastore) => {
-    const client = resourceClient(datastore);
-    await runSet(context, verb, items, async (item) => {
-      try {
-        await client.delete(item.kind, item.name, item);
-        return true;
-      } catch (error) {
-        if (options.skipNotExists && isRefusal(error, "RESOURCE_NOT_FOUND")) return false;
-        throw error;
-      }
-    });
+  await changeSet(tools, options, verb, items, async (client, item) => {
+    try {
+      await client.delete(item.kind, item.name, item);
+      return true;
+    } catch (error) {
+      if (options.skipNotExists && isRefusal(error, "RESOURCE_NOT_FOUND")) return false;
+      throw error;
+    }
   });
 }
 
-interface DeletionItem extends Reference {
-  readonly entry?: ManifestEntry;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-}
+type DeletionItem = ChangeItem & { readonly uid?: string; readonly resourceVersion?: string };
 
 async function itemsToDelete(
   context: CommandContext,
@@ -62,17 +54,10 @@ async function itemsToDelete(
 ): Promise<DeletionItem[]> {
   if (options.filename !== undefined) {
     if (kind !== undefined) throw new UsageError("delete takes a kind and names, or -f, not both");
-    const entries = await readManifests(context, options);
-    return entries.map((entry) => {
-      const { name, namespace, uid, resourceVersion } = entry.resource.metadata;
-      return {
-        kind: entry.resource.kind,
-        name,
-        entry,
-        ...(namespace !== undefined && { namespace }),
-        ...(uid !== undefined && { uid }),
-        ...(resourceVersion !== undefined && { resourceVersion }),
-      };
+    const manifests = await readManifestItems(context, options);
+    return manifests.map((item) => {
+      const { uid, resourceVersion } = item.entry.resource.metadata;
+      return { ...item, ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
     });
   }
   if (kind === undefined || names.length === 0)

@@ -21,6 +21,11 @@ export function withFileOptions(command: Command): Command {
     .option("--skip-empty", "a file or folder without resources is no failure", false);
 }
 
+/** `--dry-run`. */
+export function withDryRunOption(command: Command): Command {
+  return command.option("--dry-run", "print what would change, field by field, and change nothing", false);
+}
+
 /** `-c`, `-n`, and calicoctl's flags that change nothing here. */
 export function withScopeOptions(command: Command): Command {
   return withConnectionOptions(command).option(
@@ -30,7 +35,7 @@ export function withScopeOptions(command: Command): Command {
 }
 
 /** `-c`, and calicoctl's flags that change nothing here. */
-function withConnectionOptions(command: Command): Command {
+export function withConnectionOptions(command: Command): Command {
   return command
     .option("-c, --config <file>", "how to reach the datastore, as calicoctl's (default: /etc/calico/calicoctl.cfg)")
     .addOption(new Option("--allow-version-mismatch", "accepted: calictl refuses no version").hideHelp())

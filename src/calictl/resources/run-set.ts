@@ -1,6 +1,6 @@
 import { CalibirdError } from "../../core/errors.ts";
 import { ResourceError } from "../../resources/errors.ts";
-import { type ResourceKind, requireEditable } from "../../resources/kinds.ts";
+import type { ResourceKind } from "../../resources/kinds.ts";
 import type { ManifestEntry } from "../../resources/manifest.ts";
 import { type CommandContext, writeLine } from "../output.ts";
 import { locationOf } from "./manifest-files.ts";
@@ -18,9 +18,14 @@ export interface Verb {
   readonly past: string;
   /** What became of those that were left out: `existed already`. */
   readonly leftOut?: string;
+  /** Nothing is really done. */
+  readonly isPlan?: boolean;
+  /** There is something else to print than how many it were. */
+  readonly quiet?: boolean;
 }
 
-interface Item {
+/** One object of a set. */
+export interface SetItem {
   readonly kind: ResourceKind;
   /** Where the object stands in a file. */
   readonly entry?: ManifestEntry;
@@ -31,7 +36,7 @@ interface Item {
  * does not keep the rest from being tried; a datastore that fails does. `act` resolves false for an object that it left out.
  * Throws a `CommandFailure` with every error.
  */
-export async function runSet<Of extends Item>(
+export async function runSet<Of extends SetItem>(
   context: CommandContext,
   verb: Verb,
   items: readonly Of[],
@@ -48,7 +53,6 @@ export async function runSet<Of extends Item>(
   let inOrder = true;
   for (const item of items)
     try {
-      requireEditable(item.kind);
       if (await act(item)) handled++;
       else leftOut++;
       if (failedBefore) inOrder = false;
@@ -62,7 +66,9 @@ export async function runSet<Of extends Item>(
   const [kind] = kinds;
   const only = kinds.size === 1 ? `'${kind}' ` : "";
   if (errors.length === 0) {
-    writeLine(context, `Successfully ${verb.past} ${handled} ${only}resource(s)`);
+    if (verb.quiet === true) return;
+    const success = verb.isPlan === true ? "Dry run: nothing was changed; would have" : "Successfully";
+    writeLine(context, `${success} ${verb.past} ${handled} ${only}resource(s)`);
     if (leftOut > 0) writeLine(context, `${leftOut} ${verb.leftOut}`);
     return;
   }
