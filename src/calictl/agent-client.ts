@@ -9,16 +9,23 @@ type AgentClientErrorCode = "AGENT_UNREACHABLE" | "AGENT_REFUSED" | "BAD_ANSWER"
 export class AgentClientError extends CalibirdError<AgentClientErrorCode> {}
 
 const retryMs = 100;
+/** Nobody should wonder for longer than this what a command waits for, in milliseconds. */
+const silenceMs = 1_000;
 
 /** Talks to one agent through the sockets in its run directory. */
 export class AgentClient {
   readonly #runDir: string;
   readonly #waitMs: number;
+  readonly #onWaiting: ((socketPath: string) => void) | undefined;
 
-  /** `waitMs`: how long to wait for an agent that is just starting before giving up. */
-  constructor(options: { runDir: string; waitMs: number }) {
+  /**
+   * `waitMs`: how long to wait for an agent that is just starting before giving up; `onWaiting` is told once when it takes more
+   * than a second.
+   */
+  constructor(options: { runDir: string; waitMs: number; onWaiting?: (socketPath: string) => void }) {
     this.#runDir = options.runDir;
     this.#waitMs = options.waitMs;
+    this.#onWaiting = options.onWaiting;
   }
 
   /** A read on the status socket, which every user may do. */
@@ -67,7 +74,9 @@ export class AgentClient {
 
   async #open(socket: string, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
     const socketPath = join(this.#runDir, socket);
-    const deadline = performance.now() + this.#waitMs;
+    const begin = performance.now();
+    const deadline = begin + this.#waitMs;
+    let told = false;
     for (;;) {
       try {
         return await send(socketPath, method, path, body);
@@ -75,6 +84,10 @@ export class AgentClient {
         const code = error instanceof Error && "code" in error ? String(error.code) : "";
         const starting = code === "ENOENT" || code === "ECONNREFUSED";
         if (starting && performance.now() < deadline) {
+          if (!told && performance.now() > begin + silenceMs) {
+            this.#onWaiting?.(socketPath);
+            told = true;
+          }
           await new Promise((resolve) => setTimeout(resolve, retryMs));
           continue;
         }

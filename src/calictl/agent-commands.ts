@@ -10,7 +10,6 @@ import { showPeers } from "./peers.ts";
 import { setPoolMode } from "./pool-mode.ts";
 import { showRouteDifferences } from "./route-differences.ts";
 import { showRoutes } from "./routes.ts";
-import { showVersion } from "./version.ts";
 
 /** The commands that ask the agent of this node. */
 export function registerAgentCommands(program: Command, tools: CommandTools): void {
@@ -18,7 +17,6 @@ export function registerAgentCommands(program: Command, tools: CommandTools): vo
   registerNode(program, tools);
   registerBgp(program, tools);
   registerPool(program, tools);
-  registerVersion(program, tools);
 }
 
 function registerRoutes(program: Command, { agent, context, format, setStatus }: CommandTools): void {
@@ -135,12 +133,4 @@ function registerPool(program: Command, { agent, context, format }: CommandTools
         format: format(plainFormats),
       }),
     );
-}
-
-function registerVersion(program: Command, { agent, context, format }: CommandTools): void {
-  program
-    .command("version")
-    .description("the versions of calictl and of the agent")
-    .option("--client", "only calictl's, without asking the agent", false)
-    .action((options: { client: boolean }) => showVersion(agent(), context, options.client, format(plainFormats)));
 }

@@ -18,10 +18,14 @@ export interface CommandTools {
   readonly setStatus: (status: number) => void;
   /** The exit status for a command that fails, if it is not 1. */
   readonly setFailureStatus: (status: number) => void;
-  /** Opens the cluster's datastore for `run`; `config` is a file as calicoctl's `-c`. */
+  /**
+   * Opens the cluster's datastore for `run`; `config` is a file as calicoctl's `-c`. Where nothing names a datastore it is that
+   * of `agent`.
+   */
   readonly withDatastore: <Result>(
     config: string | undefined,
     run: (datastore: Datastore) => Promise<Result>,
+    agent?: AgentClient,
   ) => Promise<Result>;
   readonly resourceClient: (datastore: Datastore) => ResourceClient;
 }

@@ -19,6 +19,8 @@ export interface CommandContext {
   /** Colour wanted: a terminal, no `--no-color`, no NO_COLOR. */
   readonly colour: boolean;
   readonly nowMs: () => number;
+  /** Ends commands that would go on for ever; without it the end of the process does. */
+  readonly signal?: AbortSignal;
 }
 
 export type OutputFormat = "table" | "wide" | "json" | "yaml";

@@ -11,6 +11,7 @@ import { withDatastore } from "./datastore-access.ts";
 import { type CommandContext, parseOutputFormat, UsageError } from "./output.ts";
 import { registerResourceCommands } from "./resources/commands.ts";
 import { CommandFailure } from "./resources/run-set.ts";
+import { registerVersion } from "./version.ts";
 
 interface GlobalOptions {
   readonly runDir: string;
@@ -74,7 +75,12 @@ function buildProgram(
       writeErr: (text) => context.stderr.write(text),
     });
   const globals = () => program.opts<GlobalOptions>();
-  const agent = () => new AgentClient({ runDir: globals().runDir, waitMs: parseWait(globals().wait) });
+  const agent = () => {
+    const { runDir, wait } = globals();
+    const onWaiting = (path: string) =>
+      context.stderr.write(`calictl: no agent answers on ${path} yet; waiting up to ${wait} s (--wait)\n`);
+    return new AgentClient({ runDir, waitMs: parseWait(wait), onWaiting });
+  };
   const tools: CommandTools = {
     context,
     agent,
@@ -83,12 +89,15 @@ function buildProgram(
     format: (known) => parseOutputFormat(globals().output, known),
     setStatus,
     setFailureStatus,
-    withDatastore: (configFile, run) =>
-      withDatastore({ environment: context.environment, ...(configFile !== undefined && { configFile }) }, agent, run),
+    withDatastore: (configFile, run, client) => {
+      const sources = { environment: context.environment, ...(configFile !== undefined && { configFile }) };
+      return withDatastore(sources, () => client ?? agent(), run);
+    },
     resourceClient: (datastore) => new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID }),
   };
   registerAgentCommands(program, tools);
   registerResourceCommands(program, tools);
+  registerVersion(program, tools);
   return program;
 }
 

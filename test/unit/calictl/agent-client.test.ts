@@ -42,4 +42,25 @@ describe("AgentClient", () => {
     });
     expect(seen).toEqual([{ event: "route", data: { reason: "ü" } }]);
   });
+
+  it("says once what it waits for, and goes on when the agent is there", async () => {
+    const socketPath = join(folder, "agent.sock");
+    const late = createServer((_request, response) => response.end("[]"));
+    const told: string[] = [];
+    const waiting = new AgentClient({
+      runDir: folder,
+      waitMs: 60_000,
+      onWaiting(path) {
+        told.push(path);
+        late.listen(socketPath);
+      },
+    });
+    try {
+      expect(await waiting.admin("GET", "/v1/pods")).toEqual([]);
+      expect(told).toEqual([socketPath]);
+    } finally {
+      late.closeAllConnections();
+      await new Promise((resolve) => late.close(resolve));
+    }
+  });
 });
