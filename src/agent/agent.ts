@@ -81,7 +81,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   const { config, logger, clock, random, giveUp } = options;
   const startedAtMs = clock.wallMs();
   const platform = await openPlatform(options, cleanups);
-  const { nodeName, netlink, addresses, datastore, client, operator, operatorStore, cluster, ownAddresses } = platform;
+  const { nodeName, netlink, addresses, datastore, client, operator, operatorStore, cluster, ownAddresses, claim } =
+    platform;
   const events = new EventHub();
   const ipipRoutes = new TunnelRouteFeed("ipip");
   const udpRoutes = new TunnelRouteFeed("udp");
@@ -281,6 +282,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       converged,
       problems: [
         ...cluster.problems,
+        ...claim.problems,
         ...peering.problems,
         ...listening.problems,
         ...tunnels.problems,

@@ -4,12 +4,8 @@ import type { ResourceClient } from "../datastore/resource-client.ts";
 import type { IpAddress } from "../net/address.ts";
 import { type NodeSpec, nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
+import { NodeError } from "./node-error.ts";
 import { addressText, type OwnAddresses } from "./start/own-addresses.ts";
-
-type NodeErrorCode = "DUPLICATE_NODE_ADDRESS";
-
-/** This node cannot take its place in the cluster. */
-class NodeError extends CalibirdError<NodeErrorCode> {}
 
 /** Throws `DUPLICATE_NODE_ADDRESS` if another node has one of the addresses: both would attract each other's packets. */
 export function checkAddressesAreFree(

@@ -18,6 +18,8 @@ import type { AgentOptions } from "./options.ts";
 import { checkAddressesAreFree } from "./own-node.ts";
 import { ClusterDefaults } from "./start/cluster-defaults.ts";
 import { readMachine } from "./start/machine.ts";
+import { machineIdentity } from "./start/machine-identity.ts";
+import { NodeClaim } from "./start/node-claim.ts";
 import { type OwnAddresses, resolveOwnAddresses } from "./start/own-addresses.ts";
 
 /** What everything else stands on: the kernel, the datastore, and what they say of this node. */
@@ -33,6 +35,7 @@ export interface Platform {
   readonly operatorStore: Datastore;
   readonly cluster: ClusterCache;
   readonly ownAddresses: OwnAddresses;
+  readonly claim: NodeClaim;
 }
 
 /** Opens kernel and datastore, and finds out who and where this node is. Throws a CalibirdError, or the reason of `giveUp`. */
@@ -62,6 +65,10 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
   const ownAddresses = await resolveOwnAddresses(config, stored?.spec, machine);
   if (!config.skipNodeIpCheck) checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
   giveUp.throwIfAborted();
+  const claim = new NodeClaim({ datastore, clock, logger, nodeName, machine: machineIdentity(config.stateDir) });
+  cleanups.add("claim", () => claim.stop());
+  const claimed = config.skipNodeIpCheck ? [] : Object.values(ownAddresses).map(({ address }) => address);
+  await claim.start(claimed, giveUp);
   const defaults = new ClusterDefaults({
     datastore,
     clock,
@@ -86,5 +93,6 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
     operatorStore: bare,
     cluster,
     ownAddresses,
+    claim,
   };
 }

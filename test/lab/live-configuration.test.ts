@@ -193,6 +193,16 @@ describe("an agent that cannot serve this node", () => {
     expect(await storedObjects("node")).toEqual(before);
   });
 
+  it("because another machine runs an agent of its name says so, and leaves the other's Node alone", async () => {
+    const before = await storedObjects("node");
+    const argv = ["timeout", "60", "calibird", "agent", "--embedded-path", "/var/lib/calibird/datastore"];
+    const { code, stdout } = await agents.run("n1", ...argv, "--node-name", "n2", "--ip", "10.0.0.2/24", ...elsewhere);
+    expect(stdout).toContain("NODE_NAME_IN_USE");
+    expect(stdout).toContain("another machine runs an agent as node n2");
+    expect(code).toBe(1);
+    expect(await storedObjects("node")).toEqual(before);
+  });
+
   it("because another agent serves its run directory says so, and leaves the other alone", async () => {
     const before = { status: await agents.status("n1"), routes: await kernelRoutes(agents, "n1") };
     const { code, stdout } = await agent("--node-name", "n8", "--ip", "10.0.0.8/24");
