@@ -1,7 +1,7 @@
+import type { ExactJsonObject } from "../core/exact-json.ts";
+import { printExactJson } from "../core/exact-json.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
-import type { ExactJsonObject } from "./json.ts";
-import { printExactJson } from "./json.ts";
 import { Reservations } from "./reservations.ts";
 
 /** What the block says about the owner of one or more of its addresses, as stored. */

@@ -1,7 +1,4 @@
 import { errorMessage } from "../core/errors.ts";
-import { Prefix } from "../net/prefix.ts";
-import type { Block } from "./block.ts";
-import { IpamError } from "./errors.ts";
 import {
   type ExactJson,
   type ExactJsonObject,
@@ -9,7 +6,10 @@ import {
   isExactObject,
   parseExactJson,
   printExactJson,
-} from "./json.ts";
+} from "../core/exact-json.ts";
+import { Prefix } from "../net/prefix.ts";
+import type { Block } from "./block.ts";
+import { IpamError } from "./errors.ts";
 
 /** How far a node is with claiming or giving up a block. Only `confirmed` is ownership. */
 export type AffinityState = "confirmed" | "pending" | "pendingDeletion";

@@ -1,3 +1,5 @@
+import { formatExactJson } from "../core/exact-json.ts";
+
 /** From the top of the object: `["spec", "communities", 0, "value"]`. */
 export type FieldPath = readonly (string | number)[];
 
@@ -28,6 +30,6 @@ export function formatProblems(kind: string, problems: readonly FieldProblem[]):
 
 function formatValue(value: unknown): string {
   if (value === undefined) return "";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = typeof value === "string" ? value : formatExactJson(value, 0);
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -46,7 +46,7 @@ export async function parseManifest(text: string, options: ManifestOptions): Pro
     const tokens = [...new Parser(lines.addNewLine).parse(text)];
     if (isTooDeep(tokens)) reader.report(1, 0, tooDeep);
     else {
-      const documents = new Composer({ lineCounter: lines, prettyErrors: false }).compose(tokens);
+      const documents = new Composer({ lineCounter: lines, prettyErrors: false, intAsBigInt: true }).compose(tokens);
       for (const [index, document] of [...documents].entries()) reader.readDocument(document, index + 1);
     }
   } catch (error) {
@@ -81,8 +81,7 @@ class ManifestReader {
     if (document.errors.length > 0) return;
     let value: unknown;
     try {
-      value = document.toJS();
-      JSON.stringify(value); // an alias may point at what contains it, and nothing further on expects a cycle
+      value = withPlainNumbers(document.toJS());
     } catch (error) {
       this.report(number, document.range[0], errorMessage(error));
       return;
@@ -124,6 +123,22 @@ class ManifestReader {
   #lineAt(offset: number): number {
     return Math.max(1, this.#lines.linePos(offset).line);
   }
+}
+
+/**
+ * Makes numbers of the integers that a double holds, in place; the larger ones stay bigints and lose no digit. Throws if an
+ * alias points at what contains it, because nothing further on expects a cycle.
+ */
+function withPlainNumbers(value: unknown, above: readonly object[] = []): unknown {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (typeof value !== "object" || value === null) return value;
+  if (above.includes(value)) throw new ResourceError("INVALID_MANIFEST", "an alias points at what it is part of");
+  const path = [...above, value];
+  for (const [key, field] of Object.entries(value)) {
+    const plain = withPlainNumbers(field, path);
+    if (plain !== field) Object.defineProperty(value, key, { value: plain });
+  }
+  return value;
 }
 
 function listItems(value: unknown): { list: readonly unknown[]; path: FieldPath } | undefined {

@@ -59,7 +59,9 @@ export class FieldReader {
     return schema.type === "object" ? this.readObject(schema, {}, path) : zeroOf(schema);
   }
 
-  #read(schema: AnyFieldSchema, value: unknown, path: FieldPath): unknown {
+  #read(schema: AnyFieldSchema, given: unknown, path: FieldPath): unknown {
+    // No field of ours counts further than a double does; only unknown ones and `any` keep a bigint.
+    const value = typeof given === "bigint" && schema.type !== "any" ? Number(given) : given;
     switch (schema.type) {
       case "text":
         return this.#readText(schema, value, path);

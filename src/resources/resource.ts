@@ -1,4 +1,5 @@
 import { errorMessage } from "../core/errors.ts";
+import { type ExactJsonObject, parseExactJson, printExactJson } from "../core/exact-json.ts";
 import { didYouMean } from "../core/nearest-name.ts";
 import { invalidResource, ResourceError } from "./errors.ts";
 import type { FieldProblem } from "./field-problem.ts";
@@ -99,19 +100,13 @@ export function encodeResource(resource: Resource): string {
       ? { ...rest, annotations: writeStoredName(rest.name, rest.annotations) }
       : rest;
   const ordered = new FieldReader("keep").readObject(objectSchemas[resource.kind], { ...resource, metadata }, []);
-  return encodeJson(definition.storedForm === undefined ? ordered : storedView(definition.storedForm, resource));
+  const stored = definition.storedForm === undefined ? ordered : storedView(definition.storedForm, resource);
+  return printExactJson(stored as ExactJsonObject);
 }
 
 function storedView(form: StoredForm, resource: Resource): JsonObject {
   if (form.write !== undefined) return form.write(resource.spec as JsonObject);
   throw new ResourceError("UNSUPPORTED_OPERATION", `${describeResource(resource)} can't be written: it is a view only`);
-}
-
-function encodeJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 /**
@@ -144,7 +139,7 @@ function parseStored(key: string, value: string, identity: ReturnType<typeof par
   const text = form !== undefined && value === "" ? "{}" : value;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseExactJson(text);
   } catch (error) {
     throw fail(`it is not JSON: ${errorMessage(error)}`);
   }

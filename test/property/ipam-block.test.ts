@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { parseExactJson, printExactJson } from "../../src/core/exact-json.ts";
 import { allocate, allocateAddress, collect, handleOf, isTaken, newBlock, release } from "../../src/ipam/block.ts";
 import { decodeBlock, encodeBlock } from "../../src/ipam/codec.ts";
-import { parseExactJson, printExactJson } from "../../src/ipam/json.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { blockProblems } from "../support/ipam-audit.ts";
 

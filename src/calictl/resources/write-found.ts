@@ -1,4 +1,5 @@
 import { assertNever } from "../../core/errors.ts";
+import { formatExactJson } from "../../core/exact-json.ts";
 import { kinds, type ResourceKind } from "../../resources/kinds.ts";
 import type { JsonObject } from "../../resources/read-fields.ts";
 import { type AnyResource, API_VERSION } from "../../resources/resource.ts";
@@ -35,7 +36,7 @@ export async function writeFound(
       context.stdout.write(await formatTables(found, format.wide, options));
       return;
     case "json":
-      writeLine(context, JSON.stringify(wrap(found), null, 2));
+      writeLine(context, formatExactJson(wrap(found)));
       return;
     case "yaml":
       context.stdout.write(await toYaml(wrap(found)));

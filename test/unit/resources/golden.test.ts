@@ -64,6 +64,30 @@ describe("stored resources", () => {
     expect(Object.hasOwn(again.spec, "__proto__")).toBe(true);
   });
 
+  test("numbers that no double holds survive in fields of newer software, and so do texts that look like their mark", () => {
+    const texts = [
+      '"newer":1767323045678901234,"more":[-9223372036854775808,{"a":12345678901234567890}]',
+      '"text":"\\u00001767323045678901234","nul":"\\u0000","both":"\\u0000\\u0000","quoted":"a\\"\\u0000b"',
+      '"small":1000000000000000,"float":0.1,"large":1e+30,"nothing":null,"empty":{},"none":[]',
+    ];
+    for (const more of texts) {
+      const key = resourceKey("IPPool", "a");
+      const text = `{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{"name":"a"},"spec":{"cidr":"10.0.0.0/8",${more}},${more}}`;
+      expect(encodeResource(decodeResource(key, text, 1n))).toBe(text);
+    }
+  });
+
+  test("a known number of 16 digits and more is a number", () => {
+    const key = resourceKey("WorkloadEndpoint", "n-k8s-p-eth0", "default");
+    const text =
+      '{"kind":"WorkloadEndpoint","apiVersion":"projectcalico.org/v3","metadata":{"name":"n-k8s-p-eth0","namespace":"default"},"spec":{"qosControls":{"ingressBandwidth":1000000000000000}}}';
+    const endpoint = decodeResource(key, text, 1n);
+    expect(endpoint.spec).toEqual({ qosControls: { ingressBandwidth: 1e15 } });
+    expect(encodeResource(endpoint)).toBe(text);
+    const wrong = text.replace("1000000000000000", "12345678901234567890");
+    expect(() => decodeResource(key, wrong, 1n)).toThrow("ingressBandwidth");
+  });
+
   test("what older software has stored is read with null, empty and textual values", () => {
     const pool = decodeResource(
       resourceKey("IPPool", "a"),

@@ -55,6 +55,24 @@ ${pool("e", "10.3.0.0/16")}
     expect(entries[0]?.resource.spec).toEqual({ asNumber: 65546 });
   });
 
+  test("keeps every digit of numbers that no double holds, where any value may stand", async () => {
+    const [yaml, json] = await parse(`
+apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: a}
+status: {newer: 1767323045678901234, small: 12, hex: 0x10, list: [-9223372036854775808, 1.5]}
+---
+{"apiVersion":"projectcalico.org/v3","kind":"Node","metadata":{"name":"b"},"status":{"newer":12345678901234567890}}
+`);
+    expect(yaml?.resource.status).toEqual({
+      newer: 1767323045678901234n,
+      small: 12,
+      hex: 16,
+      list: [-9223372036854775808n, 1.5],
+    });
+    expect(json?.resource.status).toEqual({ newer: 12345678901234567890n });
+  });
+
   test("names file, document, line, field and what would be right of every mistake in every document", async () => {
     const message = await messageOf(`apiVersion: projectcalico.org/v3
 kind: IPPool

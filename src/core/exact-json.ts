@@ -48,8 +48,23 @@ export function printExactJson(value: ExactJson): string {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return printScalar(value);
   if (isExactList(value)) return `[${value.map(printExactJson).join(",")}]`;
-  const fields = Object.entries(value).map(([key, field]) => `${printScalar(key)}:${printExactJson(field)}`);
+  const fields: string[] = [];
+  for (const [key, field] of Object.entries(value) as [string, ExactJson | undefined][])
+    if (field !== undefined) fields.push(`${printScalar(key)}:${printExactJson(field)}`);
   return `{${fields.join(",")}}`;
+}
+
+/** As `JSON.stringify`, for people, with bigints as the numbers that they are. */
+export function formatExactJson(value: unknown, indent = 2): string {
+  const text = JSON.stringify(
+    value,
+    (_, field: unknown) => {
+      if (typeof field === "bigint") return `${MARK}${field}`;
+      return typeof field === "string" && field.startsWith(MARK) ? `${MARK}${field}` : field;
+    },
+    indent,
+  );
+  return text.replace(/(?<!\\)"\\u0000(?:\\u0000|(-?\d+)")/g, (_, digits?: string) => digits ?? `"${ESCAPED_MARK}`);
 }
 
 export function isExactObject(value: ExactJson | undefined): value is ExactJsonObject {
