@@ -8,6 +8,7 @@ import type { CommandContext } from "../../src/calictl/output.ts";
 import { runCalictl } from "../../src/calictl/program.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { openEmbeddedDatastore } from "../../src/datastore/embedded/open.ts";
 import { ResourceClient } from "../../src/datastore/resource-client.ts";
 import { temporaryStore } from "./temporary-store.ts";
 
@@ -26,16 +27,20 @@ export interface RunOptions {
 
 /** calictl in this process, with a real store behind a real agent socket. `dispose` ends and removes all of it. */
 export async function calictlWithStore() {
-  const { store, dispose } = await temporaryStore();
+  const { store, path, dispose } = await temporaryStore();
   const folder = mkdtempSync(join(tmpdir(), "calibird-calictl-"));
-  const server = new UnixApiServer({
-    path: join(folder, "agent.sock"),
-    mode: 0o600,
-    routes: datastoreRoutes(store),
-    streams: datastoreStreams(store),
-    logger: silentLogger,
-  });
-  await server.start();
+  const startServer = async () => {
+    const started = new UnixApiServer({
+      path: join(folder, "agent.sock"),
+      mode: 0o600,
+      routes: datastoreRoutes(store),
+      streams: datastoreStreams(store),
+      logger: silentLogger,
+    });
+    await started.start();
+    return started;
+  };
+  let server = await startServer();
   let uids = 0;
   const createUid = () => `00000000-0000-4000-8000-${String(++uids).padStart(12, "0")}`;
   return {
@@ -44,6 +49,38 @@ export async function calictlWithStore() {
     client: new ResourceClient({ datastore: store, clock: systemClock, createUid }),
     run: (...argv: string[]) => runIn(folder, {}, argv),
     runWith: (options: RunOptions, ...argv: string[]) => runIn(folder, options, argv),
+    /** Begins a command that goes on for ever; `stop` ends it. */
+    follow(...argv: string[]) {
+      const stopped = new AbortController();
+      const stdout = new PassThrough();
+      let text = "";
+      stdout.on("data", (chunk) => {
+        text += String(chunk);
+      });
+      const code = runCalictl(["--run-dir", folder, "--wait", "30", ...argv], {
+        ...contextOf({}, stdout, new PassThrough()),
+        signal: stopped.signal,
+      });
+      return {
+        output: () => text,
+        stop: () => {
+          stopped.abort();
+          return code;
+        },
+      };
+    },
+    /** Takes the agent's socket away while something happens to the store. */
+    async whileAgentIsAway(act: () => Promise<void>): Promise<void> {
+      await server.stop();
+      await act();
+      server = await startServer();
+    },
+    /** Makes the store forget its history. */
+    async compact(): Promise<void> {
+      const compactor = await openEmbeddedDatastore({ path, compaction: { journalBytes: 0, historyRevisions: 0 } });
+      for (let round = 0; round < 20; round++) await compactor.revokeLease(await compactor.grantLease(60));
+      await compactor.close();
+    },
     /** Writes a file and returns its path. */
     file(name: string, content: string): string {
       const path = join(folder, name);
@@ -63,7 +100,13 @@ export type CalictlFixture = Awaited<ReturnType<typeof calictlWithStore>>;
 async function runIn(folder: string, options: RunOptions, argv: readonly string[]): Promise<CalictlResult> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  const context: CommandContext = {
+  const context = contextOf(options, stdout, stderr);
+  const code = await runCalictl(["--run-dir", folder, "--wait", "0", ...argv], context);
+  return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
+}
+
+function contextOf(options: RunOptions, stdout: PassThrough, stderr: PassThrough): CommandContext {
+  return {
     stdout,
     stderr,
     stdin: Readable.from([options.stdin ?? ""]),
@@ -71,8 +114,6 @@ async function runIn(folder: string, options: RunOptions, argv: readonly string[
     colour: options.colour ?? false,
     nowMs: () => Date.now(),
   };
-  const code = await runCalictl(["--run-dir", folder, "--wait", "0", ...argv], context);
-  return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
 }
 
 /** A manifest of an IPPool. */

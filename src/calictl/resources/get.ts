@@ -10,11 +10,13 @@ import { readManifests } from "./manifest-files.ts";
 import { type FileOptions, type ScopeOptions, withFileOptions, withScopeOptions } from "./options.ts";
 import { parseKind, type Reference, referenceTo } from "./reference.ts";
 import { CommandFailure, describeFailure } from "./run-set.ts";
+import { watchResources } from "./watch.ts";
 import { type Found, writeFound } from "./write-found.ts";
 
 export interface GetOptions extends FileOptions, ScopeOptions {
   readonly allNamespaces: boolean;
   readonly export: boolean;
+  readonly watch: boolean;
 }
 
 /** `calictl get KIND [NAME…]` or `-f …`. */
@@ -28,11 +30,12 @@ export function registerGet(program: Command, tools: CommandTools): void {
     .option("-A, --all-namespaces", "objects of every namespace; also -a", false)
     .addOption(new Option("-a").hideHelp())
     .option("--export", "without what belongs to this cluster: namespace, uid, resourceVersion, times", false)
+    .option("-w, --watch", "go on and print every change", false)
     .addHelpText(
       "after",
       `
 -o: ps (the table), wide, yaml, json, name, custom-columns=TITLE,… or custom-columns=TITLE:PATH,…,
-    jsonpath=TEMPLATE, go-template=TEMPLATE, go-template-file=FILE`,
+    jsonpath=TEMPLATE, go-template=TEMPLATE; custom-columns-file=, jsonpath-file= and go-template-file=FILE`,
     )
     .action((kind: string | undefined, names: string[], options: GetOptions & { readonly a?: true }) =>
       get(tools, kind, names, { ...options, allNamespaces: options.allNamespaces || options.a === true }),
@@ -45,20 +48,32 @@ async function get(
   names: readonly string[],
   options: GetOptions,
 ): Promise<void> {
-  const format = await parseGetFormat(tools.output());
+  const format = parseGetFormat(tools.output());
   const references = await wantedObjects(tools, kind, names, options);
+  if (options.watch && (kind === undefined || options.export))
+    throw new UsageError("--watch goes with a kind and names, and without -f and --export");
   await tools.withDatastore(options.config, async (datastore) => {
     const client = tools.resourceClient(datastore);
+    const writeOptions = {
+      withNamespace: options.allNamespaces || options.namespace !== undefined,
+      clusterAsNumber: () => clusterAsNumber(client),
+    };
+    if (options.watch) {
+      const known = parseKind(kind ?? "");
+      // What keeps the store from being read at all is said at once; later on it is tried again.
+      await client.list(known);
+      const { allNamespaces, namespace = "default" } = options;
+      const scope = { kind: known, ...(names.length > 0 && { names }), ...(!allNamespaces && { namespace }) };
+      await watchResources(tools.context, datastore, scope, format, writeOptions);
+      return;
+    }
     const found =
       references === undefined
         ? await listAll(tools, client, parseKind(kind ?? ""), options)
         : await getEach(client, references);
     const shown =
       options.export && found.type === "objects" ? { ...found, objects: found.objects.map(exported) } : found;
-    await writeFound(tools.context, shown, format, {
-      withNamespace: options.allNamespaces || options.namespace !== undefined,
-      clusterAsNumber: () => clusterAsNumber(client),
-    });
+    await writeFound(tools.context, shown, format, writeOptions);
   });
 }
 

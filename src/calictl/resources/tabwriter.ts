@@ -11,13 +11,13 @@ export function formatTabwriter(titles: readonly string[], rows: readonly (reado
 }
 
 /** How wide each column has to be, its padding included. */
-function columnWidths(titles: readonly string[], rows: readonly (readonly string[])[]): number[] {
+export function columnWidths(titles: readonly string[], rows: readonly (readonly string[])[]): number[] {
   return titles.map((title, index) =>
     Math.max(NARROWEST, PADDING + Math.max(title.length, ...rows.map((cells) => cells[index]?.length ?? 0))),
   );
 }
 
 /** One line of a table. */
-function formatCells(cells: readonly string[], widths: readonly number[]): string {
+export function formatCells(cells: readonly string[], widths: readonly number[]): string {
   return cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("");
 }
