@@ -4,6 +4,7 @@ import { registerApply } from "./apply.ts";
 import { registerCreate } from "./create.ts";
 import { registerDelete } from "./delete.ts";
 import { registerDiff } from "./diff.ts";
+import { registerExplain } from "./explain-kind.ts";
 import { registerGet } from "./get.ts";
 import { registerLabel } from "./label.ts";
 import { registerPatch } from "./patch.ts";
@@ -21,4 +22,5 @@ export function registerResourceCommands(program: Command, tools: CommandTools):
   registerLabel(program, tools);
   registerDiff(program, tools);
   registerValidate(program, tools);
+  registerExplain(program, tools);
 }

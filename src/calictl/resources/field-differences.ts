@@ -1,4 +1,5 @@
-import { isObject } from "../../resources/read-fields.ts";
+import { formatExactJson } from "../../core/exact-json.ts";
+import { isObject, type JsonObject } from "../../resources/read-fields.ts";
 
 /** One field that differs between two values. */
 export type FieldDifference =
@@ -13,7 +14,7 @@ export type FieldDifference =
 export function fieldDifferences(before: unknown, after: unknown, path = ""): FieldDifference[] {
   if (isObject(before) && isObject(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    return names.flatMap((name) => fieldDifferences(before[name], after[name], joinPath(path, name)));
+    return names.flatMap((name) => fieldDifferences(own(before, name), own(after, name), joinPath(path, name)));
   }
   if (Array.isArray(before) && Array.isArray(after)) return listDifferences(before, after, path);
   if (before === undefined)
@@ -21,6 +22,10 @@ export function fieldDifferences(before: unknown, after: unknown, path = ""): Fi
   if (after === undefined)
     return leaves(before, path).map(([leaf, value]) => ({ type: "removed", path: leaf, before: value }));
   return sameJson(before, after) ? [] : [{ type: "changed", path, before, after }];
+}
+
+function own(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 /** `spec.filters[0]`, `metadata.labels["a/b"]` */
@@ -78,7 +83,7 @@ function commonItems(before: readonly unknown[], after: readonly unknown[]): (re
 }
 
 function text(value: unknown): string {
-  return JSON.stringify(value) ?? "";
+  return value === undefined ? "" : formatExactJson(value, 0);
 }
 
 function sameJson(a: unknown, b: unknown): boolean {

@@ -1,3 +1,4 @@
+import { formatExactJson } from "../../core/exact-json.ts";
 import { type AnyResource, describeResource } from "../../resources/resource.ts";
 import { paint, type Style } from "../table.ts";
 import { type FieldDifference, fieldDifferences } from "./field-differences.ts";
@@ -45,10 +46,10 @@ export function formatChange({ object, change, fields }: PlannedChange, colour: 
 function describeValues(field: FieldDifference): string {
   switch (field.type) {
     case "added":
-      return JSON.stringify(field.after);
+      return formatExactJson(field.after, 0);
     case "removed":
-      return JSON.stringify(field.before);
+      return formatExactJson(field.before, 0);
     case "changed":
-      return `${JSON.stringify(field.before)} -> ${JSON.stringify(field.after)}`;
+      return `${formatExactJson(field.before, 0)} -> ${formatExactJson(field.after, 0)}`;
   }
 }

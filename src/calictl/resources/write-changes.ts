@@ -1,3 +1,4 @@
+import { formatExactJson } from "../../core/exact-json.ts";
 import { kinds, type ResourceKind } from "../../resources/kinds.ts";
 import type { JsonObject } from "../../resources/read-fields.ts";
 import type { AnyResource } from "../../resources/resource.ts";
@@ -31,7 +32,7 @@ export async function createChangeWriter(
   const yaml = format.type === "yaml" ? await toYaml() : undefined;
   const writeOne = (change: ObjectChange) => {
     const { object } = change;
-    if (format.type === "json") writeLine(context, JSON.stringify(change));
+    if (format.type === "json") writeLine(context, formatExactJson(change, 0));
     else if (format.type === "name") writeLine(context, objectName(object));
     else if (format.type === "jsonpath") context.stdout.write(format.render(plainJson(object)));
     else if (format.type === "go-template") context.stdout.write(format.render(plainJson([object])));

@@ -1,5 +1,5 @@
 import { assertNever } from "../../core/errors.ts";
-import { formatExactJson } from "../../core/exact-json.ts";
+import { formatExactJson, parseExactJson } from "../../core/exact-json.ts";
 import { kinds, type ResourceKind } from "../../resources/kinds.ts";
 import type { JsonObject } from "../../resources/read-fields.ts";
 import { type AnyResource, API_VERSION } from "../../resources/resource.ts";
@@ -66,7 +66,7 @@ export function objectName({ kind, metadata }: AnyResource): string {
 
 /** What JSON would be read as: the objects' own fields, and no field without a value. */
 export function plainJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
+  return parseExactJson(formatExactJson(value, 0));
 }
 
 /** All of a kind as a list object, one object as itself, several as an array. */

@@ -1,3 +1,4 @@
+import { formatExactJson } from "../../../core/exact-json.ts";
 import { UsageError } from "../../output.ts";
 import { evaluateJsonPath, type JsonPath, parseJsonPath } from "./json-path.ts";
 
@@ -75,5 +76,5 @@ function render(parts: readonly Part[], root: unknown, current: unknown): string
 
 /** A text as it is, everything else as JSON. */
 export function formatValue(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : formatExactJson(value, 0);
 }
