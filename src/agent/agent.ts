@@ -11,7 +11,9 @@ import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
+import { AddressKeeping, leadsToOtherNode } from "./addresses/address-keeping.ts";
 import { datastoreProblems, datastoreView } from "./api/datastore-view.ts";
 import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
@@ -30,6 +32,7 @@ import { PeeringReconciler } from "./peering/reconciler.ts";
 import { SecretFiles } from "./peering/secret-files.ts";
 import { openPlatform } from "./platform.ts";
 import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
+import { PodJournal } from "./pods/pod-journal.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { PodReleases } from "./pods/pod-releases.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
@@ -199,6 +202,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     secrets,
     peerDefaults: peerDefaults(config),
   });
+  const isRouted = (prefix: Prefix) => leadsToOtherNode(fib.status(prefix));
   const ipam = new Ipam({
     datastore,
     clock,
@@ -207,6 +211,9 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     nodeName,
     pools: () => ipamPools(cluster.resources),
     nodeLabels: () => cluster.labelsOf(nodeName),
+    reserved: () => cluster.reserved(),
+    isUsedElsewhere: isRouted,
+    refusal: () => addressKeeping.refusal,
   });
   const { manager: tunnels, view: viewTunnels } = createTunnels(
     {
@@ -255,11 +262,27 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     logger,
     interfacePrefix: config.interfacePrefix,
     families: () => podFamilies(cluster, nodeName, ownAddresses),
-    hostInterfaces: async () => new Set((await netlink.links()).map(({ name }) => name)),
+    journal: new PodJournal(join(config.stateDir, "pods"), logger),
     nowMs: () => clock.wallMs(),
   });
   giveUp.throwIfAborted();
-  await pods.recover({ freesOrphans: !datastore.isHeld });
+  await pods.recover();
+  const addressKeeping = new AddressKeeping({
+    nodeName,
+    config,
+    ipam,
+    pods,
+    client,
+    cluster,
+    datastore,
+    netlink,
+    isRouted,
+    clock,
+    random,
+    logger,
+  });
+  cleanups.add("address audit", () => addressKeeping.stop());
+  await addressKeeping.start();
 
   const modes = new PoolModeChanger({ client: operator, cluster, composer });
   const shadowing = new ShadowingRoutes(fib, logger);
@@ -290,12 +313,14 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
         ...bfd.problems,
         ...monitoring.problems,
         ...natProblems(nat),
+        ...addressKeeping.problems,
         ...datastoreProblems(datastore),
         ...podFamilyProblems(cluster, nodeName, ownAddresses),
       ],
       pods: pods.count,
       ...viewTunnels(),
     }),
+    ipamAudit: () => addressKeeping.view(),
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
   await serveSockets(
@@ -347,11 +372,13 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("bfd", () => bfd.stop());
   // Peers dial as soon as they see the node, so it is written only now that it listens.
   if (!datastore.isHeld) await writeNode();
+  await addressKeeping.startCollecting();
   datastore.onRelease(() => {
     ownNode.write();
     void releases.retry();
     pods
       .recover()
+      .then(() => addressKeeping.auditSoon())
       .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, "pods were not looked at again"));
   });
 }

@@ -3,6 +3,8 @@ import type { Logger } from "../core/logger.ts";
 import type { Datastore } from "../datastore/datastore.ts";
 import { ResourceCache, type ResourceChange } from "../datastore/resource-cache.ts";
 import type { AddressFamily, IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import { reservedPrefixes } from "../resources/ip-reservation.ts";
 import type { ResourceKind } from "../resources/kinds.ts";
 import { nodeAddress } from "../resources/node.ts";
 import type { Resource } from "../resources/resource.ts";
@@ -22,7 +24,7 @@ interface UntoldChanges {
 }
 
 /** The kinds that a ClusterCache follows. */
-export const followedKinds = ["IPPool", "Node", "BGPPeer", "BGPConfiguration", "BGPFilter"] as const;
+export const followedKinds = ["IPPool", "Node", "BGPPeer", "BGPConfiguration", "BGPFilter", "IPReservation"] as const;
 
 /** The resources that concern routing, as they are now. Tells once per turn of the event loop what has changed. */
 export class ClusterCache {
@@ -31,6 +33,7 @@ export class ClusterCache {
   readonly #peers: ResourceCache<"BGPPeer">;
   readonly #configurations: ResourceCache<"BGPConfiguration">;
   readonly #filters: ResourceCache<"BGPFilter">;
+  readonly #reservations: ResourceCache<"IPReservation">;
   readonly #directory = new NodeDirectory();
   #listener: (changes: ClusterChanges) => void = () => {};
   /** Untold changes; undefined if there are none. */
@@ -51,6 +54,7 @@ export class ClusterCache {
     this.#peers = peers;
     this.#configurations = configurations;
     this.#filters = filters;
+    this.#reservations = cacheOf("IPReservation");
     // Lists are sorted when somebody wants them, and who asks for pools does not want all nodes.
     this.resources = {
       get pools() {
@@ -102,6 +106,11 @@ export class ClusterCache {
     return this.node(nodeName)?.metadata.labels ?? {};
   }
 
+  /** What no address is assigned from automatically. */
+  reserved(): readonly Prefix[] {
+    return this.#reservations.list().flatMap(({ spec }) => reservedPrefixes(spec));
+  }
+
   /** Name of the node that has this address. */
   nodeAt(address: IpAddress): string | undefined {
     return this.#directory.nodeAt(address);
@@ -124,7 +133,7 @@ export class ClusterCache {
   }
 
   get #caches(): readonly Pick<ResourceCache<ResourceKind>, "kind" | "start" | "stop" | "invalid" | "onChange">[] {
-    return [this.#pools, this.#nodes, this.#peers, this.#configurations, this.#filters];
+    return [this.#pools, this.#nodes, this.#peers, this.#configurations, this.#filters, this.#reservations];
   }
 
   #nodesChanged(changes: readonly NodeChange[]): void {

@@ -12,6 +12,7 @@ import type {
   DatastoreView,
   ExplainView,
   HistoryView,
+  IpamAuditView,
   IpipView,
   NodeStatusView,
   NodeView,
@@ -49,6 +50,7 @@ export interface StatusSourceOptions {
   readonly speaker: BgpSpeaker;
   readonly bfdOf: (peer: string) => BfdStatus | undefined;
   readonly facts: () => NodeFacts;
+  readonly ipamAudit: () => IpamAuditView;
   /** Address of a family that a node of the cluster is reached at. */
   readonly addressOfNode: (name: string, family: AddressFamily) => IpAddress | undefined;
 }
@@ -101,6 +103,10 @@ export class StatusSource {
       pool: composer.poolOf(block)?.name ?? null,
       state,
     }));
+  }
+
+  ipamAudit(): IpamAuditView {
+    return this.#options.ipamAudit();
   }
 
   node(): NodeView {

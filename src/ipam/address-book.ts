@@ -14,6 +14,7 @@ import {
   ordinalsOfHandle,
   release,
   touched,
+  warmed,
 } from "./block.ts";
 import { encodeBlock, encodeHandle, type Handle } from "./codec.ts";
 import { IpamError } from "./errors.ts";
@@ -68,13 +69,13 @@ export class AddressBook {
     cidr: Prefix,
     address: IpAddress,
     owner: AddressOwner,
-    check: (block: Block) => void,
+    conditions: { readonly check: (block: Block) => void; readonly evenCooling: boolean },
   ): Promise<boolean> {
     const taken = await this.#change(cidr, owner, (block) => {
       const ordinal = ordinalOf(block, address);
       if (handleOf(block, ordinal) === owner.handleId) return { block, addresses: [address] };
-      check(block);
-      const next = allocateAddress(block, address, owner);
+      conditions.check(block);
+      const next = allocateAddress(conditions.evenCooling ? warmed(block, address) : block, address, owner);
       if (next !== undefined) return { block: next, addresses: [address] };
       const handleId = handleOf(block, ordinal);
       const by = handleId === undefined ? "nobody known, or is cooling down" : `handle ${handleId}`;

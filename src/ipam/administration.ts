@@ -3,8 +3,9 @@ import type { Datastore } from "../datastore/datastore.ts";
 import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import { AddressBook, type AssignedAddress } from "./address-book.ts";
-import { type Allocation, allocationsOf } from "./allocations.ts";
-import { ownerOfNode, reassigned } from "./block.ts";
+import { AddressLookup } from "./address-lookup.ts";
+import type { Allocation } from "./allocations.ts";
+import { collect, isEmpty, ownerOfNode, reassigned } from "./block.ts";
 import { nodeOf } from "./block-choice.ts";
 import { BlockClaims } from "./claims.ts";
 import { encodeAffinity, encodeBlock } from "./codec.ts";
@@ -39,6 +40,7 @@ export class IpamAdministration {
   readonly #options: IpamAdministrationOptions;
   readonly #store: IpamStore;
   readonly #book: AddressBook;
+  readonly #lookup: AddressLookup;
   readonly #release: AddressRelease;
 
   constructor(options: IpamAdministrationOptions) {
@@ -46,14 +48,13 @@ export class IpamAdministration {
     this.#options = options;
     this.#store = new IpamStore(datastore);
     this.#book = new AddressBook(this.#store, clock, random);
-    this.#release = new AddressRelease(this.#store, this.#book, pools);
+    this.#lookup = new AddressLookup(this.#store, pools);
+    this.#release = new AddressRelease(this.#store, this.#book, this.#lookup);
   }
 
   /** Who has an address; undefined if it is free. */
-  async describeAddress(address: IpAddress): Promise<Allocation | undefined> {
-    const cidr = await this.#release.blockOf(address);
-    const block = cidr && (await this.#store.block(cidr)).value;
-    return block && allocationsOf(block).find((allocation) => allocation.address.equals(address));
+  describeAddress(address: IpAddress): Promise<Allocation | undefined> {
+    return this.#lookup.allocationOf(address);
   }
 
   /** As `Ipam.releaseAddresses`. */
@@ -72,7 +73,9 @@ export class IpamAdministration {
     let corrected = false;
     for (const cidr of handle?.counts.keys() ?? [])
       if (await this.#book.recount(handleId, Prefix.parse(cidr))) corrected = true;
-    return corrected;
+    const slot = await this.#store.handle(handleId);
+    if (slot.value?.counts.size !== 0) return corrected;
+    return (await this.#store.commit({ slot })) === "done" || corrected;
   }
 
   /** Makes a handle count what a block has of it, also if there is no such handle; true if something had to be changed. */
@@ -105,6 +108,15 @@ export class IpamAdministration {
   /** Ends a node's ownership of a block; false if it is not the node's, or if `onlyEmpty` and an address is taken. */
   releaseBlock(node: string, block: Prefix, options: { readonly onlyEmpty: boolean }): Promise<boolean> {
     return this.#claimsOf(node).giveUp(node, block, options);
+  }
+
+  /** Deletes a block that is nobody's and has no address in use; false if there is none. */
+  async removeEmptyBlock(cidr: Prefix): Promise<boolean> {
+    const slot = await this.#store.block(cidr);
+    const { cooldownSec } = await this.#store.config();
+    if (slot.value === undefined || slot.value.affinity !== null) return false;
+    if (!isEmpty(collect(slot.value, this.#options.clock.wallMs(), cooldownSec))) return false;
+    return (await this.#store.commit({ slot })) === "done";
   }
 
   /**

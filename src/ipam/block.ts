@@ -101,25 +101,40 @@ export function release(block: Block, ordinals: readonly number[], nowMs: number
   return collect(released, nowMs, cooldownSec);
 }
 
+/** The block with one address free at once that has been cooling down. */
+export function warmed(block: Block, address: IpAddress): Block {
+  const ordinal = ordinalOf(block, address);
+  if (attributesOf(block, ordinal)?.releasedAt === undefined) return block;
+  return freed(block, new Set([ordinal]));
+}
+
 /** Frees what was released at least `cooldownSec` ago, and drops attributes that nothing refers to. */
 export function collect(block: Block, nowMs: number, cooldownSec: number): Block {
   const attributes = block.attributes ?? [];
   const cooled = new Set<number>();
   for (const [index, { releasedAt }] of attributes.entries())
     if (typeof releasedAt === "string" && !(Date.parse(releasedAt) + cooldownSec * 1_000 > nowMs)) cooled.add(index);
-  const allocations = block.allocations.map((index) => (index !== null && cooled.has(index) ? null : index));
-  const used = new Set(allocations);
-  if (cooled.size === 0 && attributes.every((_, index) => used.has(index))) return block;
+  const ordinals = block.allocations.flatMap((index, ordinal) =>
+    index !== null && cooled.has(index) ? [ordinal] : [],
+  );
+  const used = new Set(block.allocations);
+  if (ordinals.length === 0 && attributes.every((_, index) => used.has(index))) return block;
+  return freed(block, new Set(ordinals));
+}
 
-  const freed = block.allocations.flatMap((index, ordinal) => (index !== null && cooled.has(index) ? [ordinal] : []));
+/** The block with these ordinals free, the last ones to be used, and without attributes that nothing refers to. */
+function freed(block: Block, ordinals: ReadonlySet<number>): Block {
+  const attributes = block.attributes ?? [];
+  const allocations = block.allocations.map((index, ordinal) => (ordinals.has(ordinal) ? null : index));
+  const used = new Set(allocations);
   const kept = attributes.flatMap((_, index) => (used.has(index) ? [index] : []));
   const newIndex = new Map(kept.map((index, position) => [index, position]));
   const allocationSequence = new Map(block.allocationSequence);
-  for (const ordinal of freed) allocationSequence.delete(ordinal);
+  for (const ordinal of ordinals) allocationSequence.delete(ordinal);
   return {
     ...block,
     allocations: allocations.map((index) => (index === null ? null : (newIndex.get(index) ?? null))),
-    unallocated: [...block.unallocated, ...freed],
+    unallocated: [...block.unallocated, ...ordinals],
     attributes: attributes.filter((_, index) => used.has(index)),
     allocationSequence,
   };
@@ -161,26 +176,6 @@ export function handleOf(block: Block, ordinal: number): string | undefined {
   const handle = attributesOf(block, ordinal)?.handle_id;
   // Some old writers appended "\r\neth0".
   return typeof handle === "string" ? handle.split("\r", 1)[0] : undefined;
-}
-
-/** An address that is marked as a pod's. */
-export interface PodAddress {
-  readonly address: IpAddress;
-  readonly handleId: string;
-  readonly namespace: string;
-  readonly pod: string;
-}
-
-/** The addresses of a block that are marked as those of a node's pods. */
-export function podAddressesOf(block: Block, node: string): PodAddress[] {
-  return block.allocations.flatMap((_, ordinal) => {
-    const handleId = handleOf(block, ordinal);
-    const owner = attributesOf(block, ordinal)?.secondary;
-    if (handleId === undefined || typeof owner !== "object" || owner === null) return [];
-    const { node: ownerNode, namespace, pod } = owner as Record<string, unknown>;
-    if (ownerNode !== node || typeof namespace !== "string" || typeof pod !== "string") return [];
-    return [{ address: block.cidr.address.plus(ordinal), handleId, namespace, pod }];
-  });
 }
 
 /** True if the ordinal is in use; one that cools down is not. */

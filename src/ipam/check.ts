@@ -77,7 +77,7 @@ export function checkIpam(survey: IpamSurvey, facts: ClusterFacts, nowMs: number
 }
 
 /** Compares what handles count with what blocks have. */
-function checkHandles({
+export function checkHandles({
   blocks,
   handles,
 }: Pick<IpamSurvey, "blocks" | "handles">): Pick<IpamReport, "emptyHandles" | "miscountedHandles" | "missingHandles"> {

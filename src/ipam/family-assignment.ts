@@ -42,6 +42,8 @@ export class FamilyAssignment {
   readonly #own = new Set<string>();
   /** Blocks that another node was faster to claim. */
   readonly #avoid = new Set<string>();
+  /** Blocks that were taken away from other nodes, by text; routes to them that are still there mean nothing. */
+  readonly #reclaimed = new Set<string>();
 
   constructor(parts: AssignmentParts) {
     this.#parts = parts;
@@ -131,7 +133,9 @@ export class FamilyAssignment {
   }
 
   #choose(blocks: readonly Block[]) {
-    const { pools, node, random, clock, reserved, isUsedElsewhere } = this.#parts;
+    const { pools, node, random, clock, reserved } = this.#parts;
+    const isUsedElsewhere = (block: Prefix) =>
+      !this.#reclaimed.has(block.toString()) && this.#parts.isUsedElsewhere(block);
     const context = { node, random, nowMs: clock.wallMs(), avoid: this.#avoid, reserved, isUsedElsewhere };
     return chooseBlock(pools, blocks, context);
   }
@@ -144,6 +148,7 @@ export class FamilyAssignment {
       const from = nodeOf(block);
       if (from === undefined) continue;
       if (await claims.giveUp(from, cidr, { onlyEmpty: true, expectedSequence: sequenceNumber })) {
+        this.#reclaimed.add(cidr.toString());
         logger.info({ block: cidr.toString(), from, node }, "took over an empty block of another node");
         return true;
       }

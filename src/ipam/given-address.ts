@@ -30,20 +30,20 @@ export class GivenAddress {
   async take(
     request: AddressRequest,
     pools: readonly IpamPool[],
-    config: { readonly strictAffinity: boolean },
+    { strictAffinity, evenCooling }: { readonly strictAffinity: boolean; readonly evenCooling: boolean },
   ): Promise<AssignedAddress> {
     const { address, intendedUse } = request;
     const pool = poolOf(address, pools, intendedUse);
     const block = Prefix.of(address, pool.blockSize);
     const check = ({ affinity }: Block) => {
-      if (!config.strictAffinity || affinity === ownerOfNode(this.#node)) return;
+      if (!strictAffinity || affinity === ownerOfNode(this.#node)) return;
       const owner = affinity ?? "nobody";
       const message = `${address} is in block ${block} of ${owner}, and strict affinity is on; choose an own address`;
       throw new IpamError("STRICT_AFFINITY", message, { address: address.toString(), owner });
     };
     // A claim of another node's block does nothing; one of ours that was cut short is completed.
     do await this.#claims.claim(block);
-    while (!(await this.#book.takeAddress(block, address, request, check)));
+    while (!(await this.#book.takeAddress(block, address, request, { check, evenCooling })));
     return { address, block };
   }
 }

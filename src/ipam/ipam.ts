@@ -5,7 +5,9 @@ import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import type { PoolUse } from "../resources/ip-pool.ts";
 import { AddressBook, type AssignedAddress } from "./address-book.ts";
-import { type AddressOwner, ordinalsOfHandle, ownerOfNode, type PodAddress, podAddressesOf } from "./block.ts";
+import { AddressLookup } from "./address-lookup.ts";
+import type { Allocation } from "./allocations.ts";
+import { type AddressOwner, type Block, ordinalsOfHandle, ownerOfNode } from "./block.ts";
 import { BlockClaims } from "./claims.ts";
 import { IpamError } from "./errors.ts";
 import { FamilyAssignment } from "./family-assignment.ts";
@@ -14,6 +16,7 @@ import { type IpamPool, type Labels, selectPools } from "./pool-selection.ts";
 import { AddressRelease, type ReleaseRequest } from "./release.ts";
 import { Reservations } from "./reservations.ts";
 import { IpamStore } from "./store.ts";
+import { readBlocks } from "./survey.ts";
 
 export interface IpamOptions {
   readonly datastore: Datastore;
@@ -64,6 +67,7 @@ export class Ipam {
   readonly #store: IpamStore;
   readonly #claims: BlockClaims;
   readonly #book: AddressBook;
+  readonly #lookup: AddressLookup;
   readonly #release: AddressRelease;
   readonly #given: GivenAddress;
   /** Assignments of one node compete for the same block; one after the other they don't get in each other's way. */
@@ -75,7 +79,8 @@ export class Ipam {
     this.#store = new IpamStore(datastore);
     this.#claims = new BlockClaims(this.#store, nodeName, clock, random);
     this.#book = new AddressBook(this.#store, clock, random);
-    this.#release = new AddressRelease(this.#store, this.#book, options.pools);
+    this.#lookup = new AddressLookup(this.#store, options.pools);
+    this.#release = new AddressRelease(this.#store, this.#book, this.#lookup);
     this.#given = new GivenAddress(this.#claims, this.#book, nodeName);
   }
 
@@ -110,16 +115,19 @@ export class Ipam {
     return this.#inTurn(async () => {
       this.#checkMayAssign();
       const enabled = this.#options.pools().filter((pool) => !pool.disabled);
-      return this.#given.take(request, enabled, await this.#store.config());
+      const { strictAffinity } = await this.#store.config();
+      return this.#given.take(request, enabled, { strictAffinity, evenCooling: false });
     });
   }
 
   /**
    * Records an address that somebody uses already, as after a datastore was restored from an old backup: also from a
-   * disabled pool, against strict affinity, and before the first audit. Throws `ADDRESS_NOT_IN_POOL` and `ADDRESS_IN_USE`.
+   * disabled pool, against strict affinity, while it cools down, and before the first audit. Throws `ADDRESS_NOT_IN_POOL` and `ADDRESS_IN_USE`.
    */
   async assertAddress(request: AddressOwner & { readonly address: IpAddress }): Promise<AssignedAddress> {
-    return this.#inTurn(() => this.#given.take(request, this.#options.pools(), { strictAffinity: false }));
+    return this.#inTurn(() =>
+      this.#given.take(request, this.#options.pools(), { strictAffinity: false, evenCooling: true }),
+    );
   }
 
   /** Frees all addresses of a handle and returns them; an unknown handle has none. */
@@ -148,16 +156,16 @@ export class Ipam {
     return found;
   }
 
-  /**
-   * The addresses that are marked as those of pods of this node, also in blocks that it does not own. Reads all blocks: for
-   * a look at the start, not for every request.
-   */
-  async podAddresses(): Promise<readonly PodAddress[]> {
-    const found: PodAddress[] = [];
-    for (const family of [4, 6] as const)
-      for (const { value: block } of await this.#store.blocks(family))
-        if (block !== undefined) found.push(...podAddressesOf(block, this.#options.nodeName));
-    return found;
+  /** Who has an address; undefined if it is free. */
+  describeAddress(address: IpAddress): Promise<Allocation | undefined> {
+    return this.#lookup.allocationOf(address);
+  }
+
+  /** All blocks of the cluster that can be read; one that can't is logged. For a look now and then, not for every request. */
+  async blocks(): Promise<readonly Block[]> {
+    const { blocks, unreadable } = await readBlocks(this.#options.datastore);
+    for (const error of unreadable) this.#options.logger.warn({ error }, "a block is left out");
+    return blocks;
   }
 
   /** Makes sure that this node owns a block for workloads, and returns it. Throws like `autoAssign`. */

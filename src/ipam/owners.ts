@@ -43,6 +43,21 @@ export function tunnelOwner(kind: TunnelKind, node: string): AddressOwner {
   return { handleId: `${kind}-tunnel-addr-${node}`, attributes: { node, type: TUNNEL_TYPES[kind] } };
 }
 
+const KEPT_HANDLE = "calibird-kept.";
+
+/**
+ * How an address is marked that a pod's interface leads to while nothing says whose it is. It has no pod's attributes, so
+ * that nobody takes it for a pod that is gone.
+ */
+export function keptOwner(device: string, node: string): AddressOwner {
+  const note = "in use by an interface without a WorkloadEndpoint";
+  return { handleId: `${KEPT_HANDLE}${node}.${device}`, attributes: { device, node, note } };
+}
+
+export function isKeptHandle(handleId: string): boolean {
+  return handleId.startsWith(KEPT_HANDLE);
+}
+
 /** Go's Time.String in UTC: trailing zeros of the fraction are left out. */
 function goTime(nowMs: number): string {
   const [date = "", time = ""] = new Date(nowMs).toISOString().slice(0, -1).split("T");

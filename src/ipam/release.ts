@@ -1,9 +1,9 @@
 import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
 import type { AddressBook, AssignedAddress } from "./address-book.ts";
+import type { AddressLookup } from "./address-lookup.ts";
 import { type Block, isTaken, ordinalOf, ordinalsOfHandle } from "./block.ts";
 import { IpamError } from "./errors.ts";
-import type { IpamPool } from "./pool-selection.ts";
 import type { IpamStore } from "./store.ts";
 
 /** An address to release, and, if they are given, the handle and the sequence number that it must have. */
@@ -17,13 +17,12 @@ export interface ReleaseRequest {
 export class AddressRelease {
   readonly #store: IpamStore;
   readonly #book: AddressBook;
-  /** All pools, disabled ones too. */
-  readonly #pools: () => readonly IpamPool[];
+  readonly #lookup: AddressLookup;
 
-  constructor(store: IpamStore, book: AddressBook, pools: () => readonly IpamPool[]) {
+  constructor(store: IpamStore, book: AddressBook, lookup: AddressLookup) {
     this.#store = store;
     this.#book = book;
-    this.#pools = pools;
+    this.#lookup = lookup;
   }
 
   /** Frees all addresses of a handle and returns them; an unknown handle has none. */
@@ -46,7 +45,7 @@ export class AddressRelease {
     const freed: AssignedAddress[] = [];
     const byBlock = new Map<string, { block: Prefix; requests: ReleaseRequest[] }>();
     for (const request of requests) {
-      const block = await this.blockOf(request.address);
+      const block = await this.#lookup.blockOf(request.address);
       if (block === undefined) continue;
       const group = byBlock.get(block.toString()) ?? { block, requests: [] };
       byBlock.set(block.toString(), group);
@@ -55,15 +54,6 @@ export class AddressRelease {
     for (const group of byBlock.values())
       freed.push(...(await this.#book.free(group.block, pickRequested(group.requests))));
     return freed;
-  }
-
-  /** The block that holds an address: the one its pool suggests, or whichever there is. */
-  async blockOf(address: IpAddress): Promise<Prefix | undefined> {
-    const pool = this.#pools().find((each) => each.cidr.containsAddress(address));
-    const likely = pool === undefined ? undefined : Prefix.of(address, pool.blockSize);
-    if (likely !== undefined && (await this.#store.block(likely)).value !== undefined) return likely;
-    const blocks = await this.#store.blocks(address.family);
-    return blocks.find((slot) => slot.value?.cidr.containsAddress(address))?.value?.cidr;
   }
 }
 

@@ -63,12 +63,24 @@ export async function surveyIpam(datastore: Datastore): Promise<IpamSurvey> {
     const state = parsed && read(item, decodeAffinity);
     if (parsed !== undefined && state !== undefined) affinities.push({ ...parsed, state });
   }
+  const { blocks, unreadable: unreadableBlocks } = await readBlocks(datastore);
+  const config = decodeConfig(CONFIG_KEY, (await datastore.get(CONFIG_KEY)).item?.value);
+  return { config, blocks, affinities, handles, unreadable: [...unreadable, ...unreadableBlocks] };
+}
+
+/** All blocks, and of those that can't be read one sentence each. */
+export async function readBlocks(
+  datastore: Datastore,
+): Promise<{ readonly blocks: readonly Block[]; readonly unreadable: readonly string[] }> {
+  const unreadable: string[] = [];
   const blocks: Block[] = [];
   for (const family of [4, 6] as const)
-    for (const item of (await datastore.list(blocksPrefix(family))).items) {
-      const block = read(item, decodeBlock);
-      if (block !== undefined) blocks.push(block);
-    }
-  const config = decodeConfig(CONFIG_KEY, (await datastore.get(CONFIG_KEY)).item?.value);
-  return { config, blocks, affinities, handles, unreadable };
+    for (const { key, value } of (await datastore.list(blocksPrefix(family))).items)
+      try {
+        const block = decodeBlock(key, value);
+        if (block !== undefined) blocks.push(block);
+      } catch (error) {
+        unreadable.push(errorMessage(error));
+      }
+  return { blocks, unreadable };
 }

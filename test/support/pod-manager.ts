@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { PodJournal } from "../../src/agent/pods/pod-journal.ts";
 import { PodManager, type PodManagerOptions } from "../../src/agent/pods/pod-manager.ts";
 import { type PodRecord, podEndpointName, podIdentity, podToResource } from "../../src/agent/pods/pod-record.ts";
 import { PodReleases } from "../../src/agent/pods/pod-releases.ts";
@@ -10,6 +13,7 @@ import { silentLogger } from "../../src/core/logger.ts";
 import type { Datastore } from "../../src/datastore/datastore.ts";
 import { ResourceClient } from "../../src/datastore/resource-client.ts";
 import { podInterfaceName } from "../../src/endpoint/names.ts";
+import { allocationsOf } from "../../src/ipam/allocations.ts";
 import { Ipam } from "../../src/ipam/ipam.ts";
 import { podOwner } from "../../src/ipam/owners.ts";
 import { ipamPool } from "./ipam-pools.ts";
@@ -35,10 +39,12 @@ export function podManagerOn(store: Datastore, options: Partial<PodManagerOption
   };
   const families = () => [4] as const;
   const fixed = { families, nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
-  const hostInterfaces = () => Promise.resolve(new Set<string>());
+  const directory = mkdtempSync(join(tmpdir(), "calibird-pods-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const journal = new PodJournal(directory, silentLogger);
   const path = join(tmpdir(), `calibird-releases-${randomUUID()}.json`);
   const releases = new PodReleases({ ipam, client, path, clock: systemClock, logger: silentLogger });
-  const manager = new PodManager({ ...fixed, releases, hostInterfaces, wiring, ipam, client, engine, ...options });
+  const manager = new PodManager({ ...fixed, releases, journal, wiring, ipam, client, engine, ...options });
 
   /** Takes an address for a pod, and nothing else: what a crash right afterwards leaves. */
   async function takeAddress(name: string): Promise<PodRecord> {
@@ -55,6 +61,10 @@ export function podManagerOn(store: Datastore, options: Partial<PodManagerOption
     await client.apply(podToResource("n1", podEndpointName("n1", pod.name) ?? "", pod));
   }
 
-  const taken = async () => (await ipam.podAddresses()).map(({ address, pod }) => `${pod} ${address}`);
-  return { manager, routed, takeAddress, record, taken };
+  const taken = async () =>
+    (await ipam.blocks())
+      .flatMap(allocationsOf)
+      .filter(({ coolingDown }) => !coolingDown)
+      .map(({ address, attributes }) => `${attributes.pod} ${address}`);
+  return { manager, ipam, client, journal, routed, takeAddress, record, taken };
 }

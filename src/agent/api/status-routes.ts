@@ -18,6 +18,7 @@ export function statusRoutes(source: StatusSource): ApiRoute[] {
     { method: "GET", path: "/v1/node", handle: () => source.node() },
     { method: "GET", path: "/v1/status", handle: () => source.status() },
     { method: "GET", path: "/v1/ipam", handle: () => source.blocks() },
+    { method: "GET", path: "/v1/ipam/audit", handle: () => source.ipamAudit() },
     { method: "GET", path: "/v1/history", handle: ({ query }) => source.history(query) },
     {
       method: "GET",

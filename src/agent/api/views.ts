@@ -118,6 +118,31 @@ export interface NodeView {
   routes: Record<RouteState, number>;
 }
 
+/** How recorded addresses and addresses in use agree. */
+export interface IpamAuditView {
+  /** When this node's addresses were last compared; null: not yet, and no address is given out. */
+  auditedAt: string | null;
+  /** Why the last attempt failed. */
+  problem: string | null;
+  /** Addresses that two use, a sentence each. */
+  conflicts: string[];
+  /** Recorded for this node but used by nothing; freed if the next audits find the same. */
+  unused: string[];
+  collection: {
+    mode: "on" | "dry-run" | "off";
+    /** The node whose agent collects for the whole cluster. */
+    leader: string | null;
+    /** When this agent last looked, as the leader. */
+    lookedAt: string | null;
+    /** What looked like waste then, a sentence each. */
+    found: string[];
+    /** What nodes had that are gone, and is announced all the same. */
+    kept: string[];
+  };
+  /** Since the agent's start: addresses recorded and freed on this node, and things collected in the cluster. */
+  totals: { asserted: number; released: number; collected: number };
+}
+
 export interface DatastoreView {
   kind: "embedded" | "etcd";
   /** The folder of the embedded datastore, or the URLs of etcd's members. */

@@ -5,6 +5,7 @@ import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
 import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
 import { type DatastoreConfig, datastoreSettings } from "./datastore-settings.ts";
+import { type IpamConfig, ipamSettings } from "./ipam-settings.ts";
 import { type MonitoringConfig, monitoringSettings } from "./monitoring-settings.ts";
 import { parseExclusions, parseInterfaceFilter, parsePortRange, parseSourceAddress } from "./nat-settings.ts";
 import { type NodeConfig, nodeSettings } from "./node-settings.ts";
@@ -15,7 +16,13 @@ import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
 import { parseAsNumber, parseBoolean, parseInteger, parsePath } from "./values.ts";
 
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
-export interface AgentConfig extends DatastoreConfig, NodeConfig, PoolConfig, TunnelConfig, MonitoringConfig {
+export interface AgentConfig
+  extends DatastoreConfig,
+    NodeConfig,
+    PoolConfig,
+    TunnelConfig,
+    MonitoringConfig,
+    IpamConfig {
   /** Undefined: the cluster's default. */
   readonly asNumber: number | undefined;
   /** Undefined: the cluster's BGPConfiguration, else 179. */
@@ -230,6 +237,7 @@ export const settings = [
     parse: parseBoolean,
   }),
   ...tunnelSettings,
+  ...ipamSettings,
   ...monitoringSettings,
 ] as const satisfies readonly Setting[];
 

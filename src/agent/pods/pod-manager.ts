@@ -12,12 +12,11 @@ import type { AddressFamily } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
-import { freeOrphans } from "./orphan-addresses.ts";
+import type { PodJournal } from "./pod-journal.ts";
 import {
   type PodRecord,
   podEndpointName,
   podFromResource,
-  podHandle,
   podIdentity,
   podInterface,
   podToResource,
@@ -32,7 +31,7 @@ class PodError extends CalibirdError<PodErrorCode> {}
 export interface PodManagerOptions {
   readonly nodeName: string;
   readonly wiring: Pick<EndpointWiring, "wire" | "unwire">;
-  readonly ipam: Pick<Ipam, "autoAssign" | "releaseByHandle" | "podAddresses">;
+  readonly ipam: Pick<Ipam, "autoAssign" | "releaseByHandle">;
   readonly releases: Pick<PodReleases, "release" | "settle" | "isOwed">;
   readonly client: ResourceClient;
   readonly engine: Pick<RoutingEngine, "updateWorkloads" | "flush">;
@@ -41,15 +40,15 @@ export interface PodManagerOptions {
   readonly interfacePrefix: string;
   /** The families that a new pod gets an address of now. */
   readonly families: () => readonly AddressFamily[];
-  /** The names of the host's interfaces now. */
-  readonly hostInterfaces: () => Promise<ReadonlySet<string>>;
+  readonly journal: Pick<PodJournal, "list" | "write" | "remove">;
   /** When the pod was made, for IPAM's attributes: Unix milliseconds. */
   readonly nowMs: () => number;
 }
 
 /**
  * The pods of this node: address, namespace, wiring, record and route of each, made in this order and undone in reverse.
- * What exists is kept in WorkloadEndpoint resources, so that a restarted agent finds its pods again.
+ * What exists is kept in WorkloadEndpoint resources and in a journal on this node's disk, so that a restarted agent finds its
+ * pods again, even if the datastore has been put back to an older state.
  */
 export class PodManager {
   readonly #options: PodManagerOptions;
@@ -71,20 +70,26 @@ export class PodManager {
     return [...this.#pods.values()].sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
   }
 
+  /** True while a pod with this handle is being made: it has an address, and not yet everything else. */
+  isBeingMade(handleId: string): boolean {
+    return this.#making.has(handleId);
+  }
+
   /**
    * Adopts the pods of an earlier run that are not known yet: their wiring is checked and repaired, their traffic not
-   * touched. Addresses that a crash has left without a pod are freed, unless what is read may be old.
+   * touched. A pod that only the journal knows gets its record back if it still runs.
    */
-  async recover({ freesOrphans } = { freesOrphans: true }): Promise<void> {
-    const { client, nodeName, logger, ipam, releases } = this.#options;
-    // Before the records are read: what is taken afterwards is nobody's orphan.
-    const taken = freesOrphans ? await ipam.podAddresses() : [];
-    const making = [...this.#making];
+  async recover(): Promise<void> {
+    const { client, nodeName, journal, logger, releases } = this.#options;
     const { resources } = await client.list("WorkloadEndpoint");
-    const own = resources.filter(({ spec }) => spec.node === nodeName);
-    for (const resource of own) {
+    const journaled = new Map(journal.list().map((pod) => [keyOf(pod), pod]));
+    for (const resource of resources.filter(({ spec }) => spec.node === nodeName)) {
       const pod = podFromResource(resource);
       if (pod === undefined || this.#pods.has(keyOf(pod)) || releases.isOwed(pod)) continue;
+      const local = journaled.get(keyOf(pod));
+      // Another container has taken this one's place since the record was written: a restored record is the older one.
+      if (local !== undefined && local.containerId !== pod.containerId) continue;
+      journaled.delete(keyOf(pod));
       try {
         await this.#adoptAgain(pod);
       } catch (error) {
@@ -95,8 +100,7 @@ export class PodManager {
         );
       }
     }
-    const recorded = own.map(({ spec }) => podHandle(spec.containerID ?? ""));
-    await freeOrphans(taken, new Set([...making, ...recorded]), this.#options);
+    for (const pod of journaled.values()) await this.#restore(pod);
   }
 
   /** Makes a pod; one that exists is returned as it is. Whatever fails, nothing half-made remains. */
@@ -133,6 +137,7 @@ export class PodManager {
     // The addresses of one that was not adopted may be another pod's by now.
     if (this.#pods.delete(keyOf(pod))) engine.updateWorkloads([], pod.addresses.map(Prefix.host));
     await this.#unwire(pod);
+    this.#options.journal.remove(pod);
     const { namespace, name } = pod;
     const endpoint = podEndpointName(nodeName, name) ?? null;
     await releases.release({ namespace, name, handleId: this.#ownerOf(pod).handleId, endpoint });
@@ -161,6 +166,32 @@ export class PodManager {
       this.#options.logger.warn({ pod: keyOf(pod), error: errorMessage(error) }, text);
     }
     this.#adopt(pod);
+  }
+
+  /** Writes the record of a running pod that the datastore does not know (any more). */
+  #restore(pod: PodRecord): Promise<void> {
+    const { client, nodeName, journal, logger } = this.#options;
+    return this.#inTurn(keyOf(pod), async () => {
+      const endpoint = podEndpointName(nodeName, pod.name);
+      const isJournaled = journal.list().some(({ containerId }) => containerId === pod.containerId);
+      if (!isJournaled || endpoint === undefined) return;
+      try {
+        if (!this.#pods.has(keyOf(pod))) await this.#adoptAgain(pod);
+      } catch {
+        journal.remove(pod);
+        return;
+      }
+      try {
+        if ((await this.#recorded(pod))?.containerId === pod.containerId) return;
+        await client.apply(podToResource(nodeName, endpoint, pod));
+        logger.warn({ pod: keyOf(pod) }, "a running pod had no WorkloadEndpoint (any more); it has got it back");
+      } catch (error) {
+        logger.warn(
+          { pod: keyOf(pod), error: errorMessage(error) },
+          "a running pod's WorkloadEndpoint can't be written",
+        );
+      }
+    });
   }
 
   async #make(
@@ -203,6 +234,7 @@ export class PodManager {
     undo.push(() => client.delete("WorkloadEndpoint", endpoint, { namespace }));
     this.#adopt(pod);
     undo.push(async () => {
+      this.#options.journal.remove(pod);
       this.#pods.delete(keyOf(pod));
       engine.updateWorkloads([], addresses.map(Prefix.host));
     });
@@ -237,6 +269,8 @@ export class PodManager {
   }
 
   #adopt(pod: PodRecord): void {
+    // A pod that another plugin has made goes without our hearing of it.
+    if (pod.namespacePath !== undefined) this.#options.journal.write(pod);
     this.#pods.set(keyOf(pod), pod);
     this.#options.engine.updateWorkloads(
       pod.addresses.map((address) => ({
@@ -251,9 +285,14 @@ export class PodManager {
   /** Also finds a pod whose wiring could not be recovered. */
   async #find(namespace: string, name: string): Promise<PodRecord | undefined> {
     const known = this.#pods.get(keyOf({ namespace, name }));
+    if (known !== undefined || this.#options.releases.isOwed({ namespace, name })) return known;
+    return this.#recorded({ namespace, name });
+  }
+
+  /** The pod as its WorkloadEndpoint has it. */
+  async #recorded({ namespace, name }: Pick<PodRecord, "namespace" | "name">): Promise<PodRecord | undefined> {
     const endpoint = podEndpointName(this.#options.nodeName, name);
-    if (known !== undefined || endpoint === undefined || this.#options.releases.isOwed({ namespace, name }))
-      return known;
+    if (endpoint === undefined) return undefined;
     const { resources } = await this.#options.client.list("WorkloadEndpoint", namespace);
     const resource = resources.find(({ metadata }) => metadata.name === endpoint);
     return resource && podFromResource(resource);

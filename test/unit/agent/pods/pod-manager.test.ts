@@ -19,22 +19,13 @@ const failingWith = (code: "NAMESPACE_UNAVAILABLE" | "KERNEL_REFUSED") => ({
 });
 
 describe("PodManager after a restart", () => {
-  it("frees an address that was taken for a pod that never came to be, and no other", async () => {
+  it("knows recorded pods, and leaves an address that was taken for a pod that never came to be to the audit", async () => {
     const { manager, takeAddress, record, taken } = podManagerOn(store);
-    const whole = await takeAddress("whole");
-    await record(whole);
+    await record(await takeAddress("whole"));
     await takeAddress("cut-short");
     await manager.recover();
-    expect(await taken()).toEqual([`whole ${whole.addresses[0]}`]);
+    expect(await taken()).toHaveLength(2);
     expect(manager.list().map(({ name }) => name)).toEqual(["whole"]);
-  });
-
-  it("keeps an address without a record whose interface is there", async () => {
-    const earlier = podManagerOn(store);
-    const { hostInterface } = await earlier.takeAddress("in-use");
-    const { manager, taken } = podManagerOn(store, { hostInterfaces: () => Promise.resolve(new Set([hostInterface])) });
-    await manager.recover();
-    expect(await taken()).toHaveLength(1);
   });
 
   it("keeps the route of a pod whose wiring cannot be checked just now", async () => {
@@ -76,5 +67,55 @@ describe("PodManager after a restart", () => {
     await record(pod);
     expect(await manager.add({ namespace: "default", name: "web" })).toMatchObject({ containerId: pod.containerId });
     expect(await taken()).toEqual([`web ${pod.addresses[0]}`]);
+  });
+});
+
+describe("PodManager after the datastore was put back to an older state", () => {
+  const madeHere = (name: string) => ({ namespacePath: `/run/netns/${name}` });
+  const recordsOf = async ({ client }: ReturnType<typeof podManagerOn>) =>
+    (await client.list("WorkloadEndpoint")).resources.map(({ spec }) => `${spec.pod} ${spec.containerID}`);
+
+  it("gives a running pod that only the journal knows its record and its route back", async () => {
+    const node = podManagerOn(store);
+    const pod = { ...(await node.takeAddress("web")), ...madeHere("web") };
+    node.journal.write(pod);
+    await node.manager.recover();
+    expect(await recordsOf(node)).toEqual([`web ${pod.containerId}`]);
+    expect([...node.routed.values()]).toEqual(["default/web"]);
+    // Once more, as after the datastore was away: nothing changes.
+    await node.manager.recover();
+    expect(await recordsOf(node)).toEqual([`web ${pod.containerId}`]);
+  });
+
+  it("believes the journal which container a pod is", async () => {
+    const node = podManagerOn(store);
+    const [older, newer] = [await node.takeAddress("web"), await node.takeAddress("web")];
+    await node.record({ ...older, ...madeHere("web") });
+    node.journal.write({ ...newer, ...madeHere("web") });
+    await node.manager.recover();
+    expect(await recordsOf(node)).toEqual([`web ${newer.containerId}`]);
+    expect([...node.routed.keys()]).toEqual([`${newer.addresses[0]}/32`]);
+  });
+
+  it("forgets a journaled pod without a record whose namespace is gone", async () => {
+    const node = podManagerOn(store, failingWith("NAMESPACE_UNAVAILABLE"));
+    node.journal.write({ ...(await node.takeAddress("web")), ...madeHere("web") });
+    await node.manager.recover();
+    expect(node.journal.list()).toEqual([]);
+    expect(await recordsOf(node)).toEqual([]);
+  });
+
+  it("does not bring back a pod that was removed, nor one that another plugin has made", async () => {
+    const node = podManagerOn(store);
+    const removed = { ...(await node.takeAddress("removed")), namespacePath: "/run/elsewhere/removed" };
+    const foreign = await node.takeAddress("foreign");
+    await node.record(removed);
+    await node.record(foreign);
+    await node.manager.recover();
+    expect(node.journal.list().map(({ name }) => name)).toEqual(["removed"]);
+    await node.manager.remove("default", "removed");
+    expect(node.journal.list()).toEqual([]);
+    await node.manager.recover();
+    expect(await recordsOf(node)).toEqual([`foreign ${foreign.containerId}`]);
   });
 });
