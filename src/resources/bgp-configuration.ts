@@ -10,6 +10,7 @@ import {
   communityNameFormat,
   communityReference,
   duration,
+  ignoredInterface,
   ipv4Address,
   ipv6Address,
 } from "./text-formats.ts";
@@ -202,7 +203,7 @@ export const bgpConfigurationKind = defineKind<BgpConfigurationSpec>({
         description: "Devices whose prefixes are not routed; * stands for any characters.",
         default: "none besides those of containers",
         type: "list",
-        items: { type: "text" },
+        items: { type: "text", format: ignoredInterface },
       },
       localWorkloadPeeringIPV4: {
         description: "The node's IPv4 address for sessions with its pods.",

@@ -11,9 +11,10 @@ export interface CalicoNodeStatusSpec {
 export const calicoNodeStatusKind = defineKind<CalicoNodeStatusSpec>({
   kind: "CalicoNodeStatus",
   description:
-    "Asks the agent of a node to write into the status of this object what its BGP sessions and routes are like. Calico's " +
-    "agent does; a calibird node shows the same with `calictl node status` and `calictl routes`.",
+    "Asks the agent of a node to write into the status of this object what its BGP sessions and routes are like. A " +
+    "calibird node shows the same with `calictl node status` and `calictl routes`.",
   plural: "caliconodestatuses",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["caliconodestatus", "nodestatus", "nodestatuses"],
   status: "always",

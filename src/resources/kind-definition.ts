@@ -31,6 +31,8 @@ interface KindFacts {
   readonly aliases: readonly string[];
   /** "always": stored as `{}` even when there is nothing to say. Absent: the kind has no status. */
   readonly status?: "always" | "optional";
+  /** No calibird agent does anything because of these objects; they are for nodes that run Calico. */
+  readonly keptForCalico?: true;
   /** The objects are made by software; people can read them only. */
   readonly readOnly?: true;
   readonly storedForm?: StoredForm;

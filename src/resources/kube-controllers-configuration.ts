@@ -144,10 +144,9 @@ export type KubeControllersConfigurationSpec = ValueOf<typeof spec>;
 
 export const kubeControllersConfigurationKind = defineKind<KubeControllersConfigurationSpec>({
   kind: "KubeControllersConfiguration",
-  description:
-    'Settings of Calico\'s controllers for Kubernetes. There is one object, named "default". Kept for Calico; of calibird, ' +
-    "only what collects leaked addresses has such settings, and they are its own.",
+  description: 'Settings of Calico\'s controllers for Kubernetes. There is one object, named "default".',
   plural: "kubecontrollersconfigurations",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["kubecontrollersconfiguration", "kubecontrollersconfig", "kubecontrollersconfigs"],
   status: "always",

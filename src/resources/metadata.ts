@@ -1,6 +1,6 @@
 import type { FieldProblem } from "./field-problem.ts";
 import type { ObjectSchema, TextFormat } from "./schema.ts";
-import { labelKey, labelValue, namespaceName, resourceName } from "./text-formats.ts";
+import { annotationKey, labelKey, labelValue, namespaceName, resourceName } from "./text-formats.ts";
 
 /** What every object has besides its spec; the part of Kubernetes' ObjectMeta that the datastore keeps. */
 export interface ResourceMetadata {
@@ -81,7 +81,7 @@ export const metadataSchema: ObjectSchema<ResourceMetadata> = {
       description: "Names and texts for programs and people; together at most 256 KiB.",
       default: "none",
       type: "map",
-      keyFormat: labelKey,
+      keyFormat: annotationKey,
     },
     ownerReferences: {
       description: "Objects that this one goes with.",

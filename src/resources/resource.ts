@@ -11,6 +11,8 @@ import { parseResourceKey, possibleKeys } from "./resource-keys.ts";
 import type { AnyObjectSchema } from "./schema.ts";
 import { readStoredName, writeStoredName } from "./stored-name.ts";
 
+const FOR_CALICO = "Kept for the nodes that run Calico; calibird's own agents do nothing because of it.";
+
 export const API_VERSION = "projectcalico.org/v3";
 
 /**
@@ -177,7 +179,7 @@ function describeObjects(kind: ResourceKind): AnyObjectSchema {
   const { status } = definition;
   return {
     type: "object",
-    description: definition.description,
+    description: definition.keptForCalico === true ? `${definition.description} ${FOR_CALICO}` : definition.description,
     fields: {
       kind: { type: "text", description: `The kind: ${kind}.` },
       apiVersion: { type: "text", description: `The version of the kind: ${API_VERSION}.` },

@@ -35,6 +35,12 @@ export const labelKey = matching((text) => {
   return qualifiedName.test(text.slice(slash + 1)) && (slash < 0 || subdomain.test(text.slice(0, slash)));
 }, 'must be [prefix/]name: a name of at most 63 letters, digits, "-", "_" and ".", and as prefix a DNS name');
 
+/** As `labelKey`, but upper case makes no difference, as Kubernetes has it. */
+export const annotationKey: TextFormat = (text) => {
+  const result = labelKey(text.toLowerCase());
+  return "text" in result ? { text } : result;
+};
+
 export const labelValue = matching(
   (text) => text === "" || qualifiedName.test(text),
   'must be empty or at most 63 letters, digits, "-", "_" and "." that begin and end with a letter or digit',
@@ -135,11 +141,35 @@ export const portOrName: TextFormat = (text) => {
     : { problem: "must be a port, a range such as 8000:8080, or the name of a port" };
 };
 
+/** As `interfacePattern`, but not all devices. */
+export const ignoredInterface: TextFormat = (text) =>
+  text === "*" ? { problem: "must not be all devices: no prefix would be routed" } : interfacePattern(text);
+
 /** A device of the node, or `*` for all. */
 export const interfaceName = pattern(
   /^(?:\*|[A-Za-z0-9_.-]{1,15})$/,
   'must be "*" or a device name of at most 15 letters, digits, "_", "." and "-"',
 );
+
+/** A device, where iptables takes a `+` at the end as a wildcard. */
+export const deviceFilter = pattern(
+  /^[A-Za-z0-9:._+-]{1,15}$/,
+  'must be a device name of at most 15 letters, digits, ":", ".", "_" and "-", or its beginning and "+"',
+);
+
+/** `A=true,B=`: pairs with commas between. */
+export const keyValueList = pattern(
+  /^\s*(?:[A-Za-z0-9_-]+=[^,]*)?(?:,\s*(?:[A-Za-z0-9_-]+=[^,]*)?)*$/,
+  "must be NAME=VALUE, more of them with commas between",
+);
+
+export const hostName = pattern(
+  /^[A-Za-z0-9:._+-]{1,64}$/,
+  "must be an address or a host name of at most 64 characters",
+);
+
+/** A part of Felix. */
+export const partName = pattern(/^[A-Za-z0-9_ -]+$/, 'must have letters, digits, "_", "-" and blanks only');
 
 /** IANA's service names, which Kubernetes takes for the names of ports (RFC 6335 section 5.1). */
 export const portName = pattern(

@@ -1,6 +1,9 @@
+import { IpAddress } from "../net/address.ts";
+import { Prefix } from "../net/prefix.ts";
 import type { FieldProblem } from "./field-problem.ts";
 import { defineKind, specProblem } from "./kind-definition.ts";
 import type { ResourceMetadata } from "./metadata.ts";
+import { hasPorts } from "./policy/check-rules.ts";
 import type { ObjectSchema } from "./schema.ts";
 import { cidr, ipAddress, ipv4Address, ipv6Address, macAddress } from "./text-formats.ts";
 
@@ -258,8 +261,37 @@ function checkWorkloadEndpoint(spec: WorkloadEndpointSpec, metadata: ResourceMet
   const name = workloadEndpointName(spec);
   if (problems.length === 0 && name !== metadata.name)
     problems.push({ path: ["metadata", "name"], value: metadata.name, reason: `must be "${name}", as the spec says` });
-  for (const [index, network] of (spec.ipNetworks ?? []).entries())
-    if (!/\/(?:32|128)$/.test(network) || (network.includes(":") && network.endsWith("/32")))
+  problems.push(...checkAddresses(spec), ...checkPorts(spec.ports));
+  return problems;
+}
+
+function checkAddresses({ ipNetworks = [], ipNATs = [] }: WorkloadEndpointSpec): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  for (const [index, network] of ipNetworks.entries())
+    if (!Prefix.parse(network).isHost)
       problems.push(specProblem(`ipNetworks.${index}`, network, "must be a single address: /32 or /128"));
+  const own = ipNetworks.map((network) => Prefix.parse(network));
+  for (const [index, { internalIP, externalIP }] of ipNATs.entries()) {
+    const address = IpAddress.parse(internalIP);
+    if (!own.some((network) => network.containsAddress(address)))
+      problems.push(
+        specProblem(`ipNATs.${index}.internalIP`, internalIP, "must be one of the addresses in ipNetworks"),
+      );
+    if (address.family !== IpAddress.parse(externalIP).family)
+      problems.push(
+        specProblem(`ipNATs.${index}.externalIP`, externalIP, `must be of the same family as ${internalIP}`),
+      );
+  }
+  return problems;
+}
+
+function checkPorts(ports: readonly WorkloadEndpointPort[] = []): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  for (const [index, { name, protocol, hostPort }] of ports.entries()) {
+    if (!hasPorts(protocol))
+      problems.push(specProblem(`ports.${index}.protocol`, protocol, "must be TCP, UDP or SCTP, which have ports"));
+    if (name === "" && hostPort === 0)
+      problems.push(specProblem(`ports.${index}.name`, name, "is required for a port without hostPort"));
+  }
   return problems;
 }

@@ -1,4 +1,5 @@
-import { choice, count, flag, interval, pattern, port, ports, text, texts } from "./field-shapes.ts";
+import { interfaceName } from "../text-formats.ts";
+import { choice, count, devices, flag, interval, pattern, port, ports, prefixes, text } from "./field-shapes.ts";
 
 const entries = { unit: "entries" } as const;
 const timeout = (description: string, unset: string) =>
@@ -39,6 +40,7 @@ export const bpfFields = {
   },
   bpfLogFilters: {
     type: "map",
+    keyFormat: interfaceName,
     zero: "keep",
     description: "Which packets the eBPF programs log: a pcap filter by device, or by all, weps or heps.",
     default: "all packets",
@@ -62,7 +64,7 @@ export const bpfFields = {
     "How answers of services go back to clients outside: through the node they came by, or directly.",
     "Tunnel",
   ),
-  bpfDSROptoutCIDRs: texts("Clients to which answers always go back through a tunnel.", "none"),
+  bpfDSROptoutCIDRs: prefixes("Clients to which answers always go back through a tunnel.", "none"),
   bpfExtToServiceConnmark: count("Mark of connections from outside to a local service.", "0", { max: 0xffffffff }),
   bpfKubeProxyIptablesCleanupEnabled: flag("Whether rules of kube-proxy are removed.", "true"),
   bpfKubeProxyMinSyncPeriod: interval("Least time between two changes of services.", "1s"),
@@ -89,9 +91,9 @@ export const bpfFields = {
   bpfHostConntrackBypass: flag("Whether pods' packets skip the kernel's own connection tracking.", "true"),
   bpfEnforceRPF: choice(["Disabled", "Strict", "Loose"], "How source addresses are checked.", "Loose"),
   bpfPolicyDebugEnabled: flag("Whether details of policy programs are kept for calico-bpf.", "true"),
-  bpfForceTrackPacketsFromIfaces: texts("Devices whose packets the kernel's connection tracking sees.", "docker+"),
+  bpfForceTrackPacketsFromIfaces: devices("Devices whose packets the kernel's connection tracking sees.", "docker+"),
   bpfDisableGROForIfaces: pattern("Devices on which receive offload is switched off.", "none"),
-  bpfExcludeCIDRsFromNAT: texts("Destinations that are no services for the eBPF programs.", "none"),
+  bpfExcludeCIDRsFromNAT: prefixes("Destinations that are no services for the eBPF programs.", "none"),
   bpfExportBufferSizeMB: count("Size of the buffer for events.", "1", { unit: "MiB" }),
   bpfAttachType: choice(["TCX", "TC"], "How the programs are attached to devices.", "TCX"),
   bpfJITHardening: choice(["Auto", "Strict"], "How the kernel's hardening of compiled programs is set.", "Auto"),

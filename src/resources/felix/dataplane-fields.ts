@@ -1,4 +1,5 @@
-import { choice, count, flag, interval, pattern, port, text } from "./field-shapes.ts";
+import { namespaceName } from "../text-formats.ts";
+import { choice, count, flag, interval, pairs, pattern, port, text } from "./field-shapes.ts";
 
 const refresh = "0s never does.";
 
@@ -21,8 +22,8 @@ export const dataplaneFields = {
   iptablesLockFilePath: text("The lock file of iptables.", "/run/xtables.lock"),
   iptablesLockTimeout: interval("Deprecated: iptables-restore takes the lock itself.", "0s"),
   iptablesLockProbeInterval: interval("How often Felix tries to take the iptables lock.", "50ms"),
-  featureDetectOverride: text("Features to take as present or absent: NAME=true|false, with commas between.", "none"),
-  featureGates: text("Features on trial to switch on: NAME=VALUE, with commas between.", "none"),
+  featureDetectOverride: pairs("Features to take as present or absent: NAME=true|false, with commas between.", "none"),
+  featureGates: pairs("Features on trial to switch on: NAME=VALUE, with commas between.", "none"),
   ipsetsRefreshInterval: interval(`How often IP sets are compared with what they should be. ${refresh}`, "90s"),
   maxIpsetSize: count("Most members of an IP set; not with nftables.", "1048576", { unit: "members" }),
   iptablesBackend: choice(["Auto", "Legacy", "NFT"], "Which iptables is used.", "Auto"),
@@ -30,7 +31,11 @@ export const dataplaneFields = {
   netlinkTimeout: interval("How long to wait for an answer of the kernel over netlink.", "10s"),
   metadataAddr: text("OpenStack: address or name of the metadata server; none for no such rule.", "127.0.0.1"),
   metadataPort: port("OpenStack: TCP port of the metadata server.", "8775"),
-  openstackRegion: text("OpenStack: the region that the node belongs to.", "none"),
+  openstackRegion: {
+    ...text('OpenStack: the region that the node belongs to; at most 46 letters, digits and "-".', "none"),
+    format: namespaceName,
+    maxLength: 46,
+  },
   interfacePrefix: text("What the names of pod devices on the node begin with; several with commas between.", "cali"),
   interfaceExclude: text(
     "Devices that are no host endpoints: names, or /regular expressions/, with commas.",

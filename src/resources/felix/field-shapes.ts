@@ -1,4 +1,4 @@
-import { duration, portRange, regularExpression } from "../text-formats.ts";
+import { addressOrCidr, deviceFilter, duration, keyValueList, portRange, regularExpression } from "../text-formats.ts";
 
 /*
  * The shapes that Felix's settings have. A setting that is absent has its default; false, 0 and [] are values of their own.
@@ -34,13 +34,35 @@ export function pattern(description: string, unset: string) {
   return { type: "text", format: regularExpression, description, default: unset } as const;
 }
 
+/** Names of devices, with `+` at the end as a wildcard where iptables takes one. */
+export function devices(description: string, unset: string) {
+  return {
+    type: "list",
+    zero: "keep",
+    items: { type: "text", format: deviceFilter },
+    description,
+    default: unset,
+  } as const;
+}
+
+export function prefixes(description: string, unset: string) {
+  return {
+    type: "list",
+    zero: "keep",
+    items: { type: "text", format: addressOrCidr },
+    description,
+    default: unset,
+  } as const;
+}
+
+/** `name=value` pairs with commas between. */
+export function pairs(description: string, unset: string) {
+  return { type: "text", format: keyValueList, description, default: unset } as const;
+}
+
 /** Felix takes the values in any case. */
 export function choice(values: readonly string[], description: string, unset: string) {
   return { type: "text", values, anyCase: true, description, default: unset } as const;
-}
-
-export function texts(description: string, unset: string) {
-  return { type: "list", zero: "keep", items: { type: "text" }, description, default: unset } as const;
 }
 
 export function ports(description: string, unset: string) {

@@ -1,8 +1,8 @@
 import { choice, count, flag, interval, pattern, port, text } from "./field-shapes.ts";
 
 const range = {
-  min: { type: "integer", zero: "fill", min: 0, max: 0xffffffff, description: "The lowest." },
-  max: { type: "integer", zero: "fill", min: 0, max: 0xffffffff, description: "The highest." },
+  min: { type: "integer", required: true, min: 1, max: 0xffffffff, description: "The lowest." },
+  max: { type: "integer", required: true, min: 1, max: 0xffffffff, description: "The highest." },
 } as const;
 
 /** Settings of route tables, WireGuard and the rest. In the order in which they are stored. */
@@ -22,7 +22,7 @@ export const routingFields = {
   routeTableRange: {
     type: "object",
     fields: range,
-    description: "Deprecated: routeTableRanges takes its place.",
+    description: "Deprecated: routeTableRanges takes its place. Within 1 to 250, and not together with it.",
     default: "none",
   },
   routeSyncDisabled: flag("Whether Felix leaves routes alone, for policy only.", "false"),

@@ -1,5 +1,5 @@
-import { addressOrCidr, ipv4Address, ipv6Address } from "../text-formats.ts";
-import { choice, count, flag, interval, port, ports, routePriority, text, texts } from "./field-shapes.ts";
+import { addressOrCidr, hostName, ipv4Address, ipv6Address, partName, portRange } from "../text-formats.ts";
+import { choice, count, flag, interval, port, ports, prefixes, routePriority, text } from "./field-shapes.ts";
 
 const mtu = { max: 65535, unit: "bytes" } as const;
 
@@ -59,13 +59,16 @@ export const tunnelAndReportFields = {
     items: {
       type: "object",
       fields: {
-        name: { type: "text", zero: "fill", description: "The part, as Felix's log names it." },
+        name: { type: "text", required: true, format: partName, description: "The part, as Felix's log names it." },
         timeout: interval("Its time limit.", "0s"),
       },
     },
   },
   prometheusMetricsEnabled: flag("Whether metrics are served for Prometheus.", "false"),
-  prometheusMetricsHost: text("Address or name that the metrics server binds to.", "all addresses"),
+  prometheusMetricsHost: {
+    ...text("Address or name that the metrics server binds to.", "all addresses"),
+    format: hostName,
+  },
   prometheusMetricsPort: port("TCP port of the metrics server.", "9091"),
   prometheusGoMetricsEnabled: flag("Whether metrics of the Go runtime are served.", "true"),
   prometheusProcessMetricsEnabled: flag("Whether metrics of the process are served.", "true"),
@@ -81,8 +84,9 @@ export const tunnelAndReportFields = {
   kubeNodePortRanges: {
     type: "list",
     zero: "keep",
-    items: ports("A port or a range.", ""),
-    description: "Ports of services of type NodePort, for kube-proxy in IPVS mode.",
+    maxItems: 7,
+    items: { type: "numberOrText", min: 1, max: 65535, format: portRange },
+    description: "Ports of services of type NodePort, for kube-proxy in IPVS mode; at most 7.",
     default: "30000:32767",
   },
   policySyncPathPrefix: text("Directory in which external services get policy changes.", "none"),
@@ -90,7 +94,10 @@ export const tunnelAndReportFields = {
   usageReportingInitialDelay: interval("How long to wait before the first such report.", "300s"),
   usageReportingInterval: interval("How often such a report is sent.", "86400s"),
   natPortRange: ports("Source ports for outgoing NAT.", "as the kernel chooses"),
-  natOutgoingAddress: text("Source address for outgoing NAT.", "that of the device a packet leaves by"),
+  natOutgoingAddress: {
+    ...text("IPv4 source address for outgoing NAT.", "that of the device a packet leaves by"),
+    format: ipv4Address,
+  },
   natOutgoingExclusions: choice(
     ["IPPoolsOnly", "IPPoolsAndHostIPs"],
     "Destinations for which the source address of a packet from a natOutgoing pool stays.",
@@ -117,7 +124,10 @@ export const tunnelAndReportFields = {
   ipv6ElevatedRoutePriority: routePriority("Metric of the IPv6 route of a virtual machine that is moving here.", "512"),
   liveMigrationRouteConvergenceTime: interval("How long such a route stays after the move.", "30s"),
   ipForwarding: choice(["Enabled", "Disabled"], "Whether Felix switches forwarding on in the kernel.", "Enabled"),
-  externalNodesList: texts("Prefixes of nodes outside the cluster from which tunnel packets are taken.", "none"),
+  externalNodesList: prefixes(
+    "IPv4 prefixes of nodes outside the cluster from which tunnel packets are taken.",
+    "none",
+  ),
   debugMemoryProfilePath: text("File for a memory profile, written on a signal.", "none"),
   debugDisableLogDropping: flag("Whether Felix waits when its log can't be written fast enough.", "false"),
   debugSimulateCalcGraphHangAfter: interval("For tests: when the calculation hangs.", "never"),

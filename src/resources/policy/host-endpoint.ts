@@ -21,9 +21,9 @@ export interface EndpointPort {
 
 export const hostEndpointKind = defineKind<HostEndpointSpec>({
   kind: "HostEndpoint",
-  description:
-    "A device of a node, or all of them, that policy is for. Kept for Calico; calibird's own nodes don't enforce it.",
+  description: "A device of a node, or all of them, that policy is for.",
   plural: "hostendpoints",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["hostendpoint", "hep", "heps"],
   spec: {

@@ -70,9 +70,9 @@ const performanceHints = {
 
 export const networkPolicyKind = defineKind<NetworkPolicySpec>({
   kind: "NetworkPolicy",
-  description:
-    "Which packets the pods of a namespace may send and receive. Kept for Calico; calibird's own nodes don't enforce it.",
+  description: "Which packets the pods of a namespace may send and receive.",
   plural: "networkpolicies",
+  keptForCalico: true,
   namespaced: true,
   aliases: ["networkpolicy", "policy", "np", "policies", "pol", "pols"],
   namedByAnnotation: true,
@@ -83,10 +83,9 @@ export const networkPolicyKind = defineKind<NetworkPolicySpec>({
 
 export const globalNetworkPolicyKind = defineKind<GlobalNetworkPolicySpec>({
   kind: "GlobalNetworkPolicy",
-  description:
-    "Which packets pods of all namespaces, and nodes with host endpoints, may send and receive. Kept for Calico; " +
-    "calibird's own nodes don't enforce it.",
+  description: "Which packets pods of all namespaces, and nodes with host endpoints, may send and receive.",
   plural: "globalnetworkpolicies",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["globalnetworkpolicy", "gnp", "gnps"],
   namedByAnnotation: true,

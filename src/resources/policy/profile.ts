@@ -19,6 +19,7 @@ export const profileKind = defineKind<ProfileSpec>({
     "Rules and labels for the endpoints that name the profile in their spec. Calico keeps one for each namespace " +
     "(kns.NAME) and each service account (ksa.NAMESPACE.NAME). Rules of profiles count where no policy is for a packet.",
   plural: "profiles",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["profile", "pro", "pros"],
   spec: {

@@ -25,6 +25,7 @@ export const tierKind = defineKind<TierSpec>({
     "A group of network policies. A packet goes through the tiers by ascending order. Every cluster has default, " +
     "kube-admin and kube-baseline.",
   plural: "tiers",
+  keptForCalico: true,
   namespaced: false,
   aliases: ["tier"],
   status: "always",

@@ -4,7 +4,7 @@ import { effectiveBgpPeer } from "../../../src/resources/bgp-peer.ts";
 import { ResourceError } from "../../../src/resources/errors.ts";
 import { formatProblem } from "../../../src/resources/field-problem.ts";
 import { effectivePool } from "../../../src/resources/ip-pool.ts";
-import { findKind, type ResourceKind } from "../../../src/resources/kinds.ts";
+import { findKind, kinds, type ResourceKind, resourceKinds } from "../../../src/resources/kinds.ts";
 import { nodeAddress } from "../../../src/resources/node.ts";
 import { API_VERSION, readResource } from "../../../src/resources/resource.ts";
 import { workloadEndpointName } from "../../../src/resources/workload-endpoint.ts";
@@ -150,6 +150,7 @@ describe("BGPConfiguration", () => {
       { prefixAdvertisements: [{ cidr: "10.0.0.0/8", communities: ["65536:1"] }] },
       "must be a community",
     ],
+    [{ name: "default" }, { ignoredInterfaces: ["eth*", "*"] }, "ignoredInterfaces[1] = '*' (must not be all devices"],
     [{ name: "default" }, { listenPort: 65536 }, "must be an integer from 1 to 65535"],
     [{ name: "default" }, { ipv4NormalRoutePriority: 2147483647 }, "from 1 to 2147483646"],
     [{ name: "default" }, { nodeMeshMaxRestartTime: "60" }, "must be a duration"],
@@ -299,6 +300,18 @@ describe("WorkloadEndpoint", () => {
     [{ name, namespace: "shop" }, { ...spec, pod: "web-" }, 'must not begin or end with "-"'],
     [{ name, namespace: "shop" }, { ...spec, ipNetworks: ["10.0.0.0/24"] }, "must be a single address"],
     [{ name, namespace: "shop" }, { ...spec, interfaceName: "cali0123456789ab" }, "at most 15 characters"],
+    [
+      { name, namespace: "shop" },
+      { ...spec, ipNetworks: ["10.0.0.1/32"], ipNATs: [{ internalIP: "10.0.0.2", externalIP: "192.0.2.1" }] },
+      "ipNATs[0].internalIP = '10.0.0.2' (must be one of the addresses",
+    ],
+    [
+      { name, namespace: "shop" },
+      { ...spec, ipNetworks: ["10.0.0.1/32"], ipNATs: [{ internalIP: "10.0.0.1", externalIP: "fd00::1" }] },
+      "must be of the same family as 10.0.0.1",
+    ],
+    [{ name, namespace: "shop" }, { ...spec, ports: [{ protocol: "TCP", port: 80 }] }, "required for a port without"],
+    [{ name, namespace: "shop" }, { ...spec, ports: [{ name: "a", protocol: "ICMP" }] }, "must be TCP, UDP or SCTP"],
   ])("refuses %j with %j", (metadata, given, message) => {
     expect(problemsOf("WorkloadEndpoint", given, metadata)).toEqual([expect.stringContaining(message)]);
   });
@@ -315,6 +328,7 @@ describe("metadata", () => {
     [{ name: "a", creationTimestamp: "yesterday" }, "must be an RFC 3339 time"],
     [{ name: "a", resourceVersion: "x" }, "must be a revision number"],
     [{}, "BGPPeer.metadata.name = '' (is required)"],
+    [{ name: "a", annotations: { "a b": "y" } }, "must be [prefix/]name"],
   ])("refuses %j", (metadata, message) => {
     expect(problemsOf("BGPPeer", {}, metadata)).toEqual([expect.stringContaining(message)]);
   });
@@ -330,6 +344,42 @@ describe("findKind", () => {
     ["wep", "WorkloadEndpoint"],
   ])("finds %s", (name, kind) => {
     expect(findKind(name)).toBe(kind);
+  });
+
+  test.each<[ResourceKind, string]>([
+    ["Node", "node nodes no nos"],
+    ["IPPool", "ippool ippools ipp ipps pool pools"],
+    ["IPReservation", "ipreservation ipreservations reservation reservations"],
+    ["BGPPeer", "bgppeer bgppeers bgpp bgpps bp bps"],
+    ["BGPConfiguration", "bgpconfiguration bgpconfigurations bgpconfig bgpconfigs"],
+    ["BGPFilter", "bgpfilter bgpfilters bgpf bgpfs bf bfs"],
+    ["WorkloadEndpoint", "workloadendpoint workloadendpoints wep weps"],
+    ["HostEndpoint", "hostendpoint hostendpoints hep heps"],
+    ["NetworkPolicy", "networkpolicy networkpolicies policy np policies pol pols"],
+    ["GlobalNetworkPolicy", "globalnetworkpolicy globalnetworkpolicies gnp gnps"],
+    ["NetworkSet", "networkset networksets netsets"],
+    ["GlobalNetworkSet", "globalnetworkset globalnetworksets gnetsets"],
+    ["Profile", "profile profiles pro pros"],
+    ["Tier", "tier tiers"],
+    ["FelixConfiguration", "felixconfiguration felixconfigurations felixconfig felixconfigs"],
+    ["ClusterInformation", "clusterinformation clusterinformations clusterinfo clusterinfos"],
+    [
+      "KubeControllersConfiguration",
+      "kubecontrollersconfiguration kubecontrollersconfigurations kubecontrollersconfig kubecontrollersconfigs",
+    ],
+    ["IPAMConfiguration", "ipamconfiguration ipamconfigurations ipamconfig ipamconfigs"],
+    ["CalicoNodeStatus", "caliconodestatus caliconodestatuses nodestatus nodestatuses"],
+    ["BlockAffinity", "blockaffinity blockaffinities"],
+  ])("%s has all of calicoctl's names, in any case", (kind, names) => {
+    for (const name of names.split(" "))
+      expect([name, findKind(name), findKind(name.toUpperCase())]).toEqual([name, kind, kind]);
+  });
+
+  test("no two kinds share a name", () => {
+    const names = resourceKinds.flatMap((kind) => [
+      ...new Set([kind.toLowerCase(), kinds[kind].plural, ...kinds[kind].aliases]),
+    ]);
+    expect(names.filter((name, index) => names.indexOf(name) < index)).toEqual([]);
   });
 
   test("names the nearest kind of one that is unknown", () => {

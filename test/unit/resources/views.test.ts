@@ -119,16 +119,50 @@ describe("FelixConfiguration", () => {
     ]);
   });
 
-  test("a wrong name, port range, interval or expression is refused", () => {
-    expect(problemsOf("FelixConfiguration", "other", {})).toHaveLength(1);
-    expect(problemsOf("FelixConfiguration", "node.a", {})).toEqual([]);
-    for (const spec of [
-      { kubeNodePortRanges: ["9:1"] },
-      { routeRefreshInterval: "90" },
-      { mtuIfacePattern: "(" },
-      { deviceRouteProtocol: 256 },
-      { ipipMtu: 1440 },
-    ])
-      expect(problemsOf("FelixConfiguration", "default", spec)).toHaveLength(1);
+  test.each<[string, unknown]>([
+    ["kubeNodePortRanges.0", { kubeNodePortRanges: ["9:1"] }],
+    ["kubeNodePortRanges.0", { kubeNodePortRanges: ["http"] }],
+    ["kubeNodePortRanges", { kubeNodePortRanges: [1, 2, 3, 4, 5, 6, 7, 8] }],
+    ["routeRefreshInterval", { routeRefreshInterval: "90" }],
+    ["mtuIfacePattern", { mtuIfacePattern: "(" }],
+    ["deviceRouteProtocol", { deviceRouteProtocol: 256 }],
+    ["deviceRouteSourceAddress", { deviceRouteSourceAddress: "fd00::1" }],
+    ["natOutgoingAddress", { natOutgoingAddress: "10.0.0.0/8" }],
+    ["externalNodesList.1", { externalNodesList: ["10.0.0.0/8", "fd00::/8"] }],
+    ["openstackRegion", { openstackRegion: "a.b" }],
+    ["openstackRegion", { openstackRegion: "a".repeat(47) }],
+    ["routeTableRange", { routeTableRange: { min: 1, max: 251 } }],
+    ["routeTableRange", { routeTableRange: { min: 1, max: 2 }, routeTableRanges: [] }],
+    ["routeTableRanges.0", { routeTableRanges: [{ min: 5, max: 4 }] }],
+    ["routeTableRanges.0.min", { routeTableRanges: [{ min: 0, max: 4 }] }],
+    ["routeTableRanges", { routeTableRanges: [{ min: 1, max: 65536 }] }],
+    ["healthTimeoutOverrides.0.name", { healthTimeoutOverrides: [{ name: "a/b", timeout: "1s" }] }],
+    ["healthTimeoutOverrides.0.timeout", { healthTimeoutOverrides: [{ name: "a", timeout: "-1s" }] }],
+    ["bpfLogFilters.a b", { bpfLogFilters: { "a b": "tcp" } }],
+    ["bpfForceTrackPacketsFromIfaces.0", { bpfForceTrackPacketsFromIfaces: ["docker/+"] }],
+    ["bpfDSROptoutCIDRs.0", { bpfDSROptoutCIDRs: ["ten"] }],
+    ["featureGates", { featureGates: "on" }],
+    ["prometheusMetricsHost", { prometheusMetricsHost: "a b" }],
+    ["wireguardRoutingRulePriority", { wireguardRoutingRulePriority: 32766 }],
+    ["ipv4ElevatedRoutePriority", { ipv4ElevatedRoutePriority: 2147483647 }],
+    ["ipipMtu", { ipipMtu: 1440 }],
+  ])("a wrong %s is refused in %j", (field, spec) => {
+    expect(
+      problemsOf("FelixConfiguration", "default", spec).map((text) => text.split(" must ")[0]?.split(" is ")[0]),
+    ).toEqual([`spec.${field}`]);
+  });
+
+  test("what Calico takes is taken", () => {
+    const spec = {
+      featureDetectOverride: "A=true,B=,C=false",
+      bpfForceTrackPacketsFromIfaces: ["docker+"],
+      routeTableRanges: [{ min: 1, max: 65535 }],
+      healthTimeoutOverrides: [{ name: "InternalDataplaneMainLoop", timeout: "5m" }],
+      mtuIfacePattern: "(?i)^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)",
+    };
+    expect(problemsOf("FelixConfiguration", "node.worker-0", spec)).toEqual([]);
+    expect(problemsOf("FelixConfiguration", "other", {})).toEqual([
+      'metadata.name must be "default" or "node.<node name>"',
+    ]);
   });
 });
