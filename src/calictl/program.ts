@@ -8,6 +8,7 @@ import { AgentClient } from "./agent-client.ts";
 import { registerAgentCommands } from "./agent-commands.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { withDatastore } from "./datastore-access.ts";
+import { registerIpamCommands } from "./ipam/commands.ts";
 import { type CommandContext, parseOutputFormat, UsageError } from "./output.ts";
 import { registerResourceCommands } from "./resources/commands.ts";
 import { CommandFailure } from "./resources/run-set.ts";
@@ -97,6 +98,7 @@ function buildProgram(
   };
   registerAgentCommands(program, tools);
   registerResourceCommands(program, tools);
+  registerIpamCommands(program, tools);
   registerVersion(program, tools);
   return program;
 }

@@ -21,6 +21,8 @@ export type IpamErrorCode =
   /** A range that holds no block, or too many, or parts that a pool can't be split into. */
   | "INVALID_RANGE"
   | "BLOCK_NOT_FOUND"
+  /** A file that is no report of `ipam check`; `details.file`. */
+  | "INVALID_REPORT"
   /** The value stored under `details.key` can't be used. */
   | "INVALID_STORED_VALUE"
   /** Other writers were faster a hundred times in a row. */
