@@ -1,24 +1,22 @@
 import type { Clock, Timer } from "../core/clock.ts";
-import type { Prefix } from "../net/prefix.ts";
-import { PrefixMap } from "../net/prefix-map.ts";
 
-/** Prefixes handed back between two turns of the event loop. */
+/** Rows handed back between two turns of the event loop. */
 const handBackLimit = 4096;
 
 /**
- * Hands prefixes back after a fixed delay, in the order in which they came; one timer for any number of them. A prefix
- * that waits already keeps its time.
+ * Hands rows back after a fixed delay, in the order in which they came; one timer for any number of them. A row that waits
+ * already keeps its time.
  */
 export class DelayQueue {
   readonly #clock: Clock;
   readonly #delayMs: number;
-  readonly #fire: (prefixes: readonly Prefix[]) => void;
-  readonly #dueMs = new PrefixMap<number>();
+  readonly #fire: (prefixes: readonly number[]) => void;
+  readonly #dueMs = new Map<number, number>();
   /** In the order of their time, which is that of arrival; cancelled ones are skipped when their time comes. */
-  #waiting: { readonly prefix: Prefix; readonly dueMs: number }[] = [];
+  #waiting: { readonly row: number; readonly dueMs: number }[] = [];
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, delayMs: number, fire: (prefixes: readonly Prefix[]) => void) {
+  constructor(clock: Clock, delayMs: number, fire: (prefixes: readonly number[]) => void) {
     this.#clock = clock;
     this.#delayMs = delayMs;
     this.#fire = fire;
@@ -28,16 +26,16 @@ export class DelayQueue {
     return this.#dueMs.size;
   }
 
-  add(prefix: Prefix): void {
-    if (this.#dueMs.has(prefix)) return;
+  add(row: number): void {
+    if (this.#dueMs.has(row)) return;
     const dueMs = this.#clock.monotonicMs() + this.#delayMs;
-    this.#dueMs.set(prefix, dueMs);
-    this.#waiting.push({ prefix, dueMs });
+    this.#dueMs.set(row, dueMs);
+    this.#waiting.push({ row, dueMs });
     this.#timer ??= this.#clock.setTimer(this.#delayMs, () => this.#expire());
   }
 
-  cancel(prefix: Prefix): void {
-    this.#dueMs.delete(prefix);
+  cancel(row: number): void {
+    if (this.#dueMs.size > 0) this.#dueMs.delete(row);
   }
 
   clear(): void {
@@ -53,11 +51,11 @@ export class DelayQueue {
     const candidates = this.#waiting.slice(0, handBackLimit);
     const firstLater = candidates.findIndex(({ dueMs }) => dueMs > nowMs);
     const expired = this.#waiting.splice(0, firstLater < 0 ? candidates.length : firstLater);
-    const due: Prefix[] = [];
-    for (const { prefix, dueMs } of expired) {
-      if (this.#dueMs.get(prefix) !== dueMs) continue;
-      this.#dueMs.delete(prefix);
-      due.push(prefix);
+    const due: number[] = [];
+    for (const { row, dueMs } of expired) {
+      if (this.#dueMs.get(row) !== dueMs) continue;
+      this.#dueMs.delete(row);
+      due.push(row);
     }
     const [next] = this.#waiting;
     if (next !== undefined) this.#timer = this.#clock.setTimer(Math.max(0, next.dueMs - nowMs), () => this.#expire());
@@ -73,22 +71,22 @@ export function retryDelayMs(step: number): number {
   return retryDelaysMs[Math.min(step, retryDelaysMs.length - 1)] ?? 0;
 }
 
-/** Hands prefixes back after a delay that grows with the number of failures; a prefix waits in one step at a time. */
+/** Hands prefixes back after a delay that grows with the number of failures; a row waits in one step at a time. */
 export class RetryQueue {
   readonly #steps: readonly DelayQueue[];
 
-  constructor(clock: Clock, fire: (prefixes: readonly Prefix[]) => void) {
+  constructor(clock: Clock, fire: (prefixes: readonly number[]) => void) {
     this.#steps = retryDelaysMs.map((delayMs) => new DelayQueue(clock, delayMs, fire));
   }
 
   /** `step` counts from 0; see `retryDelayMs`. */
-  add(prefix: Prefix, step: number): void {
-    this.cancel(prefix);
-    this.#steps[Math.min(step, this.#steps.length - 1)]?.add(prefix);
+  add(row: number, step: number): void {
+    this.cancel(row);
+    this.#steps[Math.min(step, this.#steps.length - 1)]?.add(row);
   }
 
-  cancel(prefix: Prefix): void {
-    for (const queue of this.#steps) queue.cancel(prefix);
+  cancel(row: number): void {
+    for (const queue of this.#steps) queue.cancel(row);
   }
 
   clear(): void {

@@ -1,6 +1,6 @@
-import type { IpAddress } from "../net/address.ts";
-import { type KernelRoute, mainTable, type RouteNextHop } from "../netlink/types.ts";
-import type { DesiredForwarding, DesiredRoute } from "./types.ts";
+import type { AddressFamily, IpAddress } from "../net/address.ts";
+import { type KernelRoute, mainTable, type RouteNextHop, type RouteShape } from "../netlink/types.ts";
+import type { DesiredForwarding, RouteWish } from "./types.ts";
 
 /** What the kernel makes of an IPv6 route that is written without a metric (IP6_RT_PRIO_USER). */
 const defaultMetric6 = 1024;
@@ -8,33 +8,28 @@ const defaultMetric6 = 1024;
 /** Weights travel in one octet, as weight - 1. */
 const maximumWeight = 256;
 
-/** The metric that a written route will have in the kernel, which is what counts in its key. */
-function effectiveMetric(route: DesiredRoute): number {
-  return route.prefix.family === 6 && route.metric === 0 ? defaultMetric6 : route.metric;
-}
-
 /**
- * The kernel route that a desired route becomes, in the form in which the kernel will report it, so that the two can be
+ * What a wish makes of a route in the kernel's table, in the form in which the kernel will report it, so that the two can be
  * compared. `nextHops` are the resolved legs; empty for a blackhole.
  */
-export function kernelRouteOf(route: DesiredRoute, nextHops: readonly RouteNextHop[], protocol: number): KernelRoute {
-  const { mode } = route.forwarding;
-  const { preferredSource, mtu } = route;
-  const common = {
-    destination: route.prefix,
+export function shapeOf(
+  wish: RouteWish,
+  family: AddressFamily,
+  nextHops: readonly RouteNextHop[],
+  protocol: number,
+): RouteShape {
+  const { mode } = wish.forwarding;
+  const { preferredSource, mtu } = wish;
+  return {
     type: mode === "blackhole" ? "blackhole" : "unicast",
     table: mainTable,
     protocol,
     // IPv6 has no scopes; the kernel reports all its routes as universe.
-    scope: mode === "device" && route.prefix.family === 4 ? "link" : "universe",
-    metric: effectiveMetric(route),
+    scope: mode === "device" && family === 4 ? "link" : "universe",
+    // The metric that the route will have in the kernel, which is what counts in its key.
+    metric: family === 6 && wish.metric === 0 ? defaultMetric6 : wish.metric,
     tos: 0,
     nextHops: canonicalLegs(nextHops),
-  } as const;
-  // Most routes have neither, and copying all the rest costs more than making it.
-  if (preferredSource === undefined && mtu === undefined) return common;
-  return {
-    ...common,
     ...(preferredSource === undefined ? {} : { preferredSource }),
     ...(mtu === undefined ? {} : { mtu }),
   };
@@ -76,26 +71,31 @@ function sameAddress(left: IpAddress | undefined, right: IpAddress | undefined):
 
 /** True if both occupy the same place in the kernel's table (table, destination, tos, metric). */
 export function sameKey(left: KernelRoute, right: KernelRoute): boolean {
-  return (
-    left.metric === right.metric &&
-    left.tos === right.tos &&
-    left.table === right.table &&
-    left.destination.equals(right.destination)
-  );
+  return sameShapeKey(left, right) && left.destination.equals(right.destination);
+}
+
+/** As `sameKey`, of two routes of one prefix. */
+export function sameShapeKey(left: RouteShape, right: RouteShape): boolean {
+  return left.metric === right.metric && left.tos === right.tos && left.table === right.table;
+}
+
+/** True if nothing needs to be written to turn one into the other; see `sameShape`. */
+export function sameRoute(left: KernelRoute, right: KernelRoute): boolean {
+  return left === right || (left.destination.equals(right.destination) && sameShape(left, right));
 }
 
 /**
- * True if nothing needs to be written to turn one into the other. The order of legs does not count, nor does the device
- * of a route without next hop (the kernel reports `lo` for IPv6 blackholes), nor whether a link has lost its carrier.
+ * As `sameRoute`, of two routes of one prefix. The order of legs does not count, nor does the device of a route without next
+ * hop (the kernel reports `lo` for IPv6 blackholes), nor whether a link has lost its carrier.
  */
-export function sameRoute(left: KernelRoute, right: KernelRoute): boolean {
+export function sameShape(left: RouteShape, right: RouteShape): boolean {
   if (left === right) return true;
   return (
-    sameKey(left, right) &&
+    sameShapeKey(left, right) &&
     left.protocol === right.protocol &&
     left.type === right.type &&
     left.mtu === right.mtu &&
-    (left.scope === right.scope || left.destination.family === 6) &&
+    left.scope === right.scope &&
     sameAddress(left.preferredSource, right.preferredSource) &&
     (left.type !== "unicast" || sameLegs(left.nextHops, right.nextHops))
   );
@@ -115,7 +115,8 @@ function sameLegs(left: readonly RouteNextHop[], right: readonly RouteNextHop[])
 }
 
 /** True if the two ask the kernel for the same, whatever else is known about them. */
-export function sameDemand(left: DesiredRoute, right: DesiredRoute): boolean {
+export function sameDemand(left: RouteWish, right: RouteWish): boolean {
+  if (left === right) return true;
   return (
     left.metric === right.metric &&
     left.mtu === right.mtu &&

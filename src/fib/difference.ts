@@ -1,7 +1,7 @@
 import type { Prefix } from "../net/prefix.ts";
 import { PrefixMap } from "../net/prefix-map.ts";
 import { type KernelRoute, mainTable } from "../netlink/types.ts";
-import { sameKey, sameRoute } from "./diff.ts";
+import { sameShape, sameShapeKey } from "./diff.ts";
 import { describeProtocol, isOwn, type Ownership } from "./ownership.ts";
 import type { Wanted } from "./plan.ts";
 
@@ -51,12 +51,13 @@ function differenceAt(
     const instead = there.filter((route) => isOwn(route, ownership));
     return instead.length === 0 ? undefined : { prefix, instead };
   }
-  const isThere = there.some((route) => sameRoute(route, wish.route));
+  const isThere = there.some((route) => sameShape(route, wish.route));
   const instead = there.filter(
-    (route) => !sameRoute(route, wish.route) && (isOwn(route, ownership) || (!isThere && sameKey(route, wish.route))),
+    (route) =>
+      !sameShape(route, wish.route) && (isOwn(route, ownership) || (!isThere && sameShapeKey(route, wish.route))),
   );
   if (isThere) return instead.length === 0 ? undefined : { prefix, instead };
-  return { prefix, missing: wish.route, instead };
+  return { prefix, missing: { destination: prefix, ...wish.route }, instead };
 }
 
 /** One line, much as `ip route` prints it: `10.244.2.0/26 via 10.0.0.2 dev eth1 metric 1024, protocol 202`. */

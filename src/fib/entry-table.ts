@@ -1,44 +1,27 @@
 import type { Clock } from "../core/clock.ts";
-import type { IpAddress } from "../net/address.ts";
-import type { Prefix } from "../net/prefix.ts";
-import { PrefixSet } from "../net/prefix-map.ts";
-import { PrefixTrie } from "../net/prefix-trie.ts";
-import type { KernelRoute } from "../netlink/types.ts";
+import { enlarged, type PrefixIndex } from "../net/prefix-index.ts";
+import type { RouteShape } from "../netlink/types.ts";
+import { holder } from "./holders.ts";
 import type { RepairRecord } from "./repairs.ts";
-import type { DesiredRoute, RouteState } from "./types.ts";
+import type { RouteState } from "./types.ts";
 
-/** What is known of one prefix that is desired, kept from before a restart, or being removed. */
-export interface Entry {
-  /** Undefined for a route from before the restart and for one that is being removed. */
-  desired: DesiredRoute | undefined;
-  readonly state: RouteState;
-  readonly reason: string;
-  /** Unix milliseconds. */
-  readonly sinceMs: number;
-  /** Refusals of the kernel in a row. */
-  failures: number;
-  /** The wanted route as the kernel was last seen to have it; a write of the same again is a repair. */
-  present?: KernelRoute;
-  readonly repairs?: RepairRecord;
-}
+const states: readonly RouteState[] = ["pending", "installed", "conflict", "stale", "unresolved", "filtered"];
+const pending = states.indexOf("pending");
 
-interface MutableEntry extends Entry {
-  state: RouteState;
-  reason: string;
-  sinceMs: number;
-  repairs?: RepairRecord;
-  /** It is among the changes that have yet to be taken. */
-  isChanged: boolean;
-  isGone: boolean;
-}
-
-/** An entry that changed, or undefined for one that went. */
-export type EntryChange = readonly [Prefix, Entry | undefined];
-
-/** The entries by prefix, how many there are of each state, counted as they change, and which have changed lately. */
+/**
+ * How things stand with each row that is desired, kept from before a restart, or being removed; how many there are of each
+ * state, counted as they change; and which have changed lately.
+ */
 export class EntryTable {
   readonly #clock: Clock;
-  readonly #entries = new PrefixTrie<MutableEntry>();
+  readonly #index: PrefixIndex;
+  #states = new Uint8Array(0);
+  /** Unix milliseconds. */
+  #since = new Float64Array(0);
+  /** Refusals of the kernel in a row. */
+  #failures = new Uint8Array(0);
+  readonly #reasons: string[] = [];
+  readonly #present: (RouteShape | undefined)[] = [];
   readonly #counts: Record<RouteState, number> = {
     installed: 0,
     pending: 0,
@@ -47,106 +30,138 @@ export class EntryTable {
     unresolved: 0,
     filtered: 0,
   };
-  readonly #conflicts = new PrefixSet();
-  readonly #repaired = new PrefixSet();
-  #changed: [Prefix, MutableEntry][] = [];
+  readonly #conflicts = new Set<number>();
+  readonly #repairs = new Map<number, RepairRecord>();
+  #changed: number[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, index: PrefixIndex) {
     this.#clock = clock;
+    this.#index = index;
   }
 
   get counts(): Readonly<Record<RouteState, number>> {
     return this.#counts;
   }
 
-  /** Prefixes in the state `conflict`. */
-  get conflicts(): Iterable<Prefix> {
+  /** Rows in the state `conflict`. */
+  get conflicts(): Iterable<number> {
     return this.#conflicts;
   }
 
-  /** Prefixes whose routes had to be repaired, lately or long ago. */
-  get repaired(): Iterable<Prefix> {
-    return this.#repaired;
+  /** Rows whose routes had to be repaired, lately or long ago. */
+  get repaired(): Iterable<number> {
+    return this.#repairs.keys();
   }
 
-  get(prefix: Prefix): Entry | undefined {
-    return this.#entries.get(prefix);
+  has(row: number): boolean {
+    return this.#index.isHeld(row, holder.entry);
   }
 
-  entries(): IterableIterator<[Prefix, Entry]> {
-    return this.#entries.entries();
+  /** All entries, ascending by prefix. */
+  rows(): number[] {
+    return this.#index.sortedRows(holder.entry);
   }
 
-  longestMatch(address: IpAddress): [Prefix, Entry] | undefined {
-    return this.#entries.longestMatch(address);
+  stateOf(row: number): RouteState {
+    return states[this.#states[row] ?? pending] ?? "pending";
   }
 
-  /** Makes the entry of a prefix that has none, as `pending`. */
-  add(prefix: Prefix, desired: DesiredRoute | undefined): void {
-    const sinceMs = this.#clock.wallMs();
-    const beginning = { state: "pending", reason: "waiting to be written", sinceMs, failures: 0 } as const;
-    this.#entries.set(prefix, { desired, ...beginning, isChanged: false, isGone: false });
+  reasonOf(row: number): string {
+    return this.#reasons[row] ?? "";
+  }
+
+  /** Unix milliseconds of the last change of the state. */
+  sinceOf(row: number): number {
+    return this.#since[row] ?? 0;
+  }
+
+  /** Makes the entry of a row that has none, as `pending`. */
+  add(row: number): void {
+    if (row >= this.#states.length) this.#grow();
+    this.#index.holdRow(row, holder.entry);
+    this.#states[row] = pending;
+    this.#since[row] = this.#clock.wallMs();
+    this.#failures[row] = 0;
+    this.#reasons[row] = "waiting to be written";
+    this.#present[row] = undefined;
     this.#counts.pending++;
   }
 
-  delete(prefix: Prefix): void {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) return;
-    this.#counts[entry.state]--;
-    this.#conflicts.delete(prefix);
-    this.#repaired.delete(prefix);
-    this.#entries.delete(prefix);
-    entry.isGone = true;
-    this.#noteChange(prefix, entry);
+  delete(row: number): void {
+    if (!this.has(row)) return;
+    this.#counts[this.stateOf(row)]--;
+    this.#conflicts.delete(row);
+    this.#repairs.delete(row);
+    this.#present[row] = undefined;
+    this.touch(row);
+    this.#index.release(row, holder.entry);
   }
 
-  /** What is desired has changed. */
-  touch(prefix: Prefix): void {
-    const entry = this.#entries.get(prefix);
-    if (entry !== undefined) this.#noteChange(prefix, entry);
+  /** The entry is another than before. */
+  touch(row: number): void {
+    if (this.#index.isHeld(row, holder.change)) return;
+    this.#index.holdRow(row, holder.change);
+    this.#changed.push(row);
   }
 
-  /** The changes since the last call. Of one prefix the last counts: it may have gone and come again. */
-  takeChanges(): EntryChange[] {
+  /** The rows that changed since the last call; to be given back with `changesTold`, so that they keep their prefixes. */
+  takeChanges(): readonly number[] {
     const changed = this.#changed;
     this.#changed = [];
-    return changed.map(([prefix, entry]) => {
-      entry.isChanged = false;
-      return [prefix, entry.isGone ? undefined : entry];
-    });
+    return changed;
   }
 
-  setState(prefix: Prefix, state: RouteState, reason: string): void {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined || (entry.state === state && entry.reason === reason)) return;
-    if (entry.state !== state) {
-      entry.sinceMs = this.#clock.wallMs();
-      this.#counts[entry.state]--;
+  changesTold(rows: readonly number[]): void {
+    for (const row of rows) this.#index.release(row, holder.change);
+  }
+
+  setState(row: number, state: RouteState, reason: string): void {
+    const before = this.stateOf(row);
+    if (before === state && this.#reasons[row] === reason) return;
+    if (before !== state) {
+      this.#since[row] = this.#clock.wallMs();
+      this.#counts[before]--;
       this.#counts[state]++;
-      if (state === "conflict") this.#conflicts.add(prefix);
-      else this.#conflicts.delete(prefix);
+      this.#states[row] = states.indexOf(state);
+      if (state === "conflict") this.#conflicts.add(row);
+      else if (before === "conflict") this.#conflicts.delete(row);
     }
-    entry.state = state;
-    entry.reason = reason;
-    this.#noteChange(prefix, entry);
+    this.#reasons[row] = reason;
+    this.touch(row);
+  }
+
+  /** The wanted route as the kernel was last seen to have it; a write of the same again is a repair. */
+  presentAt(row: number): RouteShape | undefined {
+    return this.#present[row];
+  }
+
+  setPresent(row: number, shape: RouteShape | undefined): void {
+    this.#present[row] = shape;
+  }
+
+  failuresOf(row: number): number {
+    return this.#failures[row] ?? 0;
+  }
+
+  /** Counts as far as it matters. */
+  setFailures(row: number, failures: number): void {
+    this.#failures[row] = Math.min(failures, 255);
+  }
+
+  repairsOf(row: number): RepairRecord | undefined {
+    return this.#repairs.get(row);
   }
 
   /** Undefined: nobody has undone the route. */
-  setRepairs(prefix: Prefix, repairs: RepairRecord | undefined): void {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) return;
-    if (repairs === undefined) {
-      delete entry.repairs;
-      this.#repaired.delete(prefix);
-    } else {
-      entry.repairs = repairs;
-      this.#repaired.add(prefix);
-    }
+  setRepairs(row: number, repairs: RepairRecord | undefined): void {
+    if (repairs !== undefined) this.#repairs.set(row, repairs);
+    else if (this.#repairs.size > 0) this.#repairs.delete(row);
   }
 
-  #noteChange(prefix: Prefix, entry: MutableEntry): void {
-    if (entry.isChanged) return;
-    entry.isChanged = true;
-    this.#changed.push([prefix, entry]);
+  #grow(): void {
+    const { capacity } = this.#index;
+    this.#states = enlarged(this.#states, capacity);
+    this.#since = enlarged(this.#since, capacity);
+    this.#failures = enlarged(this.#failures, capacity);
   }
 }

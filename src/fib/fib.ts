@@ -2,6 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
+import { noRow, PrefixIndex } from "../net/prefix-index.ts";
+import type { RouteWriter } from "../netlink/route-batch.ts";
 import {
   type InterfaceAddress,
   type KernelRoute,
@@ -10,9 +12,9 @@ import {
   type Netlink,
   type NetlinkEvent,
   RouteProtocol,
+  type RouteShape,
 } from "../netlink/types.ts";
 import { findDifferences, type KernelDifference, routeText } from "./difference.ts";
-import type { Entry, EntryChange } from "./entry-table.ts";
 import { type ChangeCause, KernelTable } from "./kernel-table.ts";
 import { LinkTable } from "./link-table.ts";
 import { NextHops } from "./next-hops.ts";
@@ -20,13 +22,15 @@ import { isOwn, isTakeable, type Ownership } from "./ownership.ts";
 import { Reconciler } from "./reconciler.ts";
 import { describeFight, isContested } from "./repairs.ts";
 import { Resync } from "./resync.ts";
+import { type Held, holdsOnly, shapesIn } from "./shapes.ts";
 import { adoptedRoute } from "./status.ts";
 import type { FibUpdate, RouteStatus, RouteTally, StatusChange } from "./types.ts";
+import { type SharedWish, WishTable } from "./wish-table.ts";
 import { Writer } from "./writer.ts";
 
 /** How a `Fib` is made; see there. */
 export interface FibOptions {
-  readonly netlink: Netlink;
+  readonly netlink: Netlink & RouteWriter;
   readonly clock: Clock;
   readonly logger: Logger;
   /** RTPROT_* of our routes; default 202. Nobody else on the node may use it. */
@@ -47,7 +51,10 @@ export interface FibOptions {
  *     update ─► Reconciler ─► planPrefix ─► Writer ─► netlink ─► kernel
  *                  ▲    ▲                     │ answers              │
  *                  │    └─── KernelTable ◄────┘                      │ events, dumps
- *                  └─ NextHops ◄─ LinkTable, KernelTable ◄───────────┘
+ *                  └─ WishTable ◄─ NextHops ◄─ LinkTable, KernelTable ◄┘
+ *
+ * A prefix is a row of one index, by which all of them keep what they know of it in arrays; what many routes have in common,
+ * their wishes and their forms in the kernel, is there once.
  *
  * Routes of our protocol number in the main table belong to us, all others are left alone, but for those to take over. A route is replaced in place
  * and never deleted before its successor is there. What others do to our routes is undone within moments, unless they
@@ -62,8 +69,10 @@ export class Fib {
   readonly #onReachabilityChange: () => void;
   #reachabilityTold = true;
   readonly #links = new LinkTable();
+  readonly #index = new PrefixIndex();
   readonly #table: KernelTable;
-  readonly #nextHops: NextHops;
+  readonly #nextHops: NextHops<SharedWish>;
+  readonly #wishes: WishTable;
   readonly #writer: Writer;
   readonly #reconciler: Reconciler;
   readonly #resync: Resync;
@@ -79,10 +88,11 @@ export class Fib {
     this.#ownership = { protocol: options.protocol ?? RouteProtocol.calibird, takeover: options.takeover ?? [] };
     this.#onStatusChange = options.onStatusChange ?? (() => {});
     this.#onReachabilityChange = options.onReachabilityChange ?? (() => {});
-    const isForeign = (route: KernelRoute): boolean => !isOwn(route, this.#ownership);
-    this.#table = new KernelTable((...change) => this.#tableChanged(...change));
+    const isForeign = (route: RouteShape): boolean => !isOwn(route, this.#ownership);
+    this.#table = new KernelTable(this.#index, (...change) => this.#tableChanged(...change));
     this.#nextHops = new NextHops(this.#table, this.#links, isForeign);
-    this.#writer = new Writer(netlink, this.#table);
+    this.#wishes = new WishTable(this.#nextHops, this.#ownership.protocol);
+    this.#writer = new Writer(netlink, this.#table, this.#index);
     this.#resync = new Resync({
       clock,
       logger,
@@ -93,10 +103,11 @@ export class Fib {
       clock,
       logger,
       ownership: this.#ownership,
+      index: this.#index,
       table: this.#table,
-      nextHops: this.#nextHops,
+      wishes: this.#wishes,
       writer: this.#writer,
-      onChange: (changes) => this.#onStatusChange(this.#statusChanges(changes)),
+      onChange: (rows) => this.#onStatusChange(this.#statusChanges(rows)),
       requestDump: () => this.#resync.request(),
     });
   }
@@ -136,28 +147,37 @@ export class Fib {
 
   /** All desired and kept routes, IPv4 first, ascending. */
   *statuses(): IterableIterator<RouteStatus> {
-    for (const [prefix, entry] of this.#reconciler.entries()) yield this.#statusOf(prefix, entry);
+    // The rows of some may be gone, or have other prefixes, when their turn comes.
+    const prefixes = this.#reconciler.entries.rows().map((row) => this.#index.prefixOf(row));
+    for (const prefix of prefixes) {
+      const status = this.status(prefix);
+      if (status !== undefined) yield status;
+    }
   }
 
   /** How many routes are in each state, and those that other programs fight over or stand in the way of. */
   tally(): RouteTally {
-    const { counts, conflicts, repaired } = this.#reconciler.tally;
-    const statusesOf = (prefixes: Iterable<Prefix>) => [...prefixes].flatMap((prefix) => this.status(prefix) ?? []);
-    const contested = statusesOf(repaired).filter((status) => status.contested !== undefined);
+    const { counts, conflicts, repaired } = this.#reconciler.entries;
+    const contested = [...repaired]
+      .map((row) => this.#statusOf(row))
+      .filter((status) => status.contested !== undefined);
     const [firstConflict] = conflicts;
-    const conflict = firstConflict && this.status(firstConflict);
-    return { counts: { ...counts }, contested, ...(conflict !== undefined && { firstConflict: conflict }) };
+    return {
+      counts: { ...counts },
+      contested,
+      ...(firstConflict !== undefined && { firstConflict: this.#statusOf(firstConflict) }),
+    };
   }
 
   status(prefix: Prefix): RouteStatus | undefined {
-    const entry = this.#reconciler.entry(prefix);
-    return entry === undefined ? undefined : this.#statusOf(prefix, entry);
+    const row = this.#index.find(prefix);
+    return row === noRow || !this.#reconciler.entries.has(row) ? undefined : this.#statusOf(row);
   }
 
   /** The most specific desired or kept route that covers the address. */
   lookup(address: IpAddress): RouteStatus | undefined {
-    const found = this.#reconciler.lookup(address);
-    return found === undefined ? undefined : this.#statusOf(...found);
+    const row = this.#reconciler.lookup(address);
+    return row === noRow ? undefined : this.#statusOf(row);
   }
 
   /**
@@ -192,35 +212,38 @@ export class Fib {
     return this.#table.at(prefix).filter((route) => !isOurs(route));
   }
 
-  #statusOf(prefix: Prefix, entry: Entry): RouteStatus {
-    const own = this.#table.at(prefix).find((route) => isOwn(route, this.#ownership));
+  #statusOf(row: number): RouteStatus {
+    const { entries } = this.#reconciler;
+    const prefix = this.#index.prefixOf(row);
+    const own = shapesIn(this.#table.held(row)).find((route) => isOwn(route, this.#ownership));
     const index = own?.type === "unicast" ? own.nextHops[0]?.interfaceIndex : undefined;
     const device = index === undefined ? undefined : this.#links.byIndex(index)?.name;
+    const wish = this.#wishes.of(row)?.wish;
+    const repairs = entries.repairsOf(row);
     return {
-      route: entry.desired ?? adoptedRoute(prefix, own, this.#links),
-      state: entry.state,
-      reason: entry.reason,
-      sinceMs: entry.sinceMs,
-      ...(isContested(entry.repairs, this.#clock.monotonicMs()) && { contested: describeFight(entry.repairs) }),
+      route: wish === undefined ? adoptedRoute(prefix, own, this.#links) : { ...wish, prefix },
+      state: entries.stateOf(row),
+      reason: entries.reasonOf(row),
+      sinceMs: entries.sinceOf(row),
+      ...(isContested(repairs, this.#clock.monotonicMs()) && { contested: describeFight(repairs) }),
       ...(device === undefined ? {} : { device }),
       protocol: this.#ownership.protocol,
     };
   }
 
-  *#statusChanges(changed: readonly EntryChange[]): IterableIterator<StatusChange> {
-    for (const [prefix, entry] of changed)
-      yield entry === undefined ? { prefix } : { prefix, status: this.#statusOf(prefix, entry) };
+  *#statusChanges(rows: readonly number[]): IterableIterator<StatusChange> {
+    for (const row of rows) {
+      if (this.#reconciler.entries.has(row)) {
+        const status = this.#statusOf(row);
+        yield { prefix: status.route.prefix, status };
+      } else yield { prefix: this.#index.prefixOf(row) };
+    }
   }
 
-  #tableChanged(
-    prefix: Prefix,
-    before: readonly KernelRoute[],
-    after: readonly KernelRoute[],
-    cause: ChangeCause,
-  ): void {
-    const own = (route: KernelRoute): boolean => isOwn(route, this.#ownership);
-    if (!before.every(own) || !after.every(own)) this.#foreignChanges.push(prefix);
-    this.#reconciler.tableChanged(prefix, cause, after.some(own));
+  #tableChanged(row: number, before: Held, after: Held, cause: ChangeCause): void {
+    const own = (route: RouteShape): boolean => isOwn(route, this.#ownership);
+    if (!holdsOnly(before, own) || !holdsOnly(after, own)) this.#foreignChanges.push(this.#index.prefixOf(row));
+    this.#reconciler.tableChanged(row, cause, () => shapesIn(after).some(own));
   }
 
   async #dump(): Promise<void> {
@@ -262,7 +285,8 @@ export class Fib {
 
   #onRoute(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
     if (event.route.table !== mainTable) return;
-    this.#writer.observe(event);
+    const row = this.#index.find(event.route.destination);
+    if (row !== noRow) this.#writer.observe(row, event.action, event.route);
     if (event.action === "new") this.#table.add(event.route, event.replaced === true);
     else if (!this.#table.remove(event.route)) this.#resync.request();
   }

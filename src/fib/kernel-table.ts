@@ -1,8 +1,11 @@
-import type { AddressFamily, IpAddress } from "../net/address.ts";
-import { Prefix } from "../net/prefix.ts";
-import { PrefixMap, PrefixSet } from "../net/prefix-map.ts";
-import type { KernelRoute } from "../netlink/types.ts";
-import { sameKey, sameRoute } from "./diff.ts";
+import type { IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
+import { noRow, type PrefixIndex } from "../net/prefix-index.ts";
+import type { KernelRoute, RouteShape } from "../netlink/types.ts";
+import { DeviceRows } from "./device-rows.ts";
+import { sameShape, sameShapeKey } from "./diff.ts";
+import { holder } from "./holders.ts";
+import { type Held, heldOf, isList, Shapes, shapesIn } from "./shapes.ts";
 import { inSlices } from "./slices.ts";
 
 const none: readonly KernelRoute[] = [];
@@ -13,13 +16,8 @@ const none: readonly KernelRoute[] = [];
  */
 export type ChangeCause = "event" | "dump" | "device" | "answer";
 
-/** Hears of every change of what a prefix holds, after it. */
-export type TableListener = (
-  prefix: Prefix,
-  before: readonly KernelRoute[],
-  after: readonly KernelRoute[],
-  cause: ChangeCause,
-) => void;
+/** Hears of every change of what a row's prefix holds, after it. */
+export type TableListener = (row: number, before: Held, after: Held, cause: ChangeCause) => void;
 
 /**
  * What the kernel's main table holds, ours and everybody else's, kept current from dumps, events and the results of our
@@ -29,74 +27,103 @@ export type TableListener = (
  * is deleted. `dropDevice` makes up for the first; the second needs a dump.
  */
 export class KernelTable {
-  readonly #routes = new PrefixMap<readonly KernelRoute[]>();
-  /** IPv4 prefixes with a route through a device. */
-  readonly #byDevice = new Map<number, PrefixSet>();
-  /** How many prefixes there are of each length: longest match probes only these. */
-  readonly #lengths: Readonly<Record<AddressFamily, number[]>> = {
-    4: new Array<number>(33).fill(0),
-    6: new Array<number>(129).fill(0),
-  };
+  readonly #index: PrefixIndex;
+  readonly #held: Held[] = [];
+  readonly #shapes = new Shapes();
+  /** IPv4 rows with a route through a device. */
+  readonly #byDevice = new DeviceRows();
   /** How many devices' routes are being dropped. */
   #drops = 0;
-  /** Prefixes that changed since `beginDump`; the dump knows nothing newer about them. */
-  #touched: PrefixSet | undefined;
+  /** Rows that changed since `beginDump`; the dump knows nothing newer about them. */
+  #touched: Set<number> | undefined;
   readonly #onChange: TableListener;
 
-  constructor(onChange: TableListener) {
+  constructor(index: PrefixIndex, onChange: TableListener) {
+    this.#index = index;
     this.#onChange = onChange;
+  }
+
+  held(row: number): Held {
+    return this.#held[row];
   }
 
   /** All routes of exactly this prefix. */
   at(prefix: Prefix): readonly KernelRoute[] {
-    return this.#routes.get(prefix) ?? none;
+    const row = this.#index.find(prefix);
+    return row === noRow ? none : this.#routesAt(row);
   }
 
   /** Every prefix that has a route. */
-  entries(): IterableIterator<[Prefix, readonly KernelRoute[]]> {
-    return this.#routes.entries();
+  *entries(): IterableIterator<[Prefix, readonly KernelRoute[]]> {
+    for (const row of this.#index.rows(holder.kernel)) yield [this.#index.prefixOf(row), this.#routesAt(row)];
   }
 
   /** The routes of the longest prefix that contains the address and has an accepted route, lowest metric first. */
-  longestMatch(address: IpAddress, accept: (route: KernelRoute) => boolean): readonly KernelRoute[] {
-    const lengths = this.#lengths[address.family];
-    for (let length = lengths.length - 1; length >= 0; length--) {
-      if (lengths[length] === 0) continue;
-      const accepted = this.at(Prefix.of(address, length)).filter(accept);
-      if (accepted.length > 0) return accepted.sort((left, right) => left.metric - right.metric);
-    }
-    return none;
+  longestMatch(address: IpAddress, accept: (route: RouteShape) => boolean): readonly KernelRoute[] {
+    const row = this.#index.longestMatch(address, (candidate) => shapesIn(this.#held[candidate]).some(accept));
+    if (row === noRow) return none;
+    return this.#routesAt(row)
+      .filter(accept)
+      .sort((left, right) => left.metric - right.metric);
   }
 
   /** Applies an RTM_NEWROUTE. `replaced` says that it took the place of the first route with its key. */
-  add(route: KernelRoute, replaced: boolean, cause: "event" | "answer" = "event"): void {
-    const before = this.at(route.destination);
-    this.#touched?.add(route.destination);
-    if (before.some((held) => sameRoute(held, route))) {
+  add(route: KernelRoute, replaced: boolean): void {
+    this.write(this.#index.hold(route.destination, holder.kernel), this.#shapes.of(route), replaced, "event");
+  }
+
+  /** As `add`, of the route of a row that is held, from an event or from the answer to our own request. */
+  write(row: number, shape: RouteShape, replaced: boolean, cause: "event" | "answer"): void {
+    const before = this.#held[row];
+    this.#touch(row);
+    if (before === undefined) {
+      this.#store(row, before, shape, cause);
+      return;
+    }
+    if (!isList(before) && sameShapeKey(before, shape) && (replaced || sameShape(before, shape))) {
+      if (!sameShape(before, shape)) this.#store(row, before, shape, cause);
       // Written anew perhaps, by a device that has come back while its routes are still being dropped.
-      if (this.#drops > 0) this.#register(before);
+      else if (this.#drops > 0) this.#byDevice.set(this.#index.familyOf(row), row, before);
+      return;
+    }
+    this.#writeBeside(row, shape, replaced, cause);
+  }
+
+  #writeBeside(row: number, shape: RouteShape, replaced: boolean, cause: "event" | "answer"): void {
+    const before = this.#held[row];
+    const routes = shapesIn(before);
+    const family = this.#index.familyOf(row);
+    if (routes.some((held) => sameShape(held, shape))) {
+      if (this.#drops > 0) this.#byDevice.set(family, row, before);
       return;
     }
     // An IPv6 route that another leg was appended to is announced as a whole, without the replace flag.
-    const grows = (held: KernelRoute): boolean =>
-      route.destination.family === 6 && route.nextHops.length > 1 && held.nextHops.length < route.nextHops.length;
-    const at = before.findIndex((held) => sameKey(held, route) && (replaced || grows(held)));
-    this.#store(route.destination, before, at < 0 ? [...before, route] : before.with(at, route), cause);
+    const grows = (held: RouteShape): boolean =>
+      family === 6 && shape.nextHops.length > 1 && held.nextHops.length < shape.nextHops.length;
+    const at = routes.findIndex((held) => sameShapeKey(held, shape) && (replaced || grows(held)));
+    this.#store(row, before, heldOf(at < 0 ? [...routes, shape] : routes.with(at, shape)), cause);
   }
 
   /** Applies an RTM_DELROUTE; returns false if what is left of the route can only be told from a dump. */
   remove(route: KernelRoute): boolean {
-    const before = this.at(route.destination);
-    this.#touched?.add(route.destination);
-    const same = (held: KernelRoute): boolean => sameKey(held, route) && held.protocol === route.protocol;
-    let at = before.findIndex((held) => sameRoute(held, route));
+    const row = this.#index.find(route.destination);
+    return row === noRow || this.erase(row, route, "event");
+  }
+
+  /** As `remove`, of the route of a row, from an event or from the answer to our own request. */
+  erase(row: number, shape: RouteShape, cause: "event" | "answer"): boolean {
+    const before = this.#held[row];
+    this.#touch(row);
+    const routes = shapesIn(before);
+    const same = (held: RouteShape): boolean => sameShapeKey(held, shape) && held.protocol === shape.protocol;
+    let at = routes.findIndex((held) => sameShape(held, shape));
     // Compared as a whole first; then by key, if that names just one.
-    if (at < 0 && before.filter(same).length === 1) at = before.findIndex(same);
-    const held = before[at];
+    if (at < 0 && routes.filter(same).length === 1) at = routes.findIndex(same);
+    const held = routes[at];
     if (held === undefined) return true;
     // The kernel reports the loss of one leg of an IPv6 multipath route like the loss of a route.
-    const partial = held.nextHops.length !== route.nextHops.length && route.destination.family === 6;
-    this.#store(route.destination, before, before.toSpliced(at, 1), "event");
+    const partial = held.nextHops.length !== shape.nextHops.length && this.#index.familyOf(row) === 6;
+    this.#store(row, before, heldOf(routes.toSpliced(at, 1)), cause);
     return !partial;
   }
 
@@ -106,22 +133,22 @@ export class KernelTable {
    * there: they stay while another leg is up, and only a dump can tell.
    */
   async dropDevice(interfaceIndex: number): Promise<boolean> {
-    const dropped = this.#byDevice.get(interfaceIndex) ?? [];
-    this.#byDevice.delete(interfaceIndex);
+    const dropped = this.#byDevice.take(interfaceIndex);
     let certain = true;
     this.#drops++;
-    await inSlices(dropped, (prefix) => {
-      if (this.#byDevice.get(interfaceIndex)?.has(prefix)) return;
-      const before = this.at(prefix);
-      const after = before.filter((route) => {
+    await inSlices(dropped, (row) => {
+      const before = this.#held[row];
+      if (before === undefined || this.#byDevice.has(interfaceIndex, row)) return;
+      const routes = shapesIn(before);
+      const after = routes.filter((route) => {
         if (!route.nextHops.some((leg) => leg.interfaceIndex === interfaceIndex)) return true;
         if (route.nextHops.length === 1) return false;
         certain = false;
         return true;
       });
-      this.#touched?.add(prefix);
-      if (after.length === before.length) this.#register(before);
-      else this.#store(prefix, before, after, "device");
+      this.#touch(row);
+      if (after.length === routes.length) this.#byDevice.set(this.#index.familyOf(row), row, before);
+      else this.#store(row, before, heldOf(after), "device");
     });
     this.#drops--;
     return certain;
@@ -129,76 +156,61 @@ export class KernelTable {
 
   /** To be called before a dump is asked for: whatever changes from now on outweighs it. */
   beginDump(): void {
-    this.#touched = new PrefixSet();
+    this.#forgetTouched();
+    this.#touched = new Set();
   }
 
   /** Makes this table equal to a dump, but for what changed since `beginDump`. */
   async endDump(routes: readonly KernelRoute[]): Promise<void> {
-    const dumped = new PrefixMap<KernelRoute[]>();
+    const dumped = new Map<number, Held>();
     await inSlices(routes, (route) => {
-      const others = dumped.get(route.destination);
-      if (others === undefined) dumped.set(route.destination, [route]);
-      else others.push(route);
+      const row = this.#index.hold(route.destination, holder.kernel);
+      const others = dumped.get(row);
+      const shape = this.#shapes.of(route);
+      dumped.set(row, others === undefined ? shape : [...shapesIn(others), shape]);
     });
-    await inSlices(dumped, ([prefix, now]) => {
-      if (!this.#touched?.has(prefix)) this.#adjust(prefix, now);
+    await inSlices(dumped, ([row, now]) => {
+      if (!this.#touched?.has(row)) this.#adjust(row, now);
+      else if (this.#held[row] === undefined) this.#index.release(row, holder.kernel);
     });
-    await inSlices(this.#routes.keys(), (prefix) => {
-      if (!dumped.has(prefix) && !this.#touched?.has(prefix)) this.#adjust(prefix, none);
+    await inSlices(this.#index.rows(holder.kernel), (row) => {
+      if (!dumped.has(row) && !this.#touched?.has(row)) this.#adjust(row, undefined);
     });
+    this.#forgetTouched();
+  }
+
+  /** A row that changed keeps its prefix until the dump has been compared. */
+  #touch(row: number): void {
+    if (this.#touched === undefined) return;
+    this.#touched.add(row);
+    this.#index.holdRow(row, holder.dump);
+  }
+
+  #forgetTouched(): void {
+    for (const row of this.#touched ?? []) this.#index.release(row, holder.dump);
     this.#touched = undefined;
   }
 
-  #adjust(prefix: Prefix, now: readonly KernelRoute[]): void {
-    const before = this.at(prefix);
+  #adjust(row: number, now: Held): void {
+    const before = this.#held[row];
+    if (before === now) return;
+    const routes = shapesIn(before);
+    const dumped = shapesIn(now);
     const unchanged =
-      before.length === now.length && now.every((route) => before.some((held) => sameRoute(held, route)));
-    if (!unchanged) this.#store(prefix, before, now, "dump");
+      routes.length === dumped.length && dumped.every((shape) => routes.some((held) => sameShape(held, shape)));
+    if (!unchanged) this.#store(row, before, now, "dump");
   }
 
-  #store(prefix: Prefix, before: readonly KernelRoute[], after: readonly KernelRoute[], cause: ChangeCause): void {
-    const lengths = this.#lengths[prefix.family];
-    const step = Number(after.length > 0) - Number(before.length > 0);
-    if (step !== 0) lengths[prefix.length] = (lengths[prefix.length] ?? 0) + step;
-    if (after.length === 0) this.#routes.delete(prefix);
-    else this.#routes.set(prefix, after);
-    const [old] = before;
-    const [next] = after;
-    if (this.#drops === 0 && before.length === 1 && after.length === 1 && sameOnlyDevice(old, next)) {
-      this.#onChange(prefix, before, after, cause);
-      return;
-    }
-    for (const route of before)
-      forEachDevice(route, (device) => {
-        const prefixes = this.#byDevice.get(device);
-        prefixes?.delete(prefix);
-        if (prefixes?.size === 0) this.#byDevice.delete(device);
-      });
-    this.#register(after);
-    this.#onChange(prefix, before, after, cause);
+  #store(row: number, before: Held, after: Held, cause: ChangeCause): void {
+    this.#held[row] = after;
+    this.#byDevice.set(this.#index.familyOf(row), row, after);
+    if (after !== undefined) this.#index.holdRow(row, holder.kernel);
+    this.#onChange(row, before, after, cause);
+    if (after === undefined) this.#index.release(row, holder.kernel);
   }
 
-  #register(routes: readonly KernelRoute[]): void {
-    for (const route of routes)
-      forEachDevice(route, (device) => {
-        let prefixes = this.#byDevice.get(device);
-        if (prefixes === undefined) {
-          prefixes = new PrefixSet();
-          this.#byDevice.set(device, prefixes);
-        }
-        prefixes.add(route.destination);
-      });
+  #routesAt(row: number): KernelRoute[] {
+    const destination = this.#index.prefixOf(row);
+    return shapesIn(this.#held[row]).map((shape) => ({ destination, ...shape }));
   }
-}
-
-/** Devices of an IPv4 route; IPv6 routes never go without an event. */
-function forEachDevice({ destination, nextHops }: KernelRoute, visit: (device: number) => void): void {
-  if (destination.family !== 4) return;
-  for (const { interfaceIndex } of nextHops) if (interfaceIndex !== undefined) visit(interfaceIndex);
-}
-
-/** A change of the gateway only, as most are. */
-function sameOnlyDevice(left: KernelRoute | undefined, right: KernelRoute | undefined): boolean {
-  if (left?.nextHops.length !== 1 || right?.nextHops.length !== 1) return false;
-  return left.nextHops[0]?.interfaceIndex === right.nextHops[0]?.interfaceIndex;
 }

@@ -1,7 +1,7 @@
 import type { IpAddress } from "../net/address.ts";
 import { Prefix } from "../net/prefix.ts";
-import { PrefixMap, PrefixSet } from "../net/prefix-map.ts";
-import type { KernelRoute, RouteNextHop } from "../netlink/types.ts";
+import { PrefixMap } from "../net/prefix-map.ts";
+import type { RouteNextHop, RouteShape } from "../netlink/types.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { LinkTable } from "./link-table.ts";
 import type { DesiredForwarding, DesiredNextHop } from "./types.ts";
@@ -12,11 +12,11 @@ export type Resolution =
   | { readonly ok: true; readonly legs: readonly RouteNextHop[]; readonly missing?: string }
   | { readonly ok: false; readonly reason: string };
 
-/** A device or gateway that desired routes lead to, with its present resolution and the prefixes that use it. */
-interface Target {
+/** A device or gateway that wishes lead to, with its present resolution and those that use it. */
+interface Target<User> {
   readonly gateway?: DesiredNextHop;
   readonly device?: string;
-  readonly users: PrefixSet;
+  readonly users: Set<User>;
   resolution: Resolution;
 }
 
@@ -28,41 +28,34 @@ interface Target {
  *
  * Only foreign routes count (connected, static, DHCP …), so that no route of ours can come to depend on another one.
  */
-export class NextHops {
+export class NextHops<User> {
   readonly #table: KernelTable;
   readonly #links: LinkTable;
-  readonly #isForeign: (route: KernelRoute) => boolean;
-  readonly #gateways = new PrefixMap<Target[]>();
-  readonly #devices = new Map<string, Target>();
-  /** What was asked for last: routes that share a next hop come one after the other. */
-  #latest: { readonly hop: DesiredNextHop; readonly target: Target } | undefined;
+  readonly #isForeign: (route: RouteShape) => boolean;
+  readonly #gateways = new PrefixMap<Target<User>[]>();
+  readonly #devices = new Map<string, Target<User>>();
 
-  constructor(table: KernelTable, links: LinkTable, isForeign: (route: KernelRoute) => boolean) {
+  constructor(table: KernelTable, links: LinkTable, isForeign: (route: RouteShape) => boolean) {
     this.#table = table;
     this.#links = links;
     this.#isForeign = isForeign;
   }
 
-  /** Registers that the route of this prefix leads there. */
-  attach(prefix: Prefix, forwarding: DesiredForwarding): void {
-    const only = this.#onlyTarget(forwarding);
-    if (only !== undefined) only.users.add(prefix);
-    else for (const target of this.#targetsOf(forwarding)) target.users.add(prefix);
+  /** Registers that somebody's routes lead there. */
+  attach(user: User, forwarding: DesiredForwarding): void {
+    for (const target of this.#targetsOf(forwarding)) target.users.add(user);
   }
 
   /** Undoes `attach`. */
-  detach(prefix: Prefix, forwarding: DesiredForwarding): void {
-    const only = this.#onlyTarget(forwarding);
-    for (const target of only === undefined ? this.#targetsOf(forwarding) : [only]) {
-      target.users.delete(prefix);
+  detach(user: User, forwarding: DesiredForwarding): void {
+    for (const target of this.#targetsOf(forwarding)) {
+      target.users.delete(user);
       if (target.users.size === 0) this.#forget(target);
     }
   }
 
   /** The legs of an attached forwarding. Of several gateways those that cannot be reached are left out. */
   resolve(forwarding: DesiredForwarding): Resolution {
-    const only = this.#onlyTarget(forwarding);
-    if (only !== undefined) return only.resolution;
     const legs: RouteNextHop[] = [];
     const missing: string[] = [];
     for (const [target, weight] of this.#weightedTargetsOf(forwarding)) {
@@ -83,7 +76,7 @@ export class NextHops {
   }
 
   /** A link of this name came, went or changed: returns the users of targets that now resolve differently. */
-  linkChanged(name: string): Iterable<Prefix> {
+  linkChanged(name: string): Set<User> {
     const target = this.#devices.get(name);
     const affected = this.#gatewayTargets((other) => other.gateway?.device === name);
     if (target !== undefined) affected.push(target);
@@ -91,7 +84,7 @@ export class NextHops {
   }
 
   /** Foreign routes of these prefixes changed: as `linkChanged`. */
-  routesChanged(prefixes: readonly Prefix[]): Iterable<Prefix> {
+  routesChanged(prefixes: readonly Prefix[]): Set<User> {
     return this.#evaluate(
       this.#gatewayTargets(
         ({ gateway }) =>
@@ -102,54 +95,44 @@ export class NextHops {
     );
   }
 
-  #gatewayTargets(accept: (target: Target) => boolean): Target[] {
-    const found: Target[] = [];
+  #gatewayTargets(accept: (target: Target<User>) => boolean): Target<User>[] {
+    const found: Target<User>[] = [];
     for (const targets of this.#gateways.values()) found.push(...targets.filter(accept));
     return found;
   }
 
-  /** The target of a forwarding with a single next hop of no weight, as most have. */
-  #onlyTarget(forwarding: DesiredForwarding): Target | undefined {
-    if (!("nextHops" in forwarding) || forwarding.nextHops.length !== 1) return undefined;
-    const [hop] = forwarding.nextHops;
-    if (hop === undefined || hop.weight !== undefined) return undefined;
-    if (this.#latest?.hop !== hop) this.#latest = { hop, target: this.#gatewayTarget(hop) };
-    return this.#latest.target;
-  }
-
-  *#targetsOf(forwarding: DesiredForwarding): IterableIterator<Target> {
+  *#targetsOf(forwarding: DesiredForwarding): IterableIterator<Target<User>> {
     for (const [target] of this.#weightedTargetsOf(forwarding)) yield target;
   }
 
   /** Finds or makes the targets of a forwarding. */
-  *#weightedTargetsOf(forwarding: DesiredForwarding): IterableIterator<[Target, number | undefined]> {
+  *#weightedTargetsOf(forwarding: DesiredForwarding): IterableIterator<[Target<User>, number | undefined]> {
     if (forwarding.mode === "device") yield [this.#deviceTarget(forwarding.device), undefined];
     if ("nextHops" in forwarding) for (const hop of forwarding.nextHops) yield [this.#gatewayTarget(hop), hop.weight];
   }
 
-  #deviceTarget(device: string): Target {
+  #deviceTarget(device: string): Target<User> {
     let target = this.#devices.get(device);
     if (target === undefined) {
-      target = { device, users: new PrefixSet(), resolution: this.#resolveDevice(device) };
+      target = { device, users: new Set(), resolution: this.#resolveDevice(device) };
       this.#devices.set(device, target);
     }
     return target;
   }
 
-  #gatewayTarget(hop: DesiredNextHop): Target {
+  #gatewayTarget(hop: DesiredNextHop): Target<User> {
     const key = Prefix.host(hop.gateway);
     const targets = this.#gateways.get(key) ?? [];
     const existing = targets.find(
       ({ gateway }) => gateway?.device === hop.device && (gateway?.onlink ?? false) === (hop.onlink ?? false),
     );
     if (existing !== undefined) return existing;
-    const target: Target = { gateway: hop, users: new PrefixSet(), resolution: this.#resolveGateway(hop) };
+    const target: Target<User> = { gateway: hop, users: new Set(), resolution: this.#resolveGateway(hop) };
     this.#gateways.set(key, [...targets, target]);
     return target;
   }
 
-  #forget(target: Target): void {
-    this.#latest = undefined;
+  #forget(target: Target<User>): void {
     if (target.device !== undefined) this.#devices.delete(target.device);
     if (target.gateway === undefined) return;
     const key = Prefix.host(target.gateway.gateway);
@@ -158,14 +141,14 @@ export class NextHops {
     else this.#gateways.set(key, rest);
   }
 
-  #evaluate(targets: readonly Target[]): Iterable<Prefix> {
+  #evaluate(targets: readonly Target<User>[]): Set<User> {
     const changed = targets.filter((target) => {
       const before = target.resolution;
       if (target.gateway !== undefined) target.resolution = this.#resolveGateway(target.gateway);
       else if (target.device !== undefined) target.resolution = this.#resolveDevice(target.device);
       return !sameResolution(before, target.resolution);
     });
-    return usersOf(changed);
+    return new Set(changed.flatMap(({ users }) => [...users]));
   }
 
   #resolveDevice(name: string): Resolution {
@@ -190,7 +173,7 @@ export class NextHops {
     const resolution = this.#resolveDevice(device);
     const [leg] = resolution.ok ? resolution.legs : [];
     if (leg === undefined) return resolution;
-    const connected = (route: KernelRoute): boolean =>
+    const connected = (route: RouteShape): boolean =>
       this.#isForeign(route) &&
       route.type === "unicast" &&
       route.nextHops.some((hop) => hop.interfaceIndex === leg.interfaceIndex && hop.gateway === undefined);
@@ -198,10 +181,6 @@ export class NextHops {
       return failed(`next hop ${gateway} is not on the link of ${device}`);
     return { ok: true, legs: [{ ...leg, gateway, onlink }] };
   }
-}
-
-function* usersOf(targets: readonly Target[]): IterableIterator<Prefix> {
-  for (const target of targets) yield* target.users;
 }
 
 function failed(reason: string): Resolution {

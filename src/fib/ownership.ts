@@ -1,5 +1,5 @@
-import { type KernelRoute, RouteProtocol } from "../netlink/types.ts";
-import { sameKey } from "./diff.ts";
+import { RouteProtocol, type RouteShape } from "../netlink/types.ts";
+import { sameShapeKey } from "./diff.ts";
 
 /** Whose routes are ours, and whose we may take over. */
 export interface Ownership {
@@ -18,29 +18,31 @@ export function describeProtocol(protocol: number): string {
 }
 
 /** True for a route that we may change and delete. */
-export function isOwn(route: KernelRoute, ownership: Ownership): boolean {
+export function isOwn(route: RouteShape, ownership: Ownership): boolean {
   return route.protocol === ownership.protocol;
 }
 
 /** True for a route of somebody else that ours may take the place of. */
-export function isTakeable(route: KernelRoute, ownership: Ownership): boolean {
+export function isTakeable(route: RouteShape, ownership: Ownership): boolean {
   return ownership.takeover.includes(route.protocol);
 }
 
 /** The route of somebody else that holds the key of `target` and must be left alone, if there is one. */
 export function keyHolder(
-  target: KernelRoute,
-  routes: readonly KernelRoute[],
+  target: RouteShape,
+  routes: readonly RouteShape[],
   ownership: Ownership,
-): KernelRoute | undefined {
-  return routes.find((route) => sameKey(route, target) && !isOwn(route, ownership) && !isTakeable(route, ownership));
+): RouteShape | undefined {
+  return routes.find(
+    (route) => sameShapeKey(route, target) && !isOwn(route, ownership) && !isTakeable(route, ownership),
+  );
 }
 
 /** The foreign route of the same prefix that the kernel prefers to `target` because of its metric, if there is one. */
 export function preferredRival(
-  target: KernelRoute,
-  routes: readonly KernelRoute[],
+  target: RouteShape,
+  routes: readonly RouteShape[],
   ownership: Ownership,
-): KernelRoute | undefined {
+): RouteShape | undefined {
   return routes.find((route) => !isOwn(route, ownership) && route.tos === target.tos && route.metric < target.metric);
 }

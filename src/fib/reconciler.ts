@@ -4,25 +4,28 @@ import { errorMessage } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { PrefixSet } from "../net/prefix-map.ts";
-import type { KernelRoute } from "../netlink/types.ts";
-import { RouteAlarms } from "./alarm.ts";
-import { DelayQueue, RetryQueue } from "./delay-queue.ts";
-import { kernelRouteOf, sameDemand, sameRoute } from "./diff.ts";
-import { type Entry, type EntryChange, EntryTable } from "./entry-table.ts";
+import { noRow, type PrefixIndex } from "../net/prefix-index.ts";
+import type { RouteShape } from "../netlink/types.ts";
+import { DelayQueue } from "./delay-queue.ts";
+import { sameDemand, sameShape } from "./diff.ts";
+import type { EntryTable } from "./entry-table.ts";
 import type { ChangeCause, KernelTable } from "./kernel-table.ts";
-import type { NextHops } from "./next-hops.ts";
 import type { Ownership } from "./ownership.ts";
-import { installedReason, planPrefix, type Wanted } from "./plan.ts";
-import { PrefixQueue } from "./prefix-queue.ts";
-import { describeFight, describePause, noteRepair } from "./repairs.ts";
+import { installedReason, planPrefix, usualStep, type Wanted } from "./plan.ts";
+import { Progress } from "./progress.ts";
+import { RowQueue } from "./row-queue.ts";
+import { isList, shapesIn } from "./shapes.ts";
 import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
-import type { DesiredRoute, FibUpdate, RouteState } from "./types.ts";
-import type { Outcome, Step, Writer } from "./writer.ts";
+import type { FibUpdate, RouteDemand, RouteWish } from "./types.ts";
+import type { SharedWish, WishTable } from "./wish-table.ts";
+import type { Flight, Outcome, Writer } from "./writer.ts";
 
-/** Prefixes planned between two turns of the event loop, and so the size of a netlink batch. */
+/** Rows planned between two turns of the event loop, and so the size of a netlink batch. */
 const batchSize = 512;
+
+/** Batches on their way to the kernel: while it works on one the next is made, and more would only be older when they arrive. */
+const maxFlights = 3;
 
 /** An event is given this long to be followed by the one that explains it (a replaced route, our own echo). */
 const settleMs = 25;
@@ -31,69 +34,63 @@ interface ReconcilerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ownership: Ownership;
+  readonly index: PrefixIndex;
   readonly table: KernelTable;
-  readonly nextHops: NextHops;
+  readonly wishes: WishTable;
   readonly writer: Writer;
-  readonly onChange: (changes: readonly EntryChange[]) => void;
+  /** Rows that changed; they keep their prefixes until it returns. */
+  readonly onChange: (rows: readonly number[]) => void;
   /** The table may be wrong: dump it. */
   readonly requestDump: () => void;
 }
 
 /**
- * Holds the desired routes and brings the kernel to them, level-triggered: whatever happens to a prefix, it is marked,
- * and then planned from what is desired and what the table says the kernel has. Marked prefixes are worked off in
- * bounded batches, one batch in flight at a time.
+ * Holds the desired routes and brings the kernel to them, level-triggered: whatever happens to a prefix, its row is marked,
+ * and then planned from what is desired and what the table says the kernel has. Marked rows are worked off in bounded
+ * batches, a few of them in flight at a time.
  */
 export class Reconciler {
-  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #ownership: Ownership;
+  readonly #index: PrefixIndex;
   readonly #table: KernelTable;
-  readonly #nextHops: NextHops;
+  readonly #wishes: WishTable;
   readonly #writer: Writer;
   readonly #onChange: ReconcilerOptions["onChange"];
   readonly #requestDump: () => void;
 
+  readonly #progress: Progress;
   readonly #entries: EntryTable;
   /** Own routes from before the restart that nobody desired yet. */
-  readonly #adopted = new PrefixSet();
+  readonly #adopted = new Set<number>();
   #adopting = true;
-  readonly #marked = new PrefixQueue();
-  /** Refused by the kernel for want of a way: worth another try when links, addresses or routes change. */
-  readonly #refused = new PrefixSet();
+  readonly #marked = new RowQueue();
   readonly #settling: DelayQueue;
-  readonly #retries: RetryQueue;
-  /** Changed in the table while the kernel's answer was awaited. */
-  readonly #disturbed = new PrefixSet();
-  readonly #alarms: RouteAlarms;
+  /** The last two wishes that were compared: where one takes the other's place, it does so for many prefixes. */
+  #compared: { readonly before: RouteWish; readonly after: RouteWish; readonly areSame: boolean } | undefined;
   #phase: "idle" | "running" | "stopped" = "idle";
   #draining = false;
-  /** Walks over prefixes that are under way. */
+  /** Walks over rows that are under way. */
   #background = 0;
   #flushed: (() => void)[] = [];
 
   constructor(options: ReconcilerOptions) {
-    this.#clock = options.clock;
     this.#logger = options.logger;
     this.#ownership = options.ownership;
+    this.#index = options.index;
     this.#table = options.table;
-    this.#nextHops = options.nextHops;
+    this.#wishes = options.wishes;
     this.#writer = options.writer;
     this.#onChange = options.onChange;
     this.#requestDump = options.requestDump;
-    this.#entries = new EntryTable(options.clock);
-    const markAll = (prefixes: readonly Prefix[]): void => {
-      for (const prefix of prefixes) this.#marked.add(prefix);
+    const markAll = (rows: readonly number[]): void => {
+      for (const row of rows) this.#marked.add(row);
       this.#kick();
     };
     this.#settling = new DelayQueue(options.clock, settleMs, markAll);
-    this.#retries = new RetryQueue(options.clock, markAll);
-    this.#alarms = new RouteAlarms({
-      clock: options.clock,
-      logger: options.logger,
-      isFought: (prefix) => this.#entries.get(prefix)?.repairs !== undefined,
-      isInConflict: (prefix) => this.#entries.get(prefix)?.state === "conflict",
-    });
+    const { clock, logger, index } = options;
+    this.#progress = new Progress({ clock, logger, index, retry: markAll });
+    this.#entries = this.#progress.entries;
   }
 
   /** Starts writing; the table must have its first dump. */
@@ -105,13 +102,12 @@ export class Reconciler {
   stop(): void {
     this.#phase = "stopped";
     this.#settling.clear();
-    this.#retries.clear();
-    this.#alarms.stop();
+    this.#progress.stop();
     for (const resolve of this.#flushed.splice(0)) resolve();
   }
 
   update(update: FibUpdate): void {
-    for (const route of update.set) this.#set(route);
+    for (const demand of update.set) this.#set(demand);
     for (const prefix of update.remove) this.#unset(prefix);
     this.#kick();
   }
@@ -119,33 +115,25 @@ export class Reconciler {
   /** Ends the time in which routes from before the restart are kept: those that nobody desired are deleted. */
   sweep(): void {
     this.#adopting = false;
-    this.#inBackground(this.#adopted, (prefix) => {
-      this.#adopted.delete(prefix);
-      this.#marked.add(prefix);
+    this.#inBackground(this.#adopted, (row) => {
+      this.#adopted.delete(row);
+      this.#marked.add(row);
     });
   }
 
-  entry(prefix: Prefix): Entry | undefined {
-    return this.#entries.get(prefix);
-  }
-
-  entries(): IterableIterator<[Prefix, Entry]> {
-    return this.#entries.entries();
+  /** How things stand with each row. */
+  get entries(): Omit<EntryTable, "add" | "delete" | "setState" | "setPresent" | "setFailures" | "setRepairs"> {
+    return this.#entries;
   }
 
   /** What every prefix shall be in the kernel. */
   *wanted(): IterableIterator<[Prefix, Wanted]> {
-    for (const [prefix, entry] of this.#entries.entries()) yield [prefix, this.#wanted(prefix, entry).wanted];
+    for (const row of this.#entries.rows()) yield [this.#index.prefixOf(row), this.#wanted(row)];
   }
 
-  /** How many entries there are of each state, and which need an eye. */
-  get tally(): Pick<EntryTable, "counts" | "conflicts" | "repaired"> {
-    return this.#entries;
-  }
-
-  /** The most specific desired route that contains the address. */
-  lookup(address: IpAddress): [Prefix, Entry] | undefined {
-    return this.#entries.longestMatch(address);
+  /** The row of the most specific desired route that contains the address, or `noRow`. */
+  lookup(address: IpAddress): number {
+    return this.#index.longestMatch(address, (row) => this.#entries.has(row));
   }
 
   /** Resolves when everything that was marked has been written or refused; retries are not waited for. */
@@ -154,87 +142,81 @@ export class Reconciler {
     return new Promise((resolve) => this.#flushed.push(resolve));
   }
 
-  /** The table changed at this prefix. */
-  tableChanged(prefix: Prefix, cause: ChangeCause, holdsOwn: boolean): void {
+  /** The table changed at this row. */
+  tableChanged(row: number, cause: ChangeCause, holdsOwn: () => boolean): void {
     // The step that asked for it is about to be concluded.
     if (cause === "answer") return;
-    if (this.#writer.inFlight(prefix)) {
-      this.#disturbed.add(prefix);
+    if (this.#writer.inFlight(row)) {
+      if (cause !== "event") this.#writer.disturb(row);
       return;
     }
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) {
-      if (!holdsOwn) return;
-      this.#entries.add(prefix, undefined);
+    if (!this.#entries.has(row)) {
+      if (!holdsOwn()) return;
+      this.#entries.add(row);
       if (this.#adopting) {
-        this.#adopted.add(prefix);
+        this.#adopted.add(row);
         // Known as stale at once: who asks right after the start must learn that there are routes from before.
-        this.#plan(prefix);
+        this.#plan(row, undefined);
       }
     } else if (cause !== "event") {
       // Lost with its device or unnoticed: to be written again, but nobody is fighting over it.
-      delete entry.present;
+      this.#entries.setPresent(row, undefined);
     }
-    this.#settling.add(prefix);
+    this.#settling.add(row);
   }
 
-  /** These prefixes' next hops resolve differently now. */
-  nextHopsChanged(prefixes: Iterable<Prefix>): void {
-    this.#inBackground(prefixes, (prefix) => this.#settling.add(prefix));
+  /** The next hops of these wishes resolve differently now. */
+  nextHopsChanged(wishes: Iterable<SharedWish>): void {
+    this.#inBackground(this.#wishes.refresh(wishes), (row) => this.#settling.add(row));
   }
 
   /** Links, addresses or foreign routes changed: what was refused may be accepted now. */
   surroundingsChanged(): void {
-    this.#inBackground(this.#refused, (prefix) => {
-      this.#refused.delete(prefix);
-      this.#settling.add(prefix);
+    this.#inBackground(this.#progress.refused, (row) => {
+      this.#progress.refused.delete(row);
+      this.#settling.add(row);
     });
   }
 
-  #set(route: DesiredRoute): void {
-    const { prefix } = route;
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) {
-      this.#entries.add(prefix, route);
+  #set({ prefix, wish }: RouteDemand): void {
+    const row = this.#index.hold(prefix, 0);
+    if (this.#entries.has(row)) {
+      const before = this.#wishes.of(row)?.wish;
+      this.#wishes.set(row, wish);
+      if (before !== undefined && !this.#areSame(before, wish)) this.#progress.renew(row, "being written");
+      this.#entries.touch(row);
     } else {
-      const before = entry.desired;
-      if (before !== undefined) this.#nextHops.detach(prefix, before.forwarding);
-      entry.desired = route;
-      if (before !== undefined && !sameDemand(before, route)) this.#renew(prefix, entry, "being written");
-      this.#entries.touch(prefix);
+      this.#entries.add(row);
+      this.#wishes.set(row, wish);
     }
-    this.#adopted.delete(prefix);
-    this.#nextHops.attach(prefix, route.forwarding);
-    this.#marked.add(prefix);
+    this.#adopted.delete(row);
+    this.#marked.add(row);
+  }
+
+  #areSame(before: RouteWish, after: RouteWish): boolean {
+    if (before === after) return true;
+    if (this.#compared?.before !== before || this.#compared.after !== after)
+      this.#compared = { before, after, areSame: sameDemand(before, after) };
+    return this.#compared.areSame;
   }
 
   #unset(prefix: Prefix): void {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) return;
-    if (entry.desired !== undefined) this.#nextHops.detach(prefix, entry.desired.forwarding);
-    entry.desired = undefined;
-    this.#renew(prefix, entry, "being removed");
-    this.#adopted.delete(prefix);
-    this.#marked.add(prefix);
-  }
-
-  /** Another demand than before: past refusals and fights say nothing about it. */
-  #renew(prefix: Prefix, entry: Entry, reason: string): void {
-    entry.failures = 0;
-    this.#entries.setRepairs(prefix, undefined);
-    this.#refused.delete(prefix);
-    this.#retries.cancel(prefix);
-    this.#setState(prefix, entry, "pending", reason);
+    const row = this.#index.find(prefix);
+    if (row === noRow || !this.#entries.has(row)) return;
+    this.#wishes.delete(row);
+    this.#progress.renew(row, "being removed");
+    this.#adopted.delete(row);
+    this.#marked.add(row);
   }
 
   #isQuiet(): boolean {
     return this.#marked.size === 0 && this.#settling.size === 0 && !this.#draining && this.#background === 0;
   }
 
-  /** Goes through many prefixes in slices; `flush` waits for it. The first slice is done at once. */
-  #inBackground(prefixes: Iterable<Prefix>, each: (prefix: Prefix) => void): void {
+  /** Goes through many rows in slices; `flush` waits for it. The first slice is done at once. */
+  #inBackground(rows: Iterable<number>, each: (row: number) => void): void {
     this.#background++;
-    void inSlices(prefixes, each).then(() => {
+    void inSlices(rows, each).then(() => {
       this.#background--;
       this.#kick();
     });
@@ -252,150 +234,137 @@ export class Reconciler {
   }
 
   async #drain(): Promise<void> {
-    while (this.#phase === "running" && this.#marked.size > 0) {
-      await setImmediate();
-      const steps: Step[] = [];
-      for (const prefix of this.#marked.take(batchSize)) {
-        const step = this.#plan(prefix);
-        if (step !== undefined) steps.push(step);
+    const flights: Promise<void>[] = [];
+    while (this.#phase === "running" && (this.#marked.size > 0 || flights.length > 0)) {
+      if (this.#marked.size === 0 || flights.length >= maxFlights) {
+        await flights.shift();
+        continue;
       }
-      if (steps.length > 0) await this.#carryOut(steps);
+      await setImmediate();
+      const flight = this.#writer.flight();
+      for (const row of this.#marked.take(batchSize))
+        if (flight.batch.isFull) this.#marked.add(row);
+        else this.#plan(row, flight);
+      if (flight.batch.count > 0) flights.push(this.#carryOut(flight));
       this.#report();
     }
   }
 
-  async #carryOut(steps: readonly Step[]): Promise<void> {
+  async #carryOut(flight: Flight): Promise<void> {
     try {
-      for (const outcome of await this.#writer.execute(steps)) this.#conclude(outcome);
+      await this.#writer.carry(flight, (outcome) => this.#conclude(outcome));
     } catch (error) {
-      this.#logger.error(
-        { routes: steps.length, err: errorMessage(error) },
-        "routes could not be handed to the kernel",
-      );
-      for (const { prefix } of steps) this.#retryLater(prefix, "pending", errorMessage(error));
+      const reason = errorMessage(error);
+      const { count } = flight.batch;
+      this.#logger.error({ routes: count, err: reason }, "routes could not be handed to the kernel");
+      for (let entry = 0; entry < count; entry++) this.#progress.failed(flight.batch.rowAt(entry), "pending", reason);
     }
+    this.#report();
   }
 
   #report(): void {
-    const changes = this.#entries.takeChanges();
-    if (changes.length === 0) return;
+    const rows = this.#entries.takeChanges();
+    if (rows.length === 0) return;
     try {
-      this.#onChange(changes);
+      this.#onChange(rows);
     } catch (error) {
       this.#logger.error({ err: errorMessage(error) }, "a listener for route statuses failed");
     }
+    this.#entries.changesTold(rows);
   }
 
-  /** Plans one prefix; returns the step to the kernel if one is needed. */
-  #plan(prefix: Prefix): Step | undefined {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) return undefined;
-    const { wanted, note } = this.#wanted(prefix, entry);
-    const plan = planPrefix(wanted, this.#table.at(prefix), this.#ownership);
-    const step = { prefix, plan, desired: entry.desired, note };
-    if (plan.write !== undefined) return this.#mayWrite(prefix, entry, plan.write.route) ? step : undefined;
-    if (plan.state === undefined) {
-      this.#forget(prefix);
-      return undefined;
-    }
-    if (plan.present === undefined) delete entry.present;
-    else this.#succeeded(prefix, entry, plan.present);
-    const stale = plan.state === "installed" && entry.desired?.stale === true;
-    this.#setState(prefix, entry, stale ? "stale" : plan.state, `${plan.reason}${note}`);
-    return plan.remove.length > 0 ? step : undefined;
+  /** Plans one row, and adds the step to the kernel to the flight if one is needed; without a flight none is taken. */
+  #plan(row: number, flight: Flight | undefined): void {
+    // Planned again when the answer is there.
+    if (this.#writer.inFlight(row)) this.#writer.disturb(row);
+    else if (this.#entries.has(row) && !this.#planUsual(row, flight)) this.#planAny(row, flight);
   }
 
-  #wanted(prefix: Prefix, { desired }: Entry): { readonly wanted: Wanted; readonly note: string } {
-    if (desired === undefined) {
-      const wanted: Wanted = this.#adopted.has(prefix)
-        ? { kind: "adopted" }
-        : { kind: "nothing", reason: "being removed" };
-      return { wanted, note: "" };
-    }
-    const { forwarding } = desired;
-    if (forwarding.mode === "none")
-      return { wanted: { kind: "nothing", state: forwarding.state, reason: desired.reason }, note: "" };
-    const resolution = this.#nextHops.resolve(forwarding);
-    if (!resolution.ok)
-      return { wanted: { kind: "nothing", state: "unresolved", reason: resolution.reason }, note: "" };
-    const route = kernelRouteOf(desired, resolution.legs, this.#ownership.protocol);
-    const note = resolution.missing === undefined ? "" : ` without one next hop: ${resolution.missing}`;
-    return { wanted: { kind: "route", route }, note };
-  }
-
-  /** A write of what was there before is a repair; too many of them in a short time have to wait. */
-  #mayWrite(prefix: Prefix, entry: Entry, route: KernelRoute): boolean {
-    const nowMs = this.#clock.monotonicMs();
-    const isRepair = entry.present !== undefined && sameRoute(entry.present, route);
-    delete entry.present;
-    if (isRepair) {
-      const repairs = noteRepair(entry.repairs, nowMs);
-      this.#entries.setRepairs(prefix, repairs);
-      if (repairs.holdUntilMs > nowMs) {
-        if (repairs.step === 1) this.#alarms.fight(prefix, describeFight(repairs));
-        this.#setState(prefix, entry, "pending", describePause(repairs, nowMs));
-        this.#retries.add(prefix, repairs.step - 1);
-      }
-    }
-    return (entry.repairs?.holdUntilMs ?? nowMs) <= nowMs;
-  }
-
-  #conclude({ step, failure, isDisturbed }: Outcome): void {
-    const { prefix } = step;
-    const disturbed = this.#disturbed.delete(prefix);
-    if (isDisturbed) this.#requestDump();
-    if (failure !== undefined) {
-      const { state, reason } = refusal(failure);
-      this.#retryLater(prefix, state, reason);
-      // The table missed something. An event may be on its way to tell; a dump will in any case.
-      if (failure.code === "EEXIST" || failure.code === "UNKNOWN") this.#requestDump();
-      else this.#refused.add(prefix);
-    }
-    if (failure === undefined && this.#isDone(step)) return;
-    // Planned again: to see what is there now, and to delete what a write has left over.
-    if (failure === undefined || disturbed) this.#marked.add(prefix);
-  }
-
-  /** The usual case: the prefix now holds just what the step was for, so that planning it again would find nothing to do. */
-  #isDone({ prefix, plan: { write, remove }, desired, note }: Step): boolean {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined || entry.desired !== desired) return false;
-    const [only, another] = this.#table.at(prefix);
-    if (write === undefined) {
-      if (only !== undefined || remove.length === 0 || desired !== undefined) return false;
-      this.#forget(prefix);
-      return true;
-    }
-    if (only === undefined || another !== undefined || !sameRoute(only, write.route)) return false;
-    this.#succeeded(prefix, entry, only);
-    this.#setState(prefix, entry, desired?.stale === true ? "stale" : "installed", `${installedReason}${note}`);
+  /** Deals with a row as most are; false if this one is not. */
+  #planUsual(row: number, flight: Flight | undefined): boolean {
+    const wish = this.#wishes.of(row);
+    const target = wish?.shapeFor(this.#index.familyOf(row));
+    if (wish === undefined || target === undefined) return false;
+    const held = this.#table.held(row);
+    const step = usualStep(target, held, this.#ownership);
+    if (step === undefined) return false;
+    if (step === "done") this.#installed(row, wish, target, installedReason);
+    else if (flight !== undefined && this.#progress.mayWrite(row, target))
+      this.#writer.board(flight, step, row, target, wish);
     return true;
   }
 
-  #retryLater(prefix: Prefix, state: RouteState, reason: string): void {
-    const entry = this.#entries.get(prefix);
-    if (entry === undefined) return;
-    this.#retries.add(prefix, entry.failures++);
-    this.#setState(prefix, entry, state, reason);
+  #planAny(row: number, flight: Flight | undefined): void {
+    const wish = this.#wishes.of(row);
+    const held = shapesIn(this.#table.held(row));
+    const plan = planPrefix(this.#wanted(row), held, this.#ownership, () => this.#index.prefixOf(row));
+    if (plan.write !== undefined) {
+      const { op, route } = plan.write;
+      if (flight !== undefined && this.#progress.mayWrite(row, route)) this.#writer.board(flight, op, row, route, wish);
+      return;
+    }
+    if (plan.state === undefined) {
+      this.#forget(row);
+      return;
+    }
+    if (plan.state === "installed" && wish !== undefined && plan.present !== undefined)
+      this.#installed(row, wish, plan.present, plan.reason);
+    else {
+      this.#entries.setPresent(row, undefined);
+      this.#progress.setState(row, plan.state, plan.reason);
+    }
+    if (flight !== undefined)
+      for (const route of plan.remove) this.#writer.board(flight, "route-delete", row, route, wish);
   }
 
-  #succeeded(prefix: Prefix, entry: Entry, present: KernelRoute): void {
-    entry.present = present;
-    if (entry.failures === 0) return;
-    entry.failures = 0;
-    this.#refused.delete(prefix);
-    this.#retries.cancel(prefix);
+  #wanted(row: number): Wanted {
+    const wish = this.#wishes.of(row);
+    if (wish === undefined)
+      return this.#adopted.has(row) ? { kind: "adopted" } : { kind: "nothing", reason: "being removed" };
+    const { forwarding, reason } = wish.wish;
+    if (forwarding.mode === "none") return { kind: "nothing", state: forwarding.state, reason };
+    const { resolution } = wish;
+    const route = wish.shapeFor(this.#index.familyOf(row));
+    if (resolution.ok && route !== undefined) return { kind: "route", route };
+    return { kind: "nothing", state: "unresolved", reason: resolution.ok ? reason : resolution.reason };
   }
 
-  #forget(prefix: Prefix): void {
-    this.#entries.delete(prefix);
-    this.#adopted.delete(prefix);
-    this.#refused.delete(prefix);
-    this.#retries.cancel(prefix);
+  #conclude({ row, wish, written, failure, isContested, isDisturbed }: Outcome): void {
+    if (isContested) this.#requestDump();
+    if (failure !== undefined) {
+      const { state, reason } = refusal(failure);
+      this.#progress.failed(row, state, reason);
+      // The table missed something. An event may be on its way to tell; a dump will in any case.
+      if (failure.code === "EEXIST" || failure.code === "UNKNOWN") this.#requestDump();
+      else this.#progress.refused.add(row);
+    }
+    if (failure === undefined && this.#isDone(row, wish, written) && !isDisturbed) return;
+    // Planned again: to see what is there now, and to delete what a write has left over.
+    if (failure === undefined || isDisturbed) this.#marked.add(row);
   }
 
-  #setState(prefix: Prefix, entry: Entry, state: RouteState, reason: string): void {
-    if (state === "conflict" && entry.state !== "conflict") this.#alarms.conflict(prefix, reason);
-    this.#entries.setState(prefix, state, reason);
+  /** The usual case: the prefix now holds just what the step was for, so that planning it again would find nothing to do. */
+  #isDone(row: number, wish: SharedWish | undefined, written: RouteShape | undefined): boolean {
+    if (!this.#entries.has(row) || this.#wishes.of(row) !== wish) return false;
+    const held = this.#table.held(row);
+    if (written === undefined || wish === undefined) {
+      if (held !== undefined || wish !== undefined || written !== undefined) return false;
+      this.#forget(row);
+      return true;
+    }
+    if (held === undefined || isList(held) || !sameShape(held, written)) return false;
+    this.#installed(row, wish, held, installedReason);
+    return true;
+  }
+
+  #installed(row: number, wish: SharedWish, present: RouteShape, reason: string): void {
+    const { note } = wish;
+    const state = wish.wish.stale === true ? "stale" : "installed";
+    this.#progress.succeeded(row, present, state, note === "" ? reason : `${reason}${note}`);
+  }
+
+  #forget(row: number): void {
+    this.#progress.forget(row);
+    this.#adopted.delete(row);
   }
 }

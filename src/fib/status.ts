@@ -1,10 +1,8 @@
 import type { Prefix } from "../net/prefix.ts";
-import type { KernelRoute, Link, NetlinkResult } from "../netlink/types.ts";
+import type { Failure } from "../netlink/route-batch.ts";
+import type { Link, RouteShape } from "../netlink/types.ts";
 import type { LinkTable } from "./link-table.ts";
 import type { DesiredForwarding, DesiredRoute, RouteKind, RouteState, TunnelMode } from "./types.ts";
-
-/** The kernel's refusal of one request. */
-export type Failure = Extract<NetlinkResult, { readonly ok: false }>;
 
 /** Answers that mean "no way to there now": a change of links, addresses or routes may cure them. */
 const unreachableCodes = new Set(["ENETUNREACH", "EHOSTUNREACH", "ENODEV", "ENETDOWN"]);
@@ -21,7 +19,7 @@ export function refusal(failure: Failure): { readonly state: RouteState; readonl
  * A desired route that says what a route from before the restart does, so that it can be listed. What it was for is a
  * guess from its form until the agent desires it again.
  */
-export function adoptedRoute(prefix: Prefix, route: KernelRoute | undefined, links: LinkTable): DesiredRoute {
+export function adoptedRoute(prefix: Prefix, route: RouteShape | undefined, links: LinkTable): DesiredRoute {
   const forwarding = adoptedForwarding(route, links);
   const kinds: Partial<Record<DesiredForwarding["mode"], RouteKind>> = { blackhole: "local-block", device: "workload" };
   return {
@@ -43,7 +41,7 @@ function modeOfDevice({ name, kind }: Link): "direct" | TunnelMode {
   return kind === "tun" ? "udp" : "direct";
 }
 
-function adoptedForwarding(route: KernelRoute | undefined, links: LinkTable): DesiredForwarding {
+function adoptedForwarding(route: RouteShape | undefined, links: LinkTable): DesiredForwarding {
   const [first] = route?.nextHops ?? [];
   if (route === undefined || route.type !== "unicast" || first === undefined) return { mode: "blackhole" };
   const nameOf = (index: number | undefined): string | undefined =>

@@ -44,9 +44,8 @@ export type DesiredForwarding =
       readonly nextHop?: IpAddress;
     };
 
-/** A route that shall be in the kernel's main table. Key: the prefix. */
-export interface DesiredRoute {
-  readonly prefix: Prefix;
+/** What a route of the kernel's main table shall be, whatever its prefix. */
+export interface RouteWish {
   readonly kind: RouteKind;
   readonly forwarding: DesiredForwarding;
   /** Linux route metric; 0 means none. */
@@ -59,6 +58,17 @@ export interface DesiredRoute {
   readonly stale?: boolean;
   /** Why it is like this, for people; e.g. "own block of pool pods". */
   readonly reason: string;
+}
+
+/** A route that shall be in the kernel's main table. Key: the prefix. */
+export interface DesiredRoute extends RouteWish {
+  readonly prefix: Prefix;
+}
+
+/** The same in two parts: prefixes whose routes are alike share one wish, which costs nothing per prefix then. */
+export interface RouteDemand {
+  readonly prefix: Prefix;
+  readonly wish: RouteWish;
 }
 
 /** One desired route and what became of it. */
@@ -87,7 +97,7 @@ export interface RouteTally {
 
 /** What `Fib.update` changes: the whole new route of every prefix in `set`, and prefixes that nobody wants any more. */
 export interface FibUpdate {
-  readonly set: readonly DesiredRoute[];
+  readonly set: readonly RouteDemand[];
   readonly remove: readonly Prefix[];
 }
 

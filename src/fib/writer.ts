@@ -1,41 +1,46 @@
-import type { Prefix } from "../net/prefix.ts";
-import { PrefixMap } from "../net/prefix-map.ts";
-import type { KernelRoute, Netlink, NetlinkEvent, NetlinkRequest } from "../netlink/types.ts";
-import { sameKey, sameRoute } from "./diff.ts";
+import { enlarged, type PrefixIndex } from "../net/prefix-index.ts";
+import type { RouteOperation } from "../netlink/codec/route-template.ts";
+import type { Failure, RouteBatch, RouteWriter } from "../netlink/route-batch.ts";
+import type { RouteShape } from "../netlink/types.ts";
+import { sameShape } from "./diff.ts";
+import { holder } from "./holders.ts";
 import type { KernelTable } from "./kernel-table.ts";
-import type { Plan } from "./plan.ts";
-import type { Failure } from "./status.ts";
-import type { DesiredRoute } from "./types.ts";
+import type { SharedWish } from "./wish-table.ts";
 
-/** One prefix's plan on its way to the kernel. */
-export interface Step {
-  readonly prefix: Prefix;
-  readonly plan: Plan;
-  /** What it was planned for; undefined: nothing is desired. */
-  readonly desired: DesiredRoute | undefined;
-  /** To be added to the reason of the state that a write leads to. */
-  readonly note: string;
+/** Steps on their way to the kernel in one batch; at most one step per row, which may be several deletions. */
+export class Flight {
+  readonly batch: RouteBatch;
+  /** By entry of the batch what it was planned for; undefined: nothing is desired. */
+  readonly wishes: (SharedWish | undefined)[] = [];
+
+  constructor(batch: RouteBatch) {
+    this.batch = batch;
+  }
 }
 
-/** What became of a step; without `failure` all of it was done. */
+/** What became of a row's step. */
 export interface Outcome {
-  readonly step: Step;
-  readonly failure?: Failure;
+  readonly row: number;
+  readonly wish: SharedWish | undefined;
+  /** The route that was to be written; undefined for deletions. */
+  readonly written: RouteShape | undefined;
+  /** Absent: all of it was done. */
+  readonly failure: Failure | undefined;
   /** Others wrote the prefix before the answer came, perhaps before the kernel dealt with the step and perhaps after. */
+  readonly isContested: boolean;
+  /** Something has happened since it was planned. */
   readonly isDisturbed: boolean;
 }
 
-interface Flight {
-  readonly write: KernelRoute | undefined;
-  readonly remove: readonly KernelRoute[];
-  /** The kernel's own notice of the change has come before the answer to the request. */
-  echoed: boolean;
-  /** Somebody else's change was told meanwhile. */
-  isDisturbed: boolean;
-}
+/** Of a row whose answer is awaited. */
+const flying = 1;
+/** The kernel's own notice of the change has come before the answer to the request. */
+const echoed = 2;
+const disturbed = 4;
+const contested = 8;
 
 /**
- * Carries plans to the kernel and enters what it acknowledged into the table.
+ * Carries steps to the kernel and enters what it acknowledged into the table.
  *
  * Answers and events come by different sockets, and the events of our own writes may be hidden. If the event of a write has
  * been seen when its answer arrives, the table knows more than the answer does (somebody may have changed the route since)
@@ -43,77 +48,111 @@ interface Flight {
  * to change. Somebody else's event that comes before the answer may tell of a change before ours or after it.
  */
 export class Writer {
-  readonly #netlink: Netlink;
+  readonly #netlink: RouteWriter;
   readonly #table: KernelTable;
-  readonly #flights = new PrefixMap<Flight>();
+  readonly #index: PrefixIndex;
+  readonly #inTheAir = new Set<Flight>();
+  #flags = new Uint8Array(0);
 
-  constructor(netlink: Netlink, table: KernelTable) {
+  constructor(netlink: RouteWriter, table: KernelTable, index: PrefixIndex) {
     this.#netlink = netlink;
     this.#table = table;
+    this.#index = index;
   }
 
-  /** True while the kernel's answer for this prefix is awaited. */
-  inFlight(prefix: Prefix): boolean {
-    return this.#flights.has(prefix);
+  /** True while the kernel's answer for this row is awaited. */
+  inFlight(row: number): boolean {
+    return this.#flagsOf(row) !== 0;
+  }
+
+  /** Something has happened to a row whose answer is awaited. */
+  disturb(row: number): void {
+    if (this.inFlight(row)) this.#flags[row] = this.#flagsOf(row) | disturbed;
   }
 
   /** To be shown every route event before the table applies it. */
-  observe(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
-    const flight = this.#flights.get(event.route.destination);
-    if (flight === undefined) return;
-    const asked = event.action === "delete" ? flight.remove : flight.write === undefined ? [] : [flight.write];
-    if (asked.some((route) => sameRoute(event.route, route))) flight.echoed = true;
-    else flight.isDisturbed = true;
+  observe(row: number, action: "new" | "delete", shape: RouteShape): void {
+    if (!this.inFlight(row)) return;
+    const what = this.#askedFor(row, action, shape) ? echoed : disturbed | contested;
+    this.#flags[row] = this.#flagsOf(row) | what;
   }
 
-  /** Sends all steps in one batch, at most one step per prefix. Rejects only if netlink itself is gone. */
-  async execute(steps: readonly Step[]): Promise<readonly Outcome[]> {
-    const requests: NetlinkRequest[] = [];
-    const owners: Step[] = [];
-    for (const step of steps) {
-      const { write, remove } = step.plan;
-      this.#flights.set(step.prefix, { write: write?.route, remove, echoed: false, isDisturbed: false });
-      const wanted: NetlinkRequest[] = write === undefined ? remove.map((route) => deletionOf(route)) : [write];
-      for (const request of wanted) {
-        requests.push(request);
-        owners.push(step);
-      }
-    }
+  flight(): Flight {
+    return new Flight(this.#netlink.routeBatch(this.#index));
+  }
+
+  /** Adds something for a row that is not in flight. */
+  board(flight: Flight, operation: RouteOperation, row: number, shape: RouteShape, wish: SharedWish | undefined): void {
+    if (row >= this.#flags.length) this.#flags = enlarged(this.#flags, this.#index.capacity);
+    this.#flags[row] = flying;
+    this.#index.holdRow(row, holder.flight);
+    flight.batch.add(operation, row, shape);
+    flight.wishes.push(wish);
+  }
+
+  /**
+   * Sends a flight and calls `conclude` for each row, whose answer is awaited no longer then. Rejects, having called nothing,
+   * only if netlink itself is gone.
+   */
+  async carry(flight: Flight, conclude: (outcome: Outcome) => void): Promise<void> {
+    const { batch } = flight;
+    this.#inTheAir.add(flight);
+    const failures: (Failure | undefined)[] = [];
     try {
-      const failures = new Map<Step, Failure>();
-      const results = await this.#netlink.execute(requests);
-      for (const [index, result] of results.entries()) {
-        const request = requests[index];
-        const step = owners[index];
-        if (request === undefined || step === undefined) continue;
-        // Somebody was quicker: the route is gone, which is all we want.
-        const done = result.ok || (request.op === "route-delete" && result.code === "ESRCH");
-        if (done) this.#enter(step.prefix, request);
-        else if (!failures.has(step)) failures.set(step, result);
-      }
-      return steps.map((step) => {
-        const failure = failures.get(step);
-        const isDisturbed = this.#flights.get(step.prefix)?.isDisturbed ?? false;
-        return { step, isDisturbed, ...(failure !== undefined && { failure }) };
-      });
+      for (const { entry, failure } of await this.#netlink.writeRoutes(batch)) failures[entry] = failure;
+    } catch (error) {
+      for (let entry = 0; entry < batch.count; entry++) this.#land(batch.rowAt(entry));
+      throw error;
     } finally {
-      for (const step of steps) this.#flights.delete(step.prefix);
+      this.#inTheAir.delete(flight);
+    }
+    let failure: Failure | undefined;
+    for (let entry = 0; entry < batch.count; entry++) {
+      const row = batch.rowAt(entry);
+      failure ??= this.#enter(batch, entry, failures[entry]);
+      if (batch.rowAt(entry + 1) === row) continue;
+      const flags = this.#flagsOf(row);
+      const written = batch.operationAt(entry) === "route-delete" ? undefined : batch.shapeAt(entry);
+      const isContested = (flags & contested) !== 0;
+      this.#flags[row] = 0;
+      const wish = flight.wishes[entry];
+      conclude({ row, wish, written, failure, isContested, isDisturbed: (flags & disturbed) !== 0 });
+      this.#index.release(row, holder.flight);
+      failure = undefined;
     }
   }
 
-  #enter(prefix: Prefix, request: NetlinkRequest): void {
-    const flight = this.#flights.get(prefix);
-    if (flight === undefined || flight.echoed) return;
-    if (request.op === "route-add" || request.op === "route-replace") this.#table.add(request.route, true, "answer");
-    if (request.op === "route-delete") {
-      const key = request.key;
-      const removed = flight.remove.find((route) => sameKey(route, { ...route, ...key }));
-      if (removed !== undefined) this.#table.remove(removed);
-    }
+  #land(row: number): void {
+    this.#flags[row] = 0;
+    this.#index.release(row, holder.flight);
   }
-}
 
-/** Names the protocol, so that nobody else's route can be hit that has meanwhile taken the key. */
-function deletionOf({ destination, table, metric, tos, protocol }: KernelRoute): NetlinkRequest {
-  return { op: "route-delete", key: { destination, table, metric, tos }, protocol };
+  /** Enters what an entry has done; returns what it failed of. */
+  #enter(batch: RouteBatch, entry: number, failure: Failure | undefined): Failure | undefined {
+    const operation = batch.operationAt(entry);
+    // Somebody was quicker: the route is gone, which is all we want.
+    const isDone = failure === undefined || (operation === "route-delete" && failure.code === "ESRCH");
+    const row = batch.rowAt(entry);
+    const shape = batch.shapeAt(entry);
+    if (!isDone || shape === undefined) return failure;
+    if ((this.#flagsOf(row) & echoed) !== 0) return undefined;
+    if (operation === "route-delete") this.#table.erase(row, shape, "answer");
+    else this.#table.write(row, shape, true, "answer");
+    return undefined;
+  }
+
+  #askedFor(row: number, action: "new" | "delete", shape: RouteShape): boolean {
+    for (const { batch } of this.#inTheAir)
+      for (let entry = 0; entry < batch.count; entry++) {
+        if (batch.rowAt(entry) !== row) continue;
+        const asked = batch.shapeAt(entry);
+        const isDeletion = batch.operationAt(entry) === "route-delete";
+        if (asked !== undefined && isDeletion === (action === "delete") && sameShape(asked, shape)) return true;
+      }
+    return false;
+  }
+
+  #flagsOf(row: number): number {
+    return this.#flags[row] ?? 0;
+  }
 }

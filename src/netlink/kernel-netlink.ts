@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpAddress } from "../net/address.ts";
+import type { PrefixIndex } from "../net/prefix-index.ts";
 import { errnoName, errnoText } from "../sys/errno.ts";
 import { decodeAddress, encodeAddressDump } from "./codec/address.ts";
 import { messageFlag, messageType } from "./codec/constants.ts";
@@ -15,8 +16,10 @@ import {
 import type { ByteReader } from "./codec/reader.ts";
 import { decodeRoute } from "./codec/route-decoder.ts";
 import { encodeRouteDump, encodeRouteLookup } from "./codec/route-encoder.ts";
+import { RouteTemplates } from "./codec/route-template.ts";
 import { MessageWriter } from "./codec/writer.ts";
 import { NetlinkError } from "./errors.ts";
+import { type RefusedEntry, RouteBatch, type RouteWriter } from "./route-batch.ts";
 import { encodeSlice, SLICE_REQUESTS, type Slice, sliceResults } from "./slices.ts";
 import {
   type ForwardingDatabase,
@@ -63,8 +66,9 @@ export interface KernelLink {
 }
 
 /** The network state of a real kernel: bytes are made and read here, and travel over a link. */
-export class KernelNetlink implements NetlinkAccess, ForwardingDatabase {
+export class KernelNetlink implements NetlinkAccess, RouteWriter, ForwardingDatabase {
   readonly #link: KernelLink;
+  readonly #templates = new RouteTemplates();
   #nextSequence = 1;
 
   constructor(link: KernelLink) {
@@ -90,6 +94,15 @@ export class KernelNetlink implements NetlinkAccess, ForwardingDatabase {
     }
     while (inFlight.length > 0) await collect();
     return results;
+  }
+
+  routeBatch(index: PrefixIndex): RouteBatch {
+    return new RouteBatch(index, this.#templates, this.#takeSequences(SLICE_REQUESTS));
+  }
+
+  async writeRoutes(batch: RouteBatch): Promise<readonly RefusedEntry[]> {
+    const results = await this.#send(batch.finish());
+    return results.flatMap((result, entry) => (result.ok ? [] : [{ entry, failure: result }]));
   }
 
   async routes(filter: RouteFilter = {}): Promise<readonly KernelRoute[]> {

@@ -15,6 +15,7 @@ import { NetlinkError } from "./errors.ts";
 import { KernelNetlink } from "./kernel-netlink.ts";
 import { MonitoredNetlink } from "./monitored-netlink.ts";
 import { withNamespaceSync } from "./namespace.ts";
+import type { RouteWriter } from "./route-batch.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { ForwardingDatabase, Netlink, NetlinkAccess } from "./types.ts";
 import { WorkerLink } from "./worker-link.ts";
@@ -45,7 +46,7 @@ const DEFAULT_RECEIVE_BUFFER_BYTES = 16 * 2 ** 20;
  * closed. Throws SyscallError, or NetlinkError with `WORKER_MISSING`, `WORKER_FAILED`, `NAMESPACE_NOT_FOUND` or
  * `NAMESPACE_FAILED`.
  */
-export async function openNetlink(options: NetlinkOptions = {}): Promise<Netlink & ForwardingDatabase> {
+export async function openNetlink(options: NetlinkOptions = {}): Promise<Netlink & RouteWriter & ForwardingDatabase> {
   const { namespace, logger = silentLogger } = options;
   const entryPoint = findWorker();
   const setup = openInside(options, openDescriptors);

@@ -9,9 +9,9 @@ import type { BatchOutcome } from "./worker-messages.ts";
 /** Requests per send: enough to make the cost of a send vanish, few enough to encode in about a millisecond. */
 export const SLICE_REQUESTS = 512;
 /** Well below the default send buffer (208 KiB), beyond which the kernel refuses a send as a whole. */
-const SLICE_BYTES = 65_536;
+export const SLICE_BYTES = 65_536;
 
-const EINVAL = 22;
+export const EINVAL = 22;
 const ENOBUFS = 105;
 const succeeded: NetlinkResult = { ok: true };
 

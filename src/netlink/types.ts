@@ -58,6 +58,9 @@ export interface KernelRoute {
   readonly linkDown?: boolean;
 }
 
+/** All of a route but where it leads to: many routes share one. */
+export type RouteShape = Omit<KernelRoute, "destination">;
+
 /**
  * What identifies a route to the kernel: (table, destination, tos, metric). In a deletion the kernel takes metric 0 of an
  * IPv4 route for any metric and deletes the lowest one that matches: say whose route it is (`protocol`) as well.

@@ -12,6 +12,7 @@ import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { withNamespaceSync } from "../../src/netlink/namespace.ts";
 import { openNetlink } from "../../src/netlink/open.ts";
+import type { RouteWriter } from "../../src/netlink/route-batch.ts";
 import type { Netlink, NetlinkAccess } from "../../src/netlink/types.ts";
 import { Monitor, TestNamespace } from "../support/network-namespace.ts";
 
@@ -20,7 +21,7 @@ const linkLocal = "fe80::ecee:eeff:feee:eeee";
 
 let host: TestNamespace;
 let pod: TestNamespace;
-let netlink: Netlink;
+let netlink: Netlink & RouteWriter;
 let wiring: EndpointWiring;
 let spec: EndpointSpec;
 let cleanup: (() => void | Promise<void>)[];
@@ -189,10 +190,12 @@ test("two pods of one node and the node itself reach each other, by IPv4 and IPv
     const wired = await wiring.wire(wanted);
     const set = wanted.addresses.map((address) => ({
       prefix: Prefix.host(address),
-      kind: "workload" as const,
-      forwarding: { mode: "device" as const, device: wired.host.name },
-      metric: 1024,
-      reason: "pod",
+      wish: {
+        kind: "workload" as const,
+        forwarding: { mode: "device" as const, device: wired.host.name },
+        metric: 1024,
+        reason: "pod",
+      },
     }));
     fib.update({ set, remove: [] });
   }

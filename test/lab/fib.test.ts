@@ -8,8 +8,10 @@ import type { DesiredForwarding, DesiredRoute } from "../../src/fib/types.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { type NetlinkOptions, openNetlink } from "../../src/netlink/open.ts";
+import type { RouteWriter } from "../../src/netlink/route-batch.ts";
 import type { Netlink } from "../../src/netlink/types.ts";
 import { Monitor, TestNamespace } from "../support/network-namespace.ts";
+import { demanded } from "../unit/fib/samples.ts";
 
 /** What is promised for repairs. */
 const withinOneSecond = { timeout: 1000, interval: 10 };
@@ -35,7 +37,7 @@ afterEach(async () => {
   for (const undo of cleanup.reverse()) await undo();
 });
 
-async function netlinkOf(options: Partial<NetlinkOptions> = {}): Promise<Netlink> {
+async function netlinkOf(options: Partial<NetlinkOptions> = {}): Promise<Netlink & RouteWriter> {
   const netlink = await openNetlink({ namespace: { path: node.path }, hidesOwnRouteChanges: true, ...options });
   cleanup.push(() => netlink.close());
   return netlink;
@@ -73,7 +75,7 @@ function route(to: string, forwarding: DesiredForwarding, fields: Partial<Desire
 }
 
 async function set(fib: Fib, ...routes: readonly DesiredRoute[]): Promise<void> {
-  fib.update({ set: routes, remove: [] });
+  fib.update({ set: demanded(...routes), remove: [] });
   await fib.flush();
 }
 
@@ -253,7 +255,7 @@ describe("routes of others", () => {
     );
     // From the other end, so that the two meet.
     for (let end = contested.length; end > 0; end -= 20) {
-      fib.update({ set: contested.slice(end - 20, end).map((to) => route(to, blackhole)), remove: [] });
+      fib.update({ set: demanded(...contested.slice(end - 20, end).map((to) => route(to, blackhole))), remove: [] });
       await setImmediate();
     }
     const refusals = (await others).split("\n").filter((line) => line.includes("File exists")).length;

@@ -7,6 +7,7 @@ import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { openNetlink } from "../../src/netlink/open.ts";
 import { Monitor, TestNamespace } from "../support/network-namespace.ts";
+import { demanded } from "../unit/fib/samples.ts";
 
 let left: TestNamespace;
 let right: TestNamespace;
@@ -61,7 +62,7 @@ function routeTo(host: string, source: string, gateway: string): DesiredRoute {
 }
 
 async function set(fib: Fib, route: DesiredRoute): Promise<void> {
-  fib.update({ set: [route], remove: [] });
+  fib.update({ set: demanded(route), remove: [] });
   await fib.flush();
 }
 

@@ -7,7 +7,7 @@ import type { DesiredForwarding, DesiredRoute } from "../../src/fib/types.ts";
 import type { KernelRoute } from "../../src/netlink/types.ts";
 import { FakeClock } from "../unit/fib/fake-clock.ts";
 import { KernelModel } from "../unit/fib/kernel-model.ts";
-import { blackhole, connected, desired, device, kernelRoute, link, via } from "../unit/fib/samples.ts";
+import { blackhole, connected, demanded, desired, device, kernelRoute, link, via } from "../unit/fib/samples.ts";
 
 const prefixes = ["10.65.0.0/26", "10.65.0.64/26", "10.65.0.7/32", "fd00:65::/122"];
 
@@ -90,7 +90,7 @@ test("whatever happens, the kernel ends up with what is desired, and others' rou
         switch (step.kind) {
           case "set":
             wanted.set(step.route.prefix.toString(), step.route);
-            fib.update({ set: [step.route], remove: [] });
+            fib.update({ set: demanded(step.route), remove: [] });
             break;
           case "unset": {
             const route = wanted.get(step.destination);
@@ -148,7 +148,7 @@ test("whatever happens, the kernel ends up with what is desired, and others' rou
       );
       for (const route of wanted.values()) {
         const status = fib.status(route.prefix);
-        expect(status?.route).toBe(route);
+        expect(status?.route).toEqual(route);
         expect(["installed", "conflict", "unresolved", "filtered"]).toContain(status?.state);
         if (route.forwarding.mode === "blackhole" || route.forwarding.mode === "device")
           expect(["installed", "conflict"]).toContain(status?.state);

@@ -5,7 +5,7 @@ import type { EncapsulationContext, TunnelPeer } from "../../src/agent/routing/e
 import { originatedAttributes } from "../../src/agent/routing/origination.ts";
 import type { RoutingBlock, RoutingChanges } from "../../src/agent/routing/sources.ts";
 import type { Path } from "../../src/bgp/types.ts";
-import type { DesiredRoute } from "../../src/fib/types.ts";
+import type { RouteWish } from "../../src/fib/types.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 
@@ -224,14 +224,14 @@ class Subject {
   }
 
   apply({ fib, originate }: RoutingChanges): void {
-    for (const route of fib.set) this.routes.set(route.prefix.toString(), wordsOf(route));
+    for (const { prefix, wish } of fib.set) this.routes.set(prefix.toString(), wordsOf(wish));
     for (const prefix of fib.remove) this.routes.delete(prefix.toString());
     for (const { prefix } of originate.announce) this.announced.add(prefix.toString());
     for (const prefix of originate.withdraw) this.announced.delete(prefix.toString());
   }
 }
 
-function wordsOf({ kind, forwarding, metric, mtu, node, stale = false }: DesiredRoute): string {
+function wordsOf({ kind, forwarding, metric, mtu, node, stale = false }: RouteWish): string {
   if (forwarding.mode === "none") return inWords({ kind, way: undefined, metric, node, stale });
   let hops: string[] = [];
   if (forwarding.mode === "device") hops = [forwarding.device];

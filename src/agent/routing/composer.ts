@@ -1,7 +1,7 @@
 import { multipathWeights } from "../../bgp/rib/link-bandwidth.ts";
 import { isBlackhole } from "../../bgp/route-treatment.ts";
 import type { LocRibChange, Path } from "../../bgp/types.ts";
-import type { DesiredRoute } from "../../fib/types.ts";
+import type { DesiredRoute, RouteDemand, RouteWish } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
@@ -23,6 +23,7 @@ import type {
   ServiceRanges,
 } from "./sources.ts";
 import { Ways } from "./ways.ts";
+import { WishCache } from "./wish-cache.ts";
 
 export interface RouteComposerOptions {
   readonly nodeName: string;
@@ -63,6 +64,7 @@ export class RouteComposer {
   readonly #composed = new PrefixSet();
   readonly #ways = new Ways();
   readonly #learnedReason = new LearnedReason();
+  readonly #wishes = new WishCache();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -124,7 +126,8 @@ export class RouteComposer {
    */
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
     for (const { prefix, paths, unresolved = [] } of changes) {
-      const fromPeers = (paths.length > 0 ? paths : unresolved).filter((path) => path.source.kind === "peer");
+      const candidates = paths.length > 0 ? paths : unresolved;
+      const fromPeers = candidates.every(isFromPeer) ? candidates : candidates.filter(isFromPeer);
       this.#learned.set(prefix, fromPeers);
       if (fromPeers.length === 0) this.#ways.forget(prefix);
     }
@@ -212,14 +215,14 @@ export class RouteComposer {
   }
 
   #changesOf(prefixes: Iterable<Prefix>, originate: OriginatedChange = { announce: [], withdraw: [] }): RoutingChanges {
-    const set: DesiredRoute[] = [];
+    const set: RouteDemand[] = [];
     const remove: Prefix[] = [];
     const context = this.#options.encapsulation();
     for (const prefix of prefixes) {
-      const route = this.#compose(prefix, context);
-      if (route !== undefined) {
+      const wish = this.#compose(prefix, context);
+      if (wish !== undefined) {
         this.#composed.add(prefix);
-        set.push(route);
+        set.push({ prefix, wish });
       } else if (this.#composed.delete(prefix)) remove.push(prefix);
     }
     return {
@@ -231,14 +234,13 @@ export class RouteComposer {
     };
   }
 
-  #compose(prefix: Prefix, context: EncapsulationContext): DesiredRoute | undefined {
+  #compose(prefix: Prefix, context: EncapsulationContext): RouteWish | undefined {
     const learned = this.#composeLearned(prefix, context);
-    const workload = this.#workloads.get(prefix);
+    const workload = prefix.isHost ? this.#workloads.get(prefix) : undefined;
     if (workload !== undefined) return this.#composeWorkload(workload, learned);
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
     if (this.#ownBlocks.has(prefix) && !prefix.isHost)
       return {
-        prefix,
         kind: "local-block",
         forwarding: { mode: "blackhole" },
         metric: 0,
@@ -249,12 +251,11 @@ export class RouteComposer {
     return peerRoute === undefined ? learned : this.#composePeerRoute(peerRoute);
   }
 
-  #composeWorkload({ address, device, pod }: RoutingWorkload, learned: DesiredRoute | undefined): DesiredRoute {
+  #composeWorkload({ address, device, pod }: RoutingWorkload, learned: RouteWish | undefined): RouteWish {
     const moved = isElevated(this.#learned.get(address)[0]?.attributes.localPref);
     if (learned !== undefined && moved && learned.forwarding.mode !== "none")
       return { ...learned, reason: `elevated above pod ${pod} on this node; ${learned.reason}` };
     return {
-      prefix: address,
       kind: "workload",
       forwarding: { mode: "device", device },
       metric: this.#normalMetric,
@@ -263,9 +264,8 @@ export class RouteComposer {
     };
   }
 
-  #composePeerRoute({ prefix, gateway, peer }: PeerRoute): DesiredRoute {
+  #composePeerRoute({ gateway, peer }: PeerRoute): RouteWish {
     return {
-      prefix,
       kind: "external",
       forwarding: { mode: "direct", nextHops: [{ gateway }] },
       metric: this.#normalMetric,
@@ -273,45 +273,39 @@ export class RouteComposer {
     };
   }
 
-  #composeLearned(prefix: Prefix, context: EncapsulationContext): DesiredRoute | undefined {
+  #composeLearned(prefix: Prefix, context: EncapsulationContext): RouteWish | undefined {
     const { paths, note } = this.usedPaths(prefix);
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
     if (this.#services.all.some((range) => range.contains(prefix))) return undefined;
     const pool = this.poolOf(prefix);
-    const kind = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
+    const kind: RouteWish["kind"] = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
-    const reached = paths.filter(({ nextHop }) => nextHop !== undefined);
-    const nextHops = reached.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
+    const reached = paths.length === 1 && best.nextHop !== undefined ? paths : paths.filter(hasNextHop);
+    const nextHops = best.nextHop !== undefined && reached.length === 1 ? [best.nextHop.address] : addressesOf(reached);
     const way: Way = isBlackhole(best)
       ? { forwarding: { mode: "blackhole" }, note: "community BLACKHOLE: packets are dropped" }
       : this.#ways.choose(prefix, nextHops, pool, context, multipathWeights(reached));
     const learned = this.#learnedReason.text(best.source.peer, node, pool?.name);
     const hasNote = way.note !== undefined || note !== undefined;
     const { metric } = this.#options;
-    const route: DesiredRoute = {
-      prefix,
+    return this.#wishes.share({
       kind,
       forwarding: this.#peerRoutes.resolve(way.forwarding),
       metric: metric === "auto" ? metricOf(best.attributes.localPref) : metric,
       reason: hasNote ? [way.note, learned, note].filter((part) => part !== undefined).join("; ") : learned,
-    };
-    // A full table has none of it, and copying each route would cost more than all the rest.
-    if (way.mtu === undefined && node === undefined && !stale) return route;
-    return {
-      ...route,
-      ...(way.mtu === undefined ? {} : { mtu: way.mtu }),
-      ...(node === undefined ? {} : { node }),
-      ...(stale ? { stale } : {}),
-    };
+      ...(way.mtu !== undefined && { mtu: way.mtu }),
+      ...(node !== undefined && { node }),
+      ...(stale && { stale }),
+    });
   }
 
   get #normalMetric(): number {
     return this.#options.metric === "auto" ? normalMetric : this.#options.metric;
   }
 
-  #ownerOf(prefix: Prefix, best: Path, kind: DesiredRoute["kind"]): string | undefined {
+  #ownerOf(prefix: Prefix, best: Path, kind: RouteWish["kind"]): string | undefined {
     if (kind === "remote-block") {
       const owner = this.#claims.claimOn(prefix);
       if (owner !== undefined) return owner.node;
@@ -342,6 +336,18 @@ export class RouteComposer {
     const borrowed = held.filter((address) => this.#isBorrowed(address));
     return new PrefixSet([...this.#ownBlocks, ...borrowed, ...this.#services.announced]);
   }
+}
+
+function hasNextHop({ nextHop }: Path): boolean {
+  return nextHop !== undefined;
+}
+
+function addressesOf(paths: readonly Path[]): IpAddress[] {
+  return paths.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
+}
+
+function isFromPeer({ source }: Path): boolean {
+  return source.kind === "peer";
 }
 
 interface OriginatedChange {

@@ -1,6 +1,6 @@
 import type { BgpSpeaker, LocRibChange } from "../../bgp/types.ts";
 import type { Fib } from "../../fib/fib.ts";
-import type { DesiredRoute } from "../../fib/types.ts";
+import type { RouteDemand } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
@@ -18,7 +18,7 @@ export class RoutingEngine {
   readonly composer: RouteComposer;
   readonly #fib: Fib;
   readonly #speaker: () => BgpSpeaker;
-  readonly #beforeWrite: (routes: readonly DesiredRoute[]) => void;
+  readonly #beforeWrite: (routes: readonly RouteDemand[]) => void;
 
   /**
    * `speaker` is asked for late, because the speaker's listener needs the engine. `beforeWrite` is told of routes before the
@@ -28,7 +28,7 @@ export class RoutingEngine {
     composer: RouteComposer,
     fib: Fib,
     speaker: () => BgpSpeaker,
-    beforeWrite: (routes: readonly DesiredRoute[]) => void,
+    beforeWrite: (routes: readonly RouteDemand[]) => void,
   ) {
     this.composer = composer;
     this.#fib = fib;

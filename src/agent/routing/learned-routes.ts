@@ -1,47 +1,97 @@
 import type { Path } from "../../bgp/types.ts";
 import { Prefix } from "../../net/prefix.ts";
-import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
+import { noRow, PrefixIndex } from "../../net/prefix-index.ts";
+import { PrefixMap } from "../../net/prefix-map.ts";
+import { RowLists } from "../../net/row-lists.ts";
 
 const none: readonly Path[] = [];
 
+/** The holder of rows in this index. */
+const learned = 1;
+
 /** What was learned by BGP, by prefix and by next hop. */
 export class LearnedRoutes {
-  readonly #paths = new PrefixMap<readonly Path[]>();
-  /** By next hop, as a host prefix, every prefix with a path by it. */
-  readonly #byNextHop = new PrefixMap<PrefixSet>();
+  readonly #index = new PrefixIndex();
+  readonly #paths: (readonly Path[] | undefined)[] = [];
+  /** By next hop, as a host prefix, the rows with no other next hop, as most are, and those that have others as well. */
+  readonly #listOf = new PrefixMap<number>();
+  readonly #lists = new RowLists();
+  readonly #alsoBy = new PrefixMap<Set<number>>();
+  /** The last next hop that was asked for: routes with the same one come one after the other. */
+  #latest: { readonly host: Prefix; readonly list: number } | undefined;
 
   /** The paths of a prefix, best first; empty if it was not learned. */
   get(prefix: Prefix): readonly Path[] {
-    return this.#paths.get(prefix) ?? none;
+    const row = this.#index.find(prefix);
+    return row === noRow ? none : (this.#paths[row] ?? none);
   }
 
   /** Replaces all paths of a prefix; none: it is gone. */
   set(prefix: Prefix, paths: readonly Path[]): void {
-    for (const host of nextHops(this.get(prefix))) {
-      const through = this.#byNextHop.get(host);
-      through?.delete(prefix);
-      if (through?.size === 0) this.#byNextHop.delete(host);
+    const row = this.#index.hold(prefix, 0);
+    const before = this.#paths[row];
+    const nextHop = paths.length === 1 ? paths[0]?.nextHop?.address : undefined;
+    if (before !== undefined && before.length !== 1) this.#forgetAlso(row, before);
+    if (nextHop !== undefined) this.#lists.add(this.#list(Prefix.host(nextHop)), row);
+    else {
+      this.#lists.remove(row);
+      if (paths.length > 1) this.#noteAlso(row, paths);
     }
-    if (paths.length === 0) this.#paths.delete(prefix);
-    else this.#paths.set(prefix, paths);
-    for (const host of nextHops(paths)) {
-      const through = this.#byNextHop.get(host) ?? new PrefixSet();
-      this.#byNextHop.set(host, through.add(prefix));
+    if (paths.length > 0) {
+      this.#paths[row] = paths;
+      this.#index.holdRow(row, learned);
+    } else {
+      this.#paths[row] = undefined;
+      this.#index.release(row, learned);
     }
   }
 
   /** Prefixes with a path by one of these next hops; costs in proportion to the answer. */
   through(hosts: Iterable<Prefix>): Prefix[] {
-    return [...hosts].flatMap((host) => [...(this.#byNextHop.get(host)?.values() ?? [])]);
+    const prefixes: Prefix[] = [];
+    for (const host of hosts) {
+      const list = this.#listOf.get(host);
+      const only = list === undefined ? [] : this.#lists.rows(list);
+      for (const row of [...only, ...(this.#alsoBy.get(host) ?? [])]) prefixes.push(this.#index.prefixOf(row));
+    }
+    return prefixes;
   }
 
   /** Prefixes inside one of these; looks at all of them. */
   within(ranges: readonly Prefix[]): Prefix[] {
     if (ranges.length === 0) return [];
-    return [...this.#paths.keys()].filter((prefix) => ranges.some((range) => range.contains(prefix)));
+    return [...this.#index.rows(learned)]
+      .map((row) => this.#index.prefixOf(row))
+      .filter((prefix) => ranges.some((range) => range.contains(prefix)));
   }
-}
 
-function* nextHops(paths: readonly Path[]): IterableIterator<Prefix> {
-  for (const { nextHop } of paths) if (nextHop !== undefined) yield Prefix.host(nextHop.address);
+  /** The list of a next hop, made if it has none; it stays, since next hops are few and come back. */
+  #list(host: Prefix): number {
+    if (this.#latest?.host.equals(host)) return this.#latest.list;
+    let list = this.#listOf.get(host);
+    if (list === undefined) {
+      list = this.#lists.open();
+      this.#listOf.set(host, list);
+    }
+    this.#latest = { host, list };
+    return list;
+  }
+
+  #noteAlso(row: number, paths: readonly Path[]): void {
+    for (const { nextHop } of paths) {
+      if (nextHop === undefined) continue;
+      const host = Prefix.host(nextHop.address);
+      this.#alsoBy.set(host, (this.#alsoBy.get(host) ?? new Set()).add(row));
+    }
+  }
+
+  #forgetAlso(row: number, paths: readonly Path[]): void {
+    for (const { nextHop } of paths) {
+      if (nextHop === undefined) continue;
+      const host = Prefix.host(nextHop.address);
+      const rows = this.#alsoBy.get(host);
+      rows?.delete(row);
+      if (rows?.size === 0) this.#alsoBy.delete(host);
+    }
+  }
 }

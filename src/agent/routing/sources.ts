@@ -1,5 +1,5 @@
 import type { OriginatedRoute } from "../../bgp/types.ts";
-import type { DesiredRoute } from "../../fib/types.ts";
+import type { RouteDemand } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 
@@ -52,6 +52,6 @@ export interface PeerRoute {
 
 /** What a change of one source means for the kernel and for BGP. */
 export interface RoutingChanges {
-  readonly fib: { readonly set: readonly DesiredRoute[]; readonly remove: readonly Prefix[] };
+  readonly fib: { readonly set: readonly RouteDemand[]; readonly remove: readonly Prefix[] };
   readonly originate: { readonly announce: readonly OriginatedRoute[]; readonly withdraw: readonly Prefix[] };
 }

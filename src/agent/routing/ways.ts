@@ -1,5 +1,5 @@
 import type { IpAddress } from "../../net/address.ts";
-import type { Prefix } from "../../net/prefix.ts";
+import { Prefix } from "../../net/prefix.ts";
 import { PrefixMap } from "../../net/prefix-map.ts";
 import { chooseWay, type EncapsulationContext, type Way } from "./encapsulation.ts";
 import type { RoutingPool } from "./sources.ts";
@@ -11,12 +11,16 @@ interface LastWay {
   readonly nextHops: readonly IpAddress[] | undefined;
 }
 
+/** Beyond this many next hops all are forgotten, and made once more. */
+const outsideLimit = 4096;
+
 /** Chooses ways and remembers them, so that a change of mode breaks nothing before the new way is there. */
 export class Ways {
   /** Of destinations inside the pools; all others are reached directly at any time. */
   readonly #last = new PrefixMap<LastWay>();
-  /** The last one of those: a peer's routes have the same next hop, and share it. */
-  #outside: { readonly nextHop: IpAddress; readonly way: Way } | undefined;
+  /** The ways of those by their only next hop: routes with the same one share it. */
+  readonly #outside = new PrefixMap<Way>();
+  #latest: { readonly nextHop: IpAddress; readonly way: Way } | undefined;
 
   /** The way to the next hops; while the one that the pool asks for is not there yet, the last one that was. */
   choose(
@@ -27,7 +31,7 @@ export class Ways {
     weights?: readonly number[],
   ): Way {
     if (pool === undefined) {
-      this.#last.delete(prefix);
+      if (this.#last.size > 0) this.#last.delete(prefix);
       return this.#chooseOutside(nextHops, context, weights);
     }
     const way = chooseWay(nextHops, pool, context, weights);
@@ -43,9 +47,13 @@ export class Ways {
 
   #chooseOutside(nextHops: readonly IpAddress[], context: EncapsulationContext, weights?: readonly number[]): Way {
     const only = nextHops.length === 1 && weights === undefined ? nextHops[0] : undefined;
-    if (only !== undefined && this.#outside?.nextHop.equals(only)) return this.#outside.way;
-    const way = chooseWay(nextHops, undefined, context, weights);
-    if (only !== undefined) this.#outside = { nextHop: only, way };
+    if (only === undefined) return chooseWay(nextHops, undefined, context, weights);
+    if (this.#latest?.nextHop.equals(only)) return this.#latest.way;
+    const host = Prefix.host(only);
+    const way = this.#outside.get(host) ?? chooseWay(nextHops, undefined, context);
+    if (this.#outside.size >= outsideLimit) this.#outside.clear();
+    this.#outside.set(host, way);
+    this.#latest = { nextHop: only, way };
     return way;
   }
 
@@ -56,7 +64,7 @@ export class Ways {
 
   /** The destination is gone; another one of the same prefix has nothing to do with it. */
   forget(prefix: Prefix): void {
-    this.#last.delete(prefix);
+    if (this.#last.size > 0) this.#last.delete(prefix);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { DesiredRoute, RouteMode, RouteStatus, StatusChange } from "../../fib/types.ts";
+import type { RouteDemand, RouteMode, RouteStatus, StatusChange } from "../../fib/types.ts";
+import { PrefixSet } from "../../net/prefix-map.ts";
 import type { TunnelRoutes } from "../../tunnel/userspace-tunnel.ts";
 
 /** What the user-space tunnel needs of routes. */
@@ -13,6 +14,8 @@ interface RouteFollower {
 export class TunnelRouteFeed {
   readonly #mode: RouteMode;
   #follower: RouteFollower | undefined;
+  /** The prefixes that the tunnel has a route for. */
+  readonly #told = new PrefixSet();
 
   /** Of routes of this mode. */
   constructor(mode: "ipip" | "udp") {
@@ -22,22 +25,24 @@ export class TunnelRouteFeed {
   /** From now on the follower is told everything, beginning with what is known already. */
   follow(follower: RouteFollower, known: Iterable<RouteStatus>): void {
     this.#follower = follower;
-    this.willBeWritten([...known].map(({ route }) => route));
+    this.willBeWritten([...known].map(({ route }) => ({ prefix: route.prefix, wish: route })));
   }
 
-  /** Whether anybody wants to know. */
+  /** Whether changes matter: the tunnel has routes. */
   get isFollowed(): boolean {
-    return this.#follower !== undefined;
+    return this.#told.size > 0;
   }
 
   /** These routes are about to be given to the kernel. */
-  willBeWritten(routes: readonly DesiredRoute[]): void {
+  willBeWritten(routes: readonly RouteDemand[]): void {
     if (this.#follower === undefined) return;
-    const set = routes.flatMap(({ prefix, forwarding }) =>
-      "nextHops" in forwarding && forwarding.mode === this.#mode
-        ? [{ prefix, nodes: forwarding.nextHops.filter(({ onlink }) => onlink).map(({ gateway }) => gateway) }]
-        : [],
-    );
+    const set: TunnelRoutes["set"][number][] = [];
+    for (const { prefix, wish } of routes) {
+      const { forwarding } = wish;
+      if (forwarding.mode !== this.#mode || !("nextHops" in forwarding)) continue;
+      set.push({ prefix, nodes: forwarding.nextHops.filter(({ onlink }) => onlink).map(({ gateway }) => gateway) });
+      this.#told.add(prefix);
+    }
     if (set.length > 0) this.#follower.setRoutes({ set, remove: [] });
   }
 
@@ -45,8 +50,9 @@ export class TunnelRouteFeed {
   haveChanged(changes: readonly StatusChange[]): void {
     if (this.#follower === undefined) return;
     const remove = changes
-      .filter(({ status }) => status === undefined || this.#isElsewhere(status))
+      .filter(({ prefix, status }) => this.#told.has(prefix) && (status === undefined || this.#isElsewhere(status)))
       .map(({ prefix }) => prefix);
+    for (const prefix of remove) this.#told.delete(prefix);
     if (remove.length > 0) this.#follower.setRoutes({ set: [], remove });
   }
 

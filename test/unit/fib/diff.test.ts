@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { kernelRouteOf, sameDemand, sameRoute } from "../../../src/fib/diff.ts";
-import { address, blackhole, desired, device, kernelRoute, via } from "./samples.ts";
+import { sameDemand, sameRoute, shapeOf } from "../../../src/fib/diff.ts";
+import { address, blackhole, desired, device, kernelRoute, prefix, via } from "./samples.ts";
 
 const leg = (gateway: string, interfaceIndex: number, weight = 1) => ({
   gateway: address(gateway),
@@ -9,37 +9,33 @@ const leg = (gateway: string, interfaceIndex: number, weight = 1) => ({
   weight,
 });
 
-describe("the kernel route of a desired route", () => {
+describe("what a wish makes of a route", () => {
   test("an IPv4 device route has link scope, an IPv6 one has not", () => {
     const legs = [{ interfaceIndex: 7, onlink: false, weight: 1 }];
-    expect(kernelRouteOf(desired("10.65.0.2/32", device("cali1")), legs, 202)).toEqual(
+    const destination = prefix("10.65.0.2/32");
+    expect({ destination, ...shapeOf(desired("10.65.0.2/32", device("cali1")), 4, legs, 202) }).toEqual(
       kernelRoute("10.65.0.2/32", { scope: "link", nextHops: legs }),
     );
-    expect(kernelRouteOf(desired("fd00::2/128", device("cali1")), legs, 202).scope).toBe("universe");
+    expect(shapeOf(desired("fd00::2/128", device("cali1")), 6, legs, 202).scope).toBe("universe");
   });
 
   test("an IPv6 route without a metric gets the 1024 that the kernel would give it, an IPv4 route keeps 0", () => {
-    expect(kernelRouteOf(desired("fd00::/122", blackhole), [], 202).metric).toBe(1024);
-    expect(kernelRouteOf(desired("fd00::/122", blackhole, { metric: 7 }), [], 202).metric).toBe(7);
-    expect(kernelRouteOf(desired("10.0.0.0/26", blackhole), [], 202).metric).toBe(0);
+    expect(shapeOf(desired("fd00::/122", blackhole), 6, [], 202).metric).toBe(1024);
+    expect(shapeOf(desired("fd00::/122", blackhole, { metric: 7 }), 6, [], 202).metric).toBe(7);
+    expect(shapeOf(desired("10.0.0.0/26", blackhole), 4, [], 202).metric).toBe(0);
   });
 
   test("two next hops behind one router become one leg", () => {
-    const route = kernelRouteOf(
-      desired("10.65.1.0/26", via("172.18.0.7", "172.18.0.8")),
-      [leg("10.0.0.1", 2), leg("10.0.0.1", 2)],
-      202,
-    );
-    expect(route.nextHops).toEqual([leg("10.0.0.1", 2)]);
+    const wish = desired("10.65.1.0/26", via("172.18.0.7", "172.18.0.8"));
+    expect(shapeOf(wish, 4, [leg("10.0.0.1", 2), leg("10.0.0.1", 2)], 202).nextHops).toEqual([leg("10.0.0.1", 2)]);
   });
 
   test("legs that coincide beside others carry their joint weight", () => {
-    const route = kernelRouteOf(
-      desired("10.65.1.0/26", via("10.0.0.9")),
-      [leg("10.0.0.2", 2), leg("10.0.0.1", 2), leg("10.0.0.2", 2)],
-      202,
-    );
-    expect(route.nextHops).toEqual([leg("10.0.0.1", 2), leg("10.0.0.2", 2, 2)]);
+    const legs = [leg("10.0.0.2", 2), leg("10.0.0.1", 2), leg("10.0.0.2", 2)];
+    expect(shapeOf(desired("10.65.1.0/26", via("10.0.0.9")), 4, legs, 202).nextHops).toEqual([
+      leg("10.0.0.1", 2),
+      leg("10.0.0.2", 2, 2),
+    ]);
   });
 });
 

@@ -5,7 +5,7 @@ import { Fib, type FibOptions } from "../../../src/fib/fib.ts";
 import type { DesiredRoute, StatusChange } from "../../../src/fib/types.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { KernelModel } from "./kernel-model.ts";
-import { address, blackhole, connected, desired, device, kernelRoute, link, prefix, via } from "./samples.ts";
+import { address, blackhole, connected, demanded, desired, device, kernelRoute, link, prefix, via } from "./samples.ts";
 
 let clock: FakeClock;
 let kernel: KernelModel;
@@ -41,7 +41,7 @@ async function settle(ms = 50): Promise<void> {
 }
 
 async function set(...routes: readonly DesiredRoute[]): Promise<void> {
-  fib.update({ set: routes, remove: [] });
+  fib.update({ set: demanded(...routes), remove: [] });
   await settle();
 }
 
@@ -156,7 +156,7 @@ describe("writing", () => {
     const routes = Array.from({ length: 2000 }, (_, index) =>
       desired(`10.${100 + (index >> 8)}.${index & 255}.0/24`, blackhole),
     );
-    fib.update({ set: routes, remove: [] });
+    fib.update({ set: demanded(...routes), remove: [] });
     await fib.flush();
     expect(kernel.routesHeld).toHaveLength(2001);
     expect([...fib.statuses()].every(({ state }) => state === "installed")).toBe(true);
@@ -591,7 +591,7 @@ describe("restart", () => {
   });
 
   test("what is desired before the start is compared with what the kernel has", async () => {
-    fib.update({ set: [desired("10.65.1.0/26", via("10.1.0.6"))], remove: [] });
+    fib.update({ set: demanded(desired("10.65.1.0/26", via("10.1.0.6"))), remove: [] });
     await fib.start();
     await settle();
     expect(stateOf("10.65.1.0/26")).toBe("installed");

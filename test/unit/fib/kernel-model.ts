@@ -1,4 +1,7 @@
 import { sameKey, sameRoute } from "../../../src/fib/diff.ts";
+import type { PrefixIndex } from "../../../src/net/prefix-index.ts";
+import { RouteTemplates } from "../../../src/netlink/codec/route-template.ts";
+import { type RefusedEntry, RouteBatch, type RouteWriter } from "../../../src/netlink/route-batch.ts";
 import {
   type InterfaceAddress,
   type KernelRoute,
@@ -22,7 +25,7 @@ function refused(errno: number, code: string): NetlinkResult {
  * protocol, events, and the silent loss of IPv4 routes when a device goes down. What the real one does is shown in the
  * lab lane.
  */
-export class KernelModel implements Netlink {
+export class KernelModel implements Netlink, RouteWriter {
   routesHeld: KernelRoute[] = [];
   linksHeld: Link[] = [];
   /** Every request in order. */
@@ -46,6 +49,15 @@ export class KernelModel implements Netlink {
     this.beforeAnswer = undefined;
     between?.();
     return answers;
+  }
+
+  routeBatch(index: PrefixIndex): RouteBatch {
+    return new RouteBatch(index, new RouteTemplates(), 1);
+  }
+
+  async writeRoutes(batch: RouteBatch): Promise<readonly RefusedEntry[]> {
+    const answers = await this.execute(batch.requests());
+    return answers.flatMap((answer, entry) => (answer.ok ? [] : [{ entry, failure: answer }]));
   }
 
   #apply(request: NetlinkRequest): NetlinkResult {

@@ -1,7 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type ChangeCause, KernelTable } from "../../../src/fib/kernel-table.ts";
-import type { KernelRoute } from "../../../src/netlink/types.ts";
+import { shapesIn } from "../../../src/fib/shapes.ts";
+import { PrefixIndex } from "../../../src/net/prefix-index.ts";
+import type { KernelRoute, RouteShape } from "../../../src/netlink/types.ts";
 import { address, kernelRoute, prefix } from "./samples.ts";
 
 const through = (destination: string, ...devices: readonly number[]): KernelRoute =>
@@ -16,13 +18,16 @@ const through = (destination: string, ...devices: readonly number[]): KernelRout
 
 const everything = (): boolean => true;
 let seen: { prefix: string; before: number; after: number; cause: ChangeCause }[];
+let index: PrefixIndex;
 let table: KernelTable;
 
 beforeEach(() => {
   seen = [];
-  table = new KernelTable((changed, before, after, cause) =>
-    seen.push({ prefix: changed.toString(), before: before.length, after: after.length, cause }),
-  );
+  index = new PrefixIndex();
+  table = new KernelTable(index, (row, before, after, cause) => {
+    const changed = index.prefixOf(row).toString();
+    seen.push({ prefix: changed, before: shapesIn(before).length, after: shapesIn(after).length, cause });
+  });
 });
 
 describe("events", () => {
@@ -74,7 +79,8 @@ describe("a device that goes down", () => {
     const other = kernelRoute("10.65.0.0/26", {
       nextHops: [{ gateway: address("10.1.0.9"), interfaceIndex: 2, onlink: false, weight: 1 }],
     });
-    table.add(other, true, "answer");
+    const { destination, ...shape } = other;
+    table.write(index.find(destination), shape, true, "answer");
     expect(seen.at(-1)).toEqual({ prefix: "10.65.0.0/26", before: 1, after: 1, cause: "answer" });
     await table.dropDevice(2);
     expect(table.at(prefix("10.65.0.0/26"))).toEqual([]);
@@ -119,7 +125,7 @@ describe("longest match", () => {
       kernelRoute("10.65.1.0/24", { protocol: 9 }),
     ];
     for (const route of routes) table.add(route, false);
-    const match = (accept: (route: KernelRoute) => boolean) => table.longestMatch(address("10.65.1.1"), accept);
+    const match = (accept: (route: RouteShape) => boolean) => table.longestMatch(address("10.65.1.1"), accept);
     expect(match(everything)).toEqual([routes[3]]);
     expect(match(({ protocol }) => protocol !== 9).map(({ metric }) => metric)).toEqual([10, 20]);
     expect(match(({ protocol }) => protocol === 3)).toEqual([routes[0]]);

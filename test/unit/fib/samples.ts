@@ -1,4 +1,4 @@
-import type { DesiredForwarding, DesiredRoute } from "../../../src/fib/types.ts";
+import type { DesiredForwarding, DesiredRoute, RouteDemand } from "../../../src/fib/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";
 import { type KernelRoute, type Link, mainTable } from "../../../src/netlink/types.ts";
@@ -39,6 +39,11 @@ export function desired(
   fields: Partial<DesiredRoute> = {},
 ): DesiredRoute {
   return { prefix: prefix(destination), kind: "remote-block", forwarding, metric: 0, reason: "test", ...fields };
+}
+
+/** What `Fib.update` takes for these routes. */
+export function demanded(...routes: readonly DesiredRoute[]): RouteDemand[] {
+  return routes.map(({ prefix: to, ...wish }) => ({ prefix: to, wish }));
 }
 
 export const blackhole: DesiredForwarding = { mode: "blackhole" };

@@ -4,6 +4,7 @@ import type { EncapsulationContext } from "../../../../src/agent/routing/encapsu
 import { originatedAttributes } from "../../../../src/agent/routing/origination.ts";
 import type { RoutingBlock, RoutingChanges, RoutingPool } from "../../../../src/agent/routing/sources.ts";
 import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
+import type { DesiredRoute } from "../../../../src/fib/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
 
@@ -74,8 +75,10 @@ const learned = (prefix: string, ...nextHops: string[]): LocRibChange => ({
   paths: nextHops.map((nextHop) => path(prefix, nextHop)),
 });
 
+const routesOf = ({ fib }: RoutingChanges): DesiredRoute[] => fib.set.map(({ prefix, wish }) => ({ prefix, ...wish }));
+
 const summary = (changes: RoutingChanges) => ({
-  set: changes.fib.set.map((route) => `${route.prefix} ${route.kind} ${route.forwarding.mode} ${route.node ?? "-"}`),
+  set: routesOf(changes).map((route) => `${route.prefix} ${route.kind} ${route.forwarding.mode} ${route.node ?? "-"}`),
   remove: changes.fib.remove.map(String),
   announce: changes.originate.announce.map((route) => String(route.prefix)),
   withdraw: changes.originate.withdraw.map(String),
@@ -184,11 +187,11 @@ describe("RouteComposer", () => {
       "10.244.2.9/32 borrowed direct -",
       "172.31.0.0/24 external direct -",
     ]);
-    expect(changes.fib.set.every((route) => route.metric === 1024)).toBe(true);
+    expect(routesOf(changes).every((route) => route.metric === 1024)).toBe(true);
   });
 
   it("makes several best paths one route with several next hops", () => {
-    const [route] = newComposer().updateLearned([learned("172.31.0.0/24", "10.0.0.2", "10.0.0.3")]).fib.set;
+    const [route] = routesOf(newComposer().updateLearned([learned("172.31.0.0/24", "10.0.0.2", "10.0.0.3")]));
     expect(route?.forwarding).toMatchObject({ mode: "direct", nextHops: [{}, {}] });
   });
 
@@ -232,8 +235,8 @@ describe("RouteComposer", () => {
     const prefix = Prefix.parse("172.31.0.0/24");
     const stalePath = path("172.31.0.0/24", "10.0.0.2", true);
     const freshPath = path("172.31.0.0/24", "10.0.0.3");
-    expect(composer.updateLearned([{ prefix, paths: [stalePath] }]).fib.set[0]?.stale).toBe(true);
-    expect(composer.updateLearned([{ prefix, paths: [stalePath, freshPath] }]).fib.set[0]?.stale).toBeUndefined();
+    expect(routesOf(composer.updateLearned([{ prefix, paths: [stalePath] }]))[0]?.stale).toBe(true);
+    expect(routesOf(composer.updateLearned([{ prefix, paths: [stalePath, freshPath] }]))[0]?.stale).toBeUndefined();
   });
 
   describe("with tunnels", () => {
@@ -249,7 +252,7 @@ describe("RouteComposer", () => {
       4: { ready: true, device: "vxlan.calico", mtu } as const,
     });
     const ways = (changes: RoutingChanges) =>
-      changes.fib.set.map(({ forwarding, mtu }) => {
+      routesOf(changes).map(({ forwarding, mtu }) => {
         const hops = "nextHops" in forwarding ? forwarding.nextHops : [];
         const text = hops.map((hop) => `${hop.gateway} ${hop.device ?? "-"}${hop.onlink ? " onlink" : ""}`);
         return [forwarding.mode, ...text, mtu].join(", ");
@@ -286,10 +289,10 @@ describe("RouteComposer", () => {
         "vxlan, 10.244.2.0 vxlan.calico onlink, 1450",
       ]);
       const stranger = composer.updateLearned([learned("10.244.3.0/26", "10.0.0.9")]);
-      expect(stranger.fib.set[0]).toMatchObject({
+      expect(routesOf(stranger)[0]).toMatchObject({
         forwarding: { mode: "none", state: "unresolved", intended: "vxlan" },
       });
-      expect(stranger.fib.set[0]?.reason).toContain("10.0.0.9 is no node of the cluster");
+      expect(routesOf(stranger)[0]?.reason).toContain("10.0.0.9 is no node of the cluster");
     });
 
     it("takes for an IPv6 next hop the IPv6 tunnel, whatever the IPv4 one is like", () => {
@@ -298,7 +301,7 @@ describe("RouteComposer", () => {
       let vxlan: EncapsulationContext["vxlan"] = withVxlan(1450);
       const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
       composer.setPools([{ ...pods, cidr: Prefix.parse("fd00:10::/48"), vxlanMode: "Always" }]);
-      const [waiting] = composer.updateLearned([learned("fd00:10::40/122", "fd00::2")]).fib.set;
+      const [waiting] = routesOf(composer.updateLearned([learned("fd00:10::40/122", "fd00::2")]));
       expect(waiting).toMatchObject({ forwarding: { mode: "none", intended: "vxlan" } });
       expect(waiting?.reason).toContain("no vxlan-v6.calico");
       vxlan = { ...noTunnels.vxlan, 6: ipv6 };
@@ -322,7 +325,7 @@ describe("RouteComposer", () => {
         "udp, 10.0.0.9 udp.calibird onlink, 1472",
       ]);
       const waits = (state: Parameters<typeof withPeer>[0]) =>
-        withPeer(state).updateLearned([learned("10.244.2.0/26", "10.0.0.2")]).fib.set[0]?.reason;
+        routesOf(withPeer(state).updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))[0]?.reason;
       expect(waits({ ipipReady: false })).toContain("node n2 takes no packets in UDP yet");
       expect(waits({ ipipReady: true })).toContain("node n2 takes no packets in UDP yet, only IPIP");
       expect(waits({ ipipReady: true, udpPort: 9 })).toContain("on UDP port 9, and this node sends to 8285");
@@ -341,7 +344,7 @@ describe("RouteComposer", () => {
     it("shows what an unready tunnel waits for if there never was another way", () => {
       const composer = newComposer();
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
-      const [route] = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]).fib.set;
+      const [route] = routesOf(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]));
       expect(route).toMatchObject({ forwarding: { mode: "none", state: "unresolved", intended: "ipip" } });
       expect(route?.reason).toContain("no tunl0");
     });
@@ -352,9 +355,9 @@ describe("RouteComposer", () => {
       composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
       const edited = composer.setPools([{ ...pods, ipipMode: "Always" }]);
       expect(ways(edited)).toEqual(["direct, 10.0.0.2 -, "]);
-      expect(edited.fib.set[0]?.reason).toMatch(/^still direct: no tunl0; learned from/);
+      expect(routesOf(edited)[0]?.reason).toMatch(/^still direct: no tunl0; learned from/);
       context = { ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: false }) };
-      expect(composer.encapsulationChanged().fib.set[0]?.reason).toContain(
+      expect(routesOf(composer.encapsulationChanged())[0]?.reason).toContain(
         "still direct: node n2 has no tunnel address yet",
       );
       context = { ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: true }) };
@@ -374,7 +377,7 @@ describe("RouteComposer", () => {
       composer.adopt([{ prefix, kind: "remote-block", forwarding, metric: 1024, mtu: 1450, reason: "found" }]);
       const restarted = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
       expect(ways(restarted)).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1450"]);
-      expect(restarted.fib.set[0]?.reason).toMatch(/^still vxlan: no vxlan\.calico; learned from/);
+      expect(routesOf(restarted)[0]?.reason).toMatch(/^still vxlan: no vxlan\.calico; learned from/);
       const vxlan = withVxlan(1400);
       context = { ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep: hop.gateway }) };
       expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1400"]);
@@ -394,7 +397,7 @@ describe("RouteComposer", () => {
     it("composes nothing again if no pool is tunnelled", () => {
       const composer = newComposer();
       composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
-      expect(composer.encapsulationChanged().fib.set).toEqual([]);
+      expect(routesOf(composer.encapsulationChanged())).toEqual([]);
     });
   });
 
@@ -409,8 +412,8 @@ describe("RouteComposer", () => {
 
   describe("where several announce a block", () => {
     const nodes = { "10.0.0.2": "n2", "10.0.0.3": "n3" };
-    const hops = ({ fib }: RoutingChanges) =>
-      fib.set.flatMap(({ forwarding }) =>
+    const hops = (changes: RoutingChanges) =>
+      routesOf(changes).flatMap(({ forwarding }) =>
         "nextHops" in forwarding ? forwarding.nextHops.map(({ gateway }) => `${gateway}`) : [],
       );
 
@@ -419,7 +422,7 @@ describe("RouteComposer", () => {
       composer.updateBlocks([block("10.244.2.0/26", "n3")]);
       const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3", "10.0.0.9")]);
       expect(hops(changes)).toEqual(["10.0.0.3"]);
-      expect(changes.fib.set[0]?.reason).toBe(
+      expect(routesOf(changes)[0]?.reason).toBe(
         "learned from Mesh_10_0_0_3, node n3 in pool pods; also announced by node n2, next hop 10.0.0.9, who do not own it",
       );
       expect(composer.usedPaths(Prefix.parse("10.244.2.0/26")).note).toMatch(/^also announced by/);
@@ -439,10 +442,10 @@ describe("RouteComposer", () => {
       const composer = newComposer(undefined, { nodes: names });
       composer.updateBlocks([block("10.244.2.0/26", "n2")]);
       composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3"), learned("172.31.0.0/24", "10.0.0.9")]);
-      expect(composer.nodesChanged([IpAddress.parse("10.0.0.2")]).fib.set).toEqual([]);
+      expect(routesOf(composer.nodesChanged([IpAddress.parse("10.0.0.2")]))).toEqual([]);
       names["10.0.0.2"] = "n2";
       expect(hops(composer.nodesChanged([IpAddress.parse("10.0.0.2")]))).toEqual(["10.0.0.2"]);
-      expect(composer.nodesChanged([IpAddress.parse("10.0.0.2")]).fib.set).toEqual([]);
+      expect(routesOf(composer.nodesChanged([IpAddress.parse("10.0.0.2")]))).toEqual([]);
     });
 
     it("misses no route if one of them was learned again between a change of the nodes and its notice", () => {
@@ -452,7 +455,7 @@ describe("RouteComposer", () => {
       names["10.0.0.2"] = "n2";
       composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
       expect(
-        composer.nodesChanged([IpAddress.parse("10.0.0.2")]).fib.set.map(({ prefix, node }) => `${prefix} ${node}`),
+        routesOf(composer.nodesChanged([IpAddress.parse("10.0.0.2")])).map(({ prefix, node }) => `${prefix} ${node}`),
       ).toEqual(["10.244.2.0/26 n2", "10.244.3.0/26 n2"]);
     });
 
@@ -461,7 +464,7 @@ describe("RouteComposer", () => {
       composer.updateBlocks([block("10.244.2.0/26", "n4")]);
       const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.254")]);
       expect(hops(changes)).toEqual(["10.0.0.254"]);
-      expect(changes.fib.set[0]?.reason).toContain(
+      expect(routesOf(changes)[0]?.reason).toContain(
         "the owner, node n4, is not among the next hops; announced by next hop 10.0.0.254",
       );
     });
@@ -478,7 +481,7 @@ describe("RouteComposer", () => {
       const prefix = Prefix.parse("10.244.2.0/26");
       const given = path("10.244.2.0/26", "10.0.0.2", false, localPref);
       const paths = [localPref === undefined ? withoutLocalPref(given) : given];
-      return newComposer(undefined, { metric }).updateLearned([{ prefix, paths }]).fib.set[0]?.metric;
+      return routesOf(newComposer(undefined, { metric }).updateLearned([{ prefix, paths }]))[0]?.metric;
     };
     const withoutLocalPref = (given: Path): Path => {
       const { localPref: _gone, ...attributes } = given.attributes;
@@ -503,8 +506,8 @@ describe("RouteComposer", () => {
 
     it("are 1024 for pods, or what the setting says", () => {
       const pod = [{ address: Prefix.parse("10.244.1.5/32"), device: "cali1", pod: "default/web" }];
-      expect(newComposer().updateWorkloads(pod, []).fib.set[0]?.metric).toBe(1024);
-      expect(newComposer(undefined, { metric: 0 }).updateWorkloads(pod, []).fib.set[0]?.metric).toBe(0);
+      expect(routesOf(newComposer().updateWorkloads(pod, []))[0]?.metric).toBe(1024);
+      expect(routesOf(newComposer(undefined, { metric: 0 }).updateWorkloads(pod, []))[0]?.metric).toBe(0);
     });
   });
 
@@ -520,7 +523,7 @@ describe("RouteComposer", () => {
       const composer = newComposer();
       composer.updateWorkloads([pod], []);
       expect(summary(composer.updateLearned([announced(2147482623)])).set).toEqual([`${address} workload device n1`]);
-      const [moved] = composer.updateLearned([announced(2147482624)]).fib.set;
+      const [moved] = routesOf(composer.updateLearned([announced(2147482624)]));
       expect(moved).toMatchObject({ kind: "borrowed", forwarding: { mode: "direct" }, metric: 1023, node: "n2" });
       expect(moved?.reason).toMatch(/^elevated above pod default\/web on this node; learned from/);
       const back = summary(composer.updateLearned([{ prefix: pod.address, paths: [] }]));
@@ -557,23 +560,23 @@ describe("RouteComposer", () => {
         announce: [],
         withdraw: [],
       });
-      expect(changes.fib.set[0]).toMatchObject({ metric: 1024, reason: expect.stringContaining("BGPPeer tor") });
-      expect(composer.setPeerRoutes([way("10.0.0.254")]).fib.set).toEqual([]);
+      expect(routesOf(changes)[0]).toMatchObject({ metric: 1024, reason: expect.stringContaining("BGPPeer tor") });
+      expect(routesOf(composer.setPeerRoutes([way("10.0.0.254")]))).toEqual([]);
       expect(summary(composer.setPeerRoutes([])).remove).toEqual(["192.0.2.1/32"]);
     });
 
     it("beats what BGP says of the peer's address, and leaves it to BGP when it goes", () => {
       const composer = newComposer();
       composer.setPeerRoutes([way("10.0.0.254")]);
-      const [route] = composer.updateLearned([learned("192.0.2.1/32", "10.0.0.3")]).fib.set;
+      const [route] = routesOf(composer.updateLearned([learned("192.0.2.1/32", "10.0.0.3")]));
       expect(route?.reason).toContain("BGPPeer tor");
-      expect(composer.setPeerRoutes([]).fib.set[0]?.reason).toContain("learned from Mesh_10_0_0_3");
+      expect(routesOf(composer.setPeerRoutes([]))[0]?.reason).toContain("learned from Mesh_10_0_0_3");
     });
 
     it("is taken by what was learned with the peer as next hop, too", () => {
       const composer = newComposer();
-      const gateways = ({ fib }: RoutingChanges) =>
-        fib.set.map(({ prefix, forwarding }) =>
+      const gateways = (changes: RoutingChanges) =>
+        routesOf(changes).map(({ prefix, forwarding }) =>
           "nextHops" in forwarding ? `${prefix} ${forwarding.nextHops.map((hop) => hop.gateway)}` : `${prefix}`,
         );
       composer.updateLearned([learned("172.31.0.0/24", "192.0.2.1"), learned("172.31.1.0/24", "10.0.0.9")]);
@@ -615,7 +618,7 @@ describe("RouteComposer", () => {
       return { ...plain, attributes: { ...plain.attributes, ...others } };
     };
     const learn = (...paths: Path[]) =>
-      newComposer().updateLearned([{ prefix: Prefix.parse("10.244.5.0/26"), paths }]).fib.set[0];
+      routesOf(newComposer().updateLearned([{ prefix: Prefix.parse("10.244.5.0/26"), paths }]))[0];
 
     it("BLACKHOLE drops the packets if the peer may have that", () => {
       const wanted = withCommunities("10.0.0.3", { communities: [0xffff029a] });

@@ -1,0 +1,243 @@
+import { type AddressFamily, IpAddress } from "./address.ts";
+import { Prefix } from "./prefix.ts";
+
+/** What `find` returns for a prefix that has no row. */
+export const noRow = -1;
+
+const FIRST_CAPACITY = 64;
+const IPV6 = 0x100;
+const LENGTH = 0xff;
+/** In the place of length and family, of a row that is free. */
+const FREE = 0xffff;
+
+/**
+ * Numbers prefixes: each gets a row, a small integer by which tables keep what they know of it in arrays of their own. So one
+ * look-up serves any number of tables, and a prefix costs no object.
+ *
+ * A row lasts for as long as somebody holds it. Holders are the bits of an octet, one for each table; whoever adds a prefix
+ * holds its row at once. A row that nobody holds any more is given to another prefix later, so tables forget what they have of
+ * a row when they release it.
+ *
+ * Invariants: the slots are an open-addressing table with linear probing, at most half full, of the rows that are not free;
+ * free rows are chained through `#hashes`; IPv6 rows have three more words in `#rest`, which is made with the first of them.
+ */
+export class PrefixIndex {
+  #slots = new Int32Array(FIRST_CAPACITY * 2).fill(noRow);
+  #shift = 32 - Math.log2(FIRST_CAPACITY * 2);
+  #hashes = new Uint32Array(FIRST_CAPACITY);
+  /** Length, and the bit `IPV6`. */
+  #kinds = new Uint16Array(FIRST_CAPACITY);
+  #firsts = new Uint32Array(FIRST_CAPACITY);
+  #rest = new Uint32Array(0);
+  #holders = new Uint8Array(FIRST_CAPACITY);
+  #firstFree = noRow;
+  #used = 0;
+  #size = 0;
+  /** How many rows there are of each length: a longest match probes only these. */
+  readonly #lengths: Readonly<Record<AddressFamily, Uint32Array>> = { 4: new Uint32Array(33), 6: new Uint32Array(129) };
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** All rows are below this. It grows by doubling, so that arrays which grow with it seldom have to. */
+  get capacity(): number {
+    return this.#kinds.length;
+  }
+
+  /** The row of a prefix, or `noRow`. */
+  find(prefix: Prefix): number {
+    return this.#slots[this.#slotOf(prefix, prefix.hash())] ?? noRow;
+  }
+
+  /** The row of a prefix, a new one if it has none. */
+  hold(prefix: Prefix, holder: number): number {
+    const hash = prefix.hash();
+    let slot = this.#slotOf(prefix, hash);
+    let row = this.#slots[slot] ?? noRow;
+    if (row === noRow) {
+      if (this.#firstFree === noRow && this.#used === this.capacity) {
+        this.#grow();
+        slot = this.#slotOf(prefix, hash);
+      }
+      row = this.#takeRow();
+      this.#slots[slot] = row;
+      this.#fill(row, prefix, hash);
+    }
+    this.#holders[row] = (this.#holders[row] ?? 0) | holder;
+    return row;
+  }
+
+  /** As `hold` of a row's prefix, which somebody holds already. */
+  holdRow(row: number, holder: number): void {
+    this.#holders[row] = (this.#holders[row] ?? 0) | holder;
+  }
+
+  isHeld(row: number, holder: number): boolean {
+    return ((this.#holders[row] ?? 0) & holder) !== 0;
+  }
+
+  /** The row may get another prefix from now on, unless others hold it. */
+  release(row: number, holder: number): void {
+    const left = (this.#holders[row] ?? 0) & ~holder;
+    const isFreed = left === 0 && this.#kinds[row] !== FREE;
+    this.#holders[row] = left;
+    if (!isFreed) return;
+    this.#count(row, -1);
+    this.#closeGap(this.#slotOfRow(row));
+    this.#kinds[row] = FREE;
+    this.#hashes[row] = this.#firstFree;
+    this.#firstFree = row;
+  }
+
+  familyOf(row: number): AddressFamily {
+    return ((this.#kinds[row] ?? 0) & IPV6) === 0 ? 4 : 6;
+  }
+
+  lengthOf(row: number): number {
+    return (this.#kinds[row] ?? 0) & LENGTH;
+  }
+
+  /** The address's words, as those of `IpAddress`; `word` is 0 … 3. */
+  wordOf(row: number, word: number): number {
+    if (word === 0) return this.#firsts[row] ?? 0;
+    return this.familyOf(row) === 4 ? 0 : (this.#rest[row * 3 + word - 1] ?? 0);
+  }
+
+  prefixOf(row: number): Prefix {
+    const word = (index: number): number => this.wordOf(row, index);
+    const address = this.familyOf(row) === 4 ? IpAddress.v4(word(0)) : IpAddress.v6(word(0), word(1), word(2), word(3));
+    return Prefix.of(address, this.lengthOf(row));
+  }
+
+  /**
+   * The rows of some of these holders, unordered. Rows may come and go meanwhile: none that stays is missed, and one that comes
+   * may or may not be visited.
+   */
+  *rows(holders: number): IterableIterator<number> {
+    for (let row = 0; row < this.#used; row++) if (((this.#holders[row] ?? 0) & holders) !== 0) yield row;
+  }
+
+  /** The same in the order of their prefixes. */
+  sortedRows(holders: number): number[] {
+    const rows = [...this.rows(holders)];
+    return rows.sort((left, right) => this.#compare(left, right));
+  }
+
+  /** The accepted row with the longest prefix that contains the address, or `noRow`. */
+  longestMatch(address: IpAddress, accept: (row: number) => boolean): number {
+    const lengths = this.#lengths[address.family];
+    for (let length = lengths.length - 1; length >= 0; length--) {
+      if (lengths[length] === 0) continue;
+      const row = this.find(Prefix.of(address, length));
+      if (row !== noRow && accept(row)) return row;
+    }
+    return noRow;
+  }
+
+  #compare(left: number, right: number): number {
+    let order = this.familyOf(left) - this.familyOf(right);
+    for (let word = 0; order === 0 && word < 4; word++) order = this.wordOf(left, word) - this.wordOf(right, word);
+    return order || this.lengthOf(left) - this.lengthOf(right);
+  }
+
+  /** The slot with this prefix's row, or the empty one where it would go. */
+  #slotOf(prefix: Prefix, hash: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = hash >>> this.#shift;
+    for (;;) {
+      const row = this.#slots[slot] ?? noRow;
+      if (row === noRow || (this.#hashes[row] === hash && this.#holds(row, prefix))) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #slotOfRow(row: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = (this.#hashes[row] ?? 0) >>> this.#shift;
+    while (this.#slots[slot] !== row) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  #holds(row: number, prefix: Prefix): boolean {
+    const { family, w0, w1, w2, w3 } = prefix.address;
+    if (this.#firsts[row] !== w0) return false;
+    if (family === 4) return this.#kinds[row] === prefix.length;
+    const at = row * 3;
+    return (
+      this.#kinds[row] === (prefix.length | IPV6) &&
+      this.#rest[at] === w1 &&
+      this.#rest[at + 1] === w2 &&
+      this.#rest[at + 2] === w3
+    );
+  }
+
+  #takeRow(): number {
+    const row = this.#firstFree;
+    if (row === noRow) return this.#used++;
+    this.#firstFree = (this.#hashes[row] ?? 0) | 0;
+    return row;
+  }
+
+  #fill(row: number, prefix: Prefix, hash: number): void {
+    const { family, w0, w1, w2, w3 } = prefix.address;
+    this.#hashes[row] = hash;
+    this.#firsts[row] = w0;
+    this.#kinds[row] = family === 4 ? prefix.length : prefix.length | IPV6;
+    if (family === 6) {
+      if (this.#rest.length === 0) this.#rest = new Uint32Array(this.capacity * 3);
+      this.#rest.set([w1, w2, w3], row * 3);
+    }
+    this.#count(row, 1);
+  }
+
+  #count(row: number, step: 1 | -1): void {
+    const lengths = this.#lengths[this.familyOf(row)];
+    const length = this.lengthOf(row);
+    lengths[length] = (lengths[length] ?? 0) + step;
+    this.#size += step;
+  }
+
+  /** Empties `gap` and moves later members of the probe run up, so that none is cut off from its home slot. */
+  #closeGap(gap: number): void {
+    const mask = this.#slots.length - 1;
+    for (let slot = gap; ; ) {
+      slot = (slot + 1) & mask;
+      const row = this.#slots[slot] ?? noRow;
+      if (row === noRow) break;
+      const home = (this.#hashes[row] ?? 0) >>> this.#shift;
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
+      this.#slots[gap] = row;
+      gap = slot;
+    }
+    this.#slots[gap] = noRow;
+  }
+
+  /** No row is free when this is called. */
+  #grow(): void {
+    const capacity = this.capacity * 2;
+    this.#hashes = enlarged(this.#hashes, capacity);
+    this.#kinds = enlarged(this.#kinds, capacity);
+    this.#firsts = enlarged(this.#firsts, capacity);
+    this.#holders = enlarged(this.#holders, capacity);
+    if (this.#rest.length > 0) this.#rest = enlarged(this.#rest, capacity * 3);
+    this.#slots = new Int32Array(capacity * 2).fill(noRow);
+    this.#shift = 32 - Math.log2(this.#slots.length);
+    const mask = this.#slots.length - 1;
+    for (let row = 0; row < this.#used; row++) {
+      let slot = (this.#hashes[row] ?? 0) >>> this.#shift;
+      while (this.#slots[slot] !== noRow) slot = (slot + 1) & mask;
+      this.#slots[slot] = row;
+    }
+  }
+}
+
+type Words = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
+
+/** A copy of so many elements, of which the new ones are 0. */
+export function enlarged<Of extends Words>(array: Of, length: number): Of {
+  const make = array.constructor as new (length: number) => Of;
+  const larger = new make(length);
+  larger.set(array);
+  return larger;
+}
