@@ -30,7 +30,7 @@ export interface LocalAsTreatment {
 }
 
 /** True for a route whose packets are to be dropped: its source may ask for it (RFC 7999), and does. */
-export function isBlackhole({ source, attributes }: Path): boolean {
+export function isBlackhole({ source, attributes }: Pick<Path, "source" | "attributes">): boolean {
   return (
     source.kind === "peer" &&
     source.mayBlackhole === true &&

@@ -1,9 +1,9 @@
-import type { Path } from "../../bgp/types.ts";
 import type { IpAddress } from "../../net/address.ts";
+import type { LearnedPath } from "./learned-routes.ts";
 
 /** Which paths of a route are used. */
 export interface UsedPaths {
-  readonly paths: readonly Path[];
+  readonly paths: readonly LearnedPath[];
   /** What is odd about who announces it. */
   readonly note?: string;
 }
@@ -14,12 +14,12 @@ export interface UsedPaths {
  * puts itself there, BGP's choice stands. `owner` is undefined for what is no block or has no owner.
  */
 export function pathsToUse(
-  paths: readonly Path[],
+  paths: readonly LearnedPath[],
   owner: string | undefined,
   nodeOf: (address: IpAddress) => string | undefined,
 ): UsedPaths {
   if (owner === undefined) return { paths };
-  const nodeOfPath = ({ nextHop }: Path) => (nextHop === undefined ? undefined : nodeOf(nextHop.address));
+  const nodeOfPath = ({ nextHop }: LearnedPath) => (nextHop === undefined ? undefined : nodeOf(nextHop.address));
   const owners = paths.filter((path) => nodeOfPath(path) === owner);
   if (owners.length === paths.length) return { paths };
   const others = paths.filter((path) => nodeOfPath(path) !== owner);
@@ -30,7 +30,7 @@ export function pathsToUse(
   return { paths: owners, note: `also announced by ${names.join(", ")}, ${own}` };
 }
 
-function nameOf(path: Path, node: string | undefined): string {
+function nameOf(path: LearnedPath, node: string | undefined): string {
   if (node !== undefined) return `node ${node}`;
   return path.nextHop === undefined ? "an unknown node" : `next hop ${path.nextHop.address}`;
 }

@@ -4,13 +4,15 @@ import type { LocRibChange, Path } from "../../bgp/types.ts";
 import type { DesiredRoute, RouteDemand, RouteWish } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
+import { PrefixIndex } from "../../net/prefix-index.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
 import { PrefixTrie } from "../../net/prefix-trie.ts";
 import { BlockClaims } from "./block-claims.ts";
 import { pathsToUse, type UsedPaths } from "./block-paths.ts";
 import type { EncapsulationContext, Way } from "./encapsulation.ts";
 import { LearnedReason } from "./learned-reason.ts";
-import { LearnedRoutes } from "./learned-routes.ts";
+import { type LearnedPath, LearnedRoutes } from "./learned-routes.ts";
+import { NodeNames } from "./node-names.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { isElevated, metricOf, normalMetric } from "./priority.ts";
@@ -24,6 +26,16 @@ import type {
 } from "./sources.ts";
 import { Ways } from "./ways.ts";
 import { WishCache } from "./wish-cache.ts";
+
+/** Holders of rows beside the one of `LearnedRoutes`: prefixes that have a route, and the one that is being worked on. */
+const composed = 2;
+const inWork = 4;
+
+/** What is gathered for the FIB. */
+interface FibChange {
+  readonly set: RouteDemand[];
+  readonly remove: Prefix[];
+}
 
 export interface RouteComposerOptions {
   readonly nodeName: string;
@@ -53,21 +65,17 @@ export class RouteComposer {
   #tunnelAddresses: readonly Prefix[] = [];
   #services: ServiceRanges = { all: [], outside: [], announced: [] };
   readonly #peerRoutes = new PeerRoutes();
-  readonly #learned = new LearnedRoutes();
-  /** Of every next hop that was looked up the node with that address. */
-  readonly #nodeNames = new PrefixMap<string | undefined>();
+  readonly #index = new PrefixIndex();
+  readonly #learned = new LearnedRoutes(this.#index);
+  readonly #nodes: NodeNames;
   readonly #ownBlocks = new PrefixSet();
-  /**
-   * Prefixes that have a route. Others are never removed: the kernel may hold a route from before a restart there, which
-   * has to stay until BGP has had time to say it again.
-   */
-  readonly #composed = new PrefixSet();
   readonly #ways = new Ways();
   readonly #learnedReason = new LearnedReason();
   readonly #wishes = new WishCache();
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
+    this.#nodes = new NodeNames(options.nodeOfAddress);
   }
 
   /** The whole set of pools. Routes inside pools that changed are composed again. */
@@ -125,13 +133,17 @@ export class RouteComposer {
    * their next hop are taken where there is no other, so that the route is there to be seen.
    */
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
+    const fib = newFibChange();
+    const context = this.#options.encapsulation();
     for (const { prefix, paths, unresolved = [] } of changes) {
       const candidates = paths.length > 0 ? paths : unresolved;
       const fromPeers = candidates.every(isFromPeer) ? candidates : candidates.filter(isFromPeer);
-      this.#learned.set(prefix, fromPeers);
+      const row = this.#index.hold(prefix, inWork);
+      this.#learned.set(row, fromPeers);
       if (fromPeers.length === 0) this.#ways.forget(prefix);
+      this.#addChange(fib, prefix, row, context);
     }
-    return this.#changesOf(changes.map((change) => change.prefix));
+    return { fib, originate: { announce: [], withdraw: [] } };
   }
 
   /** The whole set of ways to peers. What was learned with such a peer as next hop is composed again. */
@@ -142,14 +154,7 @@ export class RouteComposer {
 
   /** Nodes came to these addresses or left them: composes again what was learned with such a next hop. */
   nodesChanged(addresses: readonly IpAddress[]): RoutingChanges {
-    const changed = new PrefixSet();
-    for (const address of addresses) {
-      const host = Prefix.host(address);
-      if (!this.#nodeNames.has(host) || this.#options.nodeOfAddress(address) === this.#nodeNames.get(host)) continue;
-      this.#nodeNames.delete(host);
-      changed.add(host);
-    }
-    return this.#changesFor(this.#learned.through(changed));
+    return this.#changesFor(this.#learned.through(this.#nodes.changed(addresses)));
   }
 
   /**
@@ -205,8 +210,11 @@ export class RouteComposer {
 
   /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
   usedPaths(prefix: Prefix): UsedPaths {
-    const owner = this.#claims.ownerOf(prefix);
-    return pathsToUse(this.#learned.get(prefix), owner, (address) => this.#nodeAt(address));
+    return this.#usedOf(prefix, this.#learned.get(prefix));
+  }
+
+  #usedOf(prefix: Prefix, paths: readonly LearnedPath[]): UsedPaths {
+    return pathsToUse(paths, this.#claims.ownerOf(prefix), (address) => this.#nodes.at(address));
   }
 
   /** As `#changesOf`, for prefixes of which some may be there twice. */
@@ -215,18 +223,11 @@ export class RouteComposer {
   }
 
   #changesOf(prefixes: Iterable<Prefix>, originate: OriginatedChange = { announce: [], withdraw: [] }): RoutingChanges {
-    const set: RouteDemand[] = [];
-    const remove: Prefix[] = [];
+    const fib = newFibChange();
     const context = this.#options.encapsulation();
-    for (const prefix of prefixes) {
-      const wish = this.#compose(prefix, context);
-      if (wish !== undefined) {
-        this.#composed.add(prefix);
-        set.push({ prefix, wish });
-      } else if (this.#composed.delete(prefix)) remove.push(prefix);
-    }
+    for (const prefix of prefixes) this.#addChange(fib, prefix, this.#index.hold(prefix, inWork), context);
     return {
-      fib: { set, remove },
+      fib,
       originate: {
         announce: originate.announce.map((prefix) => ({ prefix, attributes: originatedAttributes })),
         withdraw: originate.withdraw,
@@ -234,8 +235,24 @@ export class RouteComposer {
     };
   }
 
-  #compose(prefix: Prefix, context: EncapsulationContext): RouteWish | undefined {
-    const learned = this.#composeLearned(prefix, context);
+  /**
+   * Only prefixes that have a route are ever removed: the kernel may hold a route from before a restart at others, which has to
+   * stay until BGP has had time to say it again. Gives back the row, which is held as `inWork`.
+   */
+  #addChange(fib: FibChange, prefix: Prefix, row: number, context: EncapsulationContext): void {
+    const wish = this.#compose(prefix, row, context);
+    if (wish !== undefined) {
+      this.#index.holdRow(row, composed);
+      fib.set.push({ prefix, wish });
+    } else if (this.#index.isHeld(row, composed)) {
+      this.#index.release(row, composed);
+      fib.remove.push(prefix);
+    }
+    this.#index.release(row, inWork);
+  }
+
+  #compose(prefix: Prefix, row: number, context: EncapsulationContext): RouteWish | undefined {
+    const learned = this.#composeLearned(prefix, row, context);
     const workload = prefix.isHost ? this.#workloads.get(prefix) : undefined;
     if (workload !== undefined) return this.#composeWorkload(workload, learned);
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
@@ -273,8 +290,10 @@ export class RouteComposer {
     };
   }
 
-  #composeLearned(prefix: Prefix, context: EncapsulationContext): RouteWish | undefined {
-    const { paths, note } = this.usedPaths(prefix);
+  #composeLearned(prefix: Prefix, row: number, context: EncapsulationContext): RouteWish | undefined {
+    const known = this.#learned.at(row);
+    if (known.length === 0) return undefined;
+    const { paths, note } = this.#usedOf(prefix, known);
     const [best] = paths;
     if (best === undefined || best.source.kind !== "peer") return undefined;
     if (this.#services.all.some((range) => range.contains(prefix))) return undefined;
@@ -305,19 +324,12 @@ export class RouteComposer {
     return this.#options.metric === "auto" ? normalMetric : this.#options.metric;
   }
 
-  #ownerOf(prefix: Prefix, best: Path, kind: RouteWish["kind"]): string | undefined {
+  #ownerOf(prefix: Prefix, best: LearnedPath, kind: RouteWish["kind"]): string | undefined {
     if (kind === "remote-block") {
       const owner = this.#claims.claimOn(prefix);
       if (owner !== undefined) return owner.node;
     }
-    return best.nextHop === undefined ? undefined : this.#nodeAt(best.nextHop.address);
-  }
-
-  /** As of the last `nodesChanged`, so that this finds every route that an answer of before went into. */
-  #nodeAt(address: IpAddress): string | undefined {
-    const host = Prefix.host(address);
-    if (!this.#nodeNames.has(host)) this.#nodeNames.set(host, this.#options.nodeOfAddress(address));
-    return this.#nodeNames.get(host);
+    return best.nextHop === undefined ? undefined : this.#nodes.at(best.nextHop.address);
   }
 
   #poolText(prefix: Prefix): string {
@@ -338,11 +350,15 @@ export class RouteComposer {
   }
 }
 
-function hasNextHop({ nextHop }: Path): boolean {
+function newFibChange(): FibChange {
+  return { set: [], remove: [] };
+}
+
+function hasNextHop({ nextHop }: LearnedPath): boolean {
   return nextHop !== undefined;
 }
 
-function addressesOf(paths: readonly Path[]): IpAddress[] {
+function addressesOf(paths: readonly LearnedPath[]): IpAddress[] {
   return paths.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
 }
 

@@ -1,18 +1,23 @@
 import type { Path } from "../../bgp/types.ts";
 import { Prefix } from "../../net/prefix.ts";
-import { noRow, PrefixIndex } from "../../net/prefix-index.ts";
+import { noRow, type PrefixIndex } from "../../net/prefix-index.ts";
 import { PrefixMap } from "../../net/prefix-map.ts";
 import { RowLists } from "../../net/row-lists.ts";
 
-const none: readonly Path[] = [];
+/** What routing keeps of a path. */
+export type LearnedPath = Pick<Path, "attributes" | "nextHop" | "source" | "stale">;
 
-/** The holder of rows in this index. */
+const none: readonly LearnedPath[] = [];
+
+/** The holder of rows with paths. */
 const learned = 1;
 
 /** What was learned by BGP, by prefix and by next hop. */
 export class LearnedRoutes {
-  readonly #index = new PrefixIndex();
-  readonly #paths: (readonly Path[] | undefined)[] = [];
+  readonly #index: PrefixIndex;
+  readonly #paths: (readonly LearnedPath[] | undefined)[] = [];
+  /** The last single path, which many prefixes in a row have in common: kept once for all of them. */
+  #single: readonly [LearnedPath] | undefined;
   /** By next hop, as a host prefix, the rows with no other next hop, as most are, and those that have others as well. */
   readonly #listOf = new PrefixMap<number>();
   readonly #lists = new RowLists();
@@ -20,15 +25,24 @@ export class LearnedRoutes {
   /** The last next hop that was asked for: routes with the same one come one after the other. */
   #latest: { readonly host: Prefix; readonly list: number } | undefined;
 
-  /** The paths of a prefix, best first; empty if it was not learned. */
-  get(prefix: Prefix): readonly Path[] {
-    const row = this.#index.find(prefix);
-    return row === noRow ? none : (this.#paths[row] ?? none);
+  /** Of the holders in the index this takes 1. */
+  constructor(index: PrefixIndex) {
+    this.#index = index;
   }
 
-  /** Replaces all paths of a prefix; none: it is gone. */
-  set(prefix: Prefix, paths: readonly Path[]): void {
-    const row = this.#index.hold(prefix, 0);
+  /** The paths of a prefix, best first; empty if it was not learned. */
+  get(prefix: Prefix): readonly LearnedPath[] {
+    const row = this.#index.find(prefix);
+    return row === noRow ? none : this.at(row);
+  }
+
+  /** The same by the prefix's row. */
+  at(row: number): readonly LearnedPath[] {
+    return this.#paths[row] ?? none;
+  }
+
+  /** Replaces all paths of a row, which somebody else holds as well; none: it is gone. */
+  set(row: number, paths: readonly LearnedPath[]): void {
     const before = this.#paths[row];
     const nextHop = paths.length === 1 ? paths[0]?.nextHop?.address : undefined;
     if (before !== undefined && before.length !== 1) this.#forgetAlso(row, before);
@@ -38,7 +52,7 @@ export class LearnedRoutes {
       if (paths.length > 1) this.#noteAlso(row, paths);
     }
     if (paths.length > 0) {
-      this.#paths[row] = paths;
+      this.#paths[row] = this.#shared(paths);
       this.#index.holdRow(row, learned);
     } else {
       this.#paths[row] = undefined;
@@ -65,6 +79,18 @@ export class LearnedRoutes {
       .filter((prefix) => ranges.some((range) => range.contains(prefix)));
   }
 
+  #shared(paths: readonly LearnedPath[]): readonly LearnedPath[] {
+    const [first, second] = paths;
+    if (first === undefined || second !== undefined)
+      return paths.map(({ attributes, nextHop, source, stale }) => ({ attributes, nextHop, source, stale }));
+    const { attributes, nextHop, source, stale } = first;
+    const known = this.#single?.[0];
+    const isKnown =
+      known?.attributes === attributes && known.nextHop === nextHop && known.source === source && known.stale === stale;
+    if (this.#single === undefined || !isKnown) this.#single = [{ attributes, nextHop, source, stale }];
+    return this.#single;
+  }
+
   /** The list of a next hop, made if it has none; it stays, since next hops are few and come back. */
   #list(host: Prefix): number {
     if (this.#latest?.host.equals(host)) return this.#latest.list;
@@ -77,7 +103,7 @@ export class LearnedRoutes {
     return list;
   }
 
-  #noteAlso(row: number, paths: readonly Path[]): void {
+  #noteAlso(row: number, paths: readonly LearnedPath[]): void {
     for (const { nextHop } of paths) {
       if (nextHop === undefined) continue;
       const host = Prefix.host(nextHop.address);
@@ -85,7 +111,7 @@ export class LearnedRoutes {
     }
   }
 
-  #forgetAlso(row: number, paths: readonly Path[]): void {
+  #forgetAlso(row: number, paths: readonly LearnedPath[]): void {
     for (const { nextHop } of paths) {
       if (nextHop === undefined) continue;
       const host = Prefix.host(nextHop.address);

@@ -12,7 +12,7 @@ const heaviest = 100;
  * (draft-ietf-idr-link-bandwidth): the widest gets 100. Undefined unless every path has one, since then nothing is known of
  * the others.
  */
-export function multipathWeights(paths: readonly Path[]): readonly number[] | undefined {
+export function multipathWeights(paths: readonly Pick<Path, "attributes">[]): readonly number[] | undefined {
   if (paths.length < 2) return undefined;
   const bandwidths: number[] = [];
   for (const path of paths) {
@@ -25,7 +25,7 @@ export function multipathWeights(paths: readonly Path[]): readonly number[] | un
 }
 
 /** Octets per second, as a 32-bit IEEE number behind the AS number of who said it. */
-function bandwidthOf({ attributes }: Path): number | undefined {
+function bandwidthOf({ attributes }: Pick<Path, "attributes">): number | undefined {
   for (const community of attributes.extendedCommunities) {
     if (((community >> 48n) & ~nonTransitive) !== linkBandwidth) continue;
     const octets = new DataView(new ArrayBuffer(4));
