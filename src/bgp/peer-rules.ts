@@ -3,10 +3,10 @@ import type { PathAttributes } from "./packet/attributes.ts";
 import type { Family } from "./packet/family.ts";
 import { PolicyRunner } from "./policy/apply.ts";
 import type { Policy } from "./policy/types.ts";
-import type { ImportRules } from "./rib/adj-rib-in.ts";
+import type { ImportSide } from "./rib/adj-rib-in.ts";
 import type { AsPathExport } from "./rib/as-path-export.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
-import { createImportRules } from "./rib/import-rules.ts";
+import { createImportSide } from "./rib/import-rules.ts";
 import { roleOf } from "./roles.ts";
 import type { NegotiatedSession, PathSource, PeerConfig } from "./types.ts";
 
@@ -32,14 +32,14 @@ function policyOf(config: PeerConfig, policy: Policy | undefined, { requirePolic
 }
 
 /** What is made of the routes that a peer sends. */
-export function importRulesOf(
+export function importSideOf(
   config: PeerConfig,
   speaker: SpeakerRules,
   isOwnAddress: (address: IpAddress) => boolean,
-): ImportRules {
+): ImportSide {
   const { routerId, intern } = speaker;
   const role = roleOf(config);
-  return createImportRules({
+  return createImportSide({
     peerType: typeOf(config),
     localAs: config.localAs,
     ...(role !== undefined && { leakPrevention: { role: role.local, remoteAs: config.remoteAs, intern } }),

@@ -9,14 +9,15 @@ import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
 import { LimitKeeper } from "./limit-keeper.ts";
 import { ErrorCode, RefreshSubtype } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
-import type { RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { Announcement, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
-import { exportProfileOf, importRulesOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
+import { exportProfileOf, importSideOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
 import { RefreshWindow } from "./refresh-window.ts";
-import { AdjRibIn, type ImportRules } from "./rib/adj-rib-in.ts";
+import type { AdjRibIn, ImportSide } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupTable } from "./rib/group-table.ts";
 import type { GroupMember } from "./rib/lane.ts";
+import type { RibViews } from "./rib/rib-views.ts";
 import { select } from "./rib/select.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import { type StaleRouteEnvironment, staleRoutesOf } from "./stale-routes.ts";
@@ -57,6 +58,7 @@ export interface Session {
 /** What all peers of a speaker share. */
 export interface PeerEnvironment extends SpeakerRules, StaleRouteEnvironment {
   readonly groups: GroupTable;
+  readonly views: RibViews;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly retention: RetentionLimits;
@@ -99,7 +101,7 @@ export class Peer implements SessionListener, GroupMember {
     this.#config = config;
     this.#environment = environment;
     const { rib } = environment;
-    const table = new AdjRibIn(sourceOf(config, 0), this.#rules(config));
+    const table = rib.createTable(sourceOf(config, 0), this.#importSide(config));
     this.#table = table;
     const routesGone = () => {
       this.#limitKeeper.routesGone();
@@ -163,9 +165,7 @@ export class Peer implements SessionListener, GroupMember {
     else if (config.shutdown !== undefined && !wasShutDown) this.#shutDown(config.shutdown.message);
     if (change.limits) this.#limitKeeper.configure(config.maxPrefix);
     if (!change.import) return;
-    this.#table.rules = this.#rules(config);
-    this.#table.source = this.#renewedSource();
-    this.#environment.rib.reevaluate(this.#table);
+    this.#judgeAgain();
     this.#environment.wake();
   }
 
@@ -198,7 +198,7 @@ export class Peer implements SessionListener, GroupMember {
     this.#closed = true;
     this.#stopTimers();
     this.#environment.groups.leave(this);
-    this.#environment.rib.removeWhere(this.#table, () => true);
+    this.#environment.rib.dropTable(this.#table);
     this.#environment.wake();
     const closed = this.session.stop(this.#forGood(notification));
     // Nothing that the session says from now on is heard.
@@ -221,7 +221,7 @@ export class Peer implements SessionListener, GroupMember {
       ...this.session.status(),
       ...(whyNot !== undefined && { lastReason: { kind: "administrative", text: whyNot } }),
       config: this.#config,
-      received: this.#table.paths.size,
+      received: this.#table.size,
       accepted: this.#table.accepted,
       stale: this.#table.stale,
       discarded: limits?.discarded ?? 0,
@@ -231,12 +231,11 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   received(selection: RouteSelection): readonly ExplainedPath[] {
-    return this.#environment.rib.explainTable(this.#table, selection);
+    return this.#environment.views.explainTable(this.#table, selection);
   }
 
-  *adjRibIn(): IterableIterator<ReceivedRoute> {
-    for (const { prefix, pathId, received, nextHop } of this.#table.paths)
-      yield { prefix, pathId, attributes: received, nextHop };
+  adjRibIn(): IterableIterator<ReceivedRoute> {
+    return this.#environment.views.received(this.#table);
   }
 
   advertised(selection: RouteSelection): readonly Path[] {
@@ -250,9 +249,7 @@ export class Peer implements SessionListener, GroupMember {
     this.#endOfRib.clear();
     this.#limitKeeper.onEstablished();
     this.#keeper.onEstablished(session);
-    this.#table.source = this.#renewedSource();
-    this.#table.rules = this.#rules(this.#config);
-    this.#environment.rib.reevaluate(this.#table);
+    this.#judgeAgain();
     const profile = this.exportProfile;
     if (profile !== undefined) this.#environment.groups.join(this, profile);
     this.#environment.wake();
@@ -261,18 +258,14 @@ export class Peer implements SessionListener, GroupMember {
 
   onUpdate(update: UpdateMessage): void {
     if (this.#closed) return;
-    const { rib, intern, logger } = this.#environment;
+    const { rib, logger } = this.#environment;
     for (const problem of update.problems) logger.warn({ peer: this.name, ...problem }, "attribute error in an UPDATE");
     for (const { nlri } of update.withdrawals)
-      for (const { prefix, pathId } of nlri) rib.withdraw(this.#table, prefix, pathId);
+      for (const { prefix, pathId } of nlri) rib.withdraw(this.#table, rib.prefixes.find(prefix), pathId);
     if (update.attributes !== undefined) {
-      const attributes = intern(update.attributes);
-      const { limits } = this.#limitKeeper;
-      for (const { family, nextHop, nlri } of update.announcements)
-        for (const { prefix, pathId } of nlri)
-          if (limits === undefined || limits.admits(family, prefix, pathId))
-            rib.update(this.#table, prefix, pathId, attributes, nextHop);
-          else this.#environment.onDiscarded?.(this.name, prefix, limits.limitOf(family));
+      const attributes = rib.attributes.take(update.attributes);
+      for (const announcement of update.announcements) this.#announce(announcement, attributes);
+      rib.attributes.release(attributes);
     }
     if (update.withdrawals.length > 0) this.#limitKeeper.routesGone();
     if (update.endOfRib !== undefined) {
@@ -320,6 +313,17 @@ export class Peer implements SessionListener, GroupMember {
     this.#environment.groups.onWritable(this);
   }
 
+  #announce({ family, nextHop, nlri }: Announcement, attributes: number): void {
+    const { rib, onDiscarded } = this.#environment;
+    const { limits } = this.#limitKeeper;
+    rib.beginAnnouncement(this.#table, attributes, nextHop);
+    for (const { prefix, pathId } of nlri)
+      if (limits === undefined || limits.admits(family, prefix, pathId))
+        rib.announce(rib.prefixes.take(prefix), pathId);
+      else onDiscarded?.(this.name, prefix, limits.limitOf(family));
+    rib.endAnnouncement();
+  }
+
   /** Ends the session for good, also what is kept of an earlier one. The configuration says why. */
   #shutDown(message: string): void {
     const { rib, wake } = this.#environment;
@@ -358,8 +362,17 @@ export class Peer implements SessionListener, GroupMember {
     return JSON.stringify(renewed) === JSON.stringify(source) ? source : renewed;
   }
 
-  #rules(config: PeerConfig): ImportRules {
-    return importRulesOf(
+  /** The rules or what we know of the peer changed. */
+  #judgeAgain(): void {
+    const source = this.#renewedSource();
+    const isOther = source !== this.#table.source;
+    this.#table.side = this.#importSide(this.#config);
+    this.#table.source = source;
+    this.#environment.rib.reevaluate(this.#table, isOther);
+  }
+
+  #importSide(config: PeerConfig): ImportSide {
+    return importSideOf(
       config,
       this.#environment,
       (address) => this.#localAddress?.equals(address) === true || this.#environment.isOwnAddress(address),

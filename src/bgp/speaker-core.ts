@@ -9,14 +9,15 @@ import { ErrorCode } from "./packet/constants.ts";
 import { Peer, type PeerEnvironment } from "./peer.ts";
 import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
-import { AdjRibIn } from "./rib/adj-rib-in.ts";
+import type { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
 import { defaultDecisionOptions } from "./rib/decision-steps.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import { GroupTable } from "./rib/group-table.ts";
 import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
-import { type Destination, Rib } from "./rib/rib.ts";
+import { Rib } from "./rib/rib.ts";
+import { RibViews } from "./rib/rib-views.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
@@ -80,9 +81,10 @@ export class SpeakerCore implements BgpSpeaker {
   readonly #transport: SpeakerTransport;
   readonly #history: History | undefined;
   readonly #rib: Rib;
+  readonly #views: RibViews;
   readonly #groups: GroupTable;
   readonly #attributes = new AttributeStore();
-  readonly #originated = new AdjRibIn({ kind: "local" }, acceptAll);
+  readonly #originated: AdjRibIn;
   readonly #peers = new Map<string, Peer>();
   /** By `endpointKey`. */
   readonly #peersByEndpoint = new Map<string, Peer>();
@@ -105,16 +107,20 @@ export class SpeakerCore implements BgpSpeaker {
     const history =
       options.history === undefined || options.history === 0
         ? undefined
-        : new History(clock, options.history, (destination) => this.#rib.explainAgain(destination));
+        : new History(clock, options.history, (destination) => this.#views.explainAgain(destination));
     this.#history = history;
+    const decision = { ...defaultDecisionOptions, ...options.decision };
     this.#rib = new Rib(
-      { ...defaultDecisionOptions, ...options.decision },
+      decision,
       options.resolveNextHop ?? (() => ({ metric: 0 })),
-      history && ((path) => history.refusedOnImport(path)),
+      history && ((row) => history.refusedOnImport(this.#views.path(row))),
     );
+    this.#views = new RibViews(this.#rib, decision);
+    this.#originated = this.#rib.createTable({ kind: "local" }, acceptAll);
     this.#groups = new GroupTable(
       {
         rib: this.#rib,
+        views: this.#views,
         clock,
         wake,
         learnedHeld: () => this.#restarts,
@@ -129,6 +135,7 @@ export class SpeakerCore implements BgpSpeaker {
     );
     this.#environment = {
       rib: this.#rib,
+      views: this.#views,
       groups: this.#groups,
       clock,
       logger,
@@ -239,9 +246,15 @@ export class SpeakerCore implements BgpSpeaker {
   }
 
   updateOriginated(announce: readonly OriginatedRoute[], withdraw: readonly Prefix[]): void {
-    for (const prefix of withdraw) this.#rib.withdraw(this.#originated, prefix, 0);
-    for (const { prefix, attributes, nextHop } of announce)
-      this.#rib.update(this.#originated, prefix, 0, this.#attributes.intern(attributes), nextHop);
+    const rib = this.#rib;
+    for (const prefix of withdraw) rib.withdraw(this.#originated, rib.prefixes.find(prefix), 0);
+    for (const { prefix, attributes, nextHop } of announce) {
+      const set = rib.attributes.take(attributes);
+      rib.beginAnnouncement(this.#originated, set, nextHop);
+      rib.announce(rib.prefixes.take(prefix), 0);
+      rib.endAnnouncement();
+      rib.attributes.release(set);
+    }
     this.#wake();
   }
 
@@ -263,16 +276,15 @@ export class SpeakerCore implements BgpSpeaker {
   }
 
   bestPaths(prefix: Prefix): readonly Path[] {
-    return this.#rib.get(prefix)?.selected ?? [];
+    return this.#views.selected(prefix);
   }
 
-  *locRib(): IterableIterator<LocRibChange> {
-    for (const { prefix, selected } of this.#rib.destinations())
-      if (selected.length > 0) yield { prefix, paths: selected };
+  locRib(): IterableIterator<LocRibChange> {
+    return this.#views.locRib();
   }
 
   explain(prefix: Prefix): readonly ExplainedPath[] {
-    return this.#rib.explain(prefix);
+    return this.#views.explain(prefix);
   }
 
   history(query: HistoryQuery = {}): readonly HistoryEvent[] {
@@ -351,12 +363,12 @@ export class SpeakerCore implements BgpSpeaker {
     const { changed } = settled;
     this.#groups.apply(settled);
     if (changed.length > 0) {
-      this.#history?.bestPaths(changed);
-      listener.onLocRibChanges(changed.map(changeOf));
+      this.#history?.bestPaths(changed.map((row) => this.#views.destination(row)));
+      listener.onLocRibChanges(changed.map((row) => this.#views.change(row)));
     }
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);
-    if (this.#groups.idle) this.#rib.purge();
+    if (this.#groups.idle && !this.#rib.pending) this.#rib.purge();
     if (left || this.#rib.pending) this.#wake();
   }
 
@@ -372,8 +384,4 @@ export class SpeakerCore implements BgpSpeaker {
 
 function endpointOf({ address, transport }: PeerConfig): string {
   return endpointKey(address, transport?.device);
-}
-
-function changeOf({ prefix, selected, unresolved }: Destination): LocRibChange {
-  return unresolved.length === 0 ? { prefix, paths: selected } : { prefix, paths: selected, unresolved };
 }

@@ -1,8 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
-import type { ReceivedPath } from "../rib/adj-rib-in.ts";
 import { stepsAfterMed, stepsBeforeMed, tieBreakers } from "../rib/decision-steps.ts";
-import type { Destination } from "../rib/rib.ts";
+import type { Destination, PathView } from "../rib/path-view.ts";
 import type { DecisionRule, ExplainedPath, Path, SessionDownReason, SessionState } from "../types.ts";
 import { EventRing } from "./event-ring.ts";
 
@@ -76,7 +75,7 @@ export class History {
     this.#sessions.add({ kind: "session", atMs: this.#clock.wallMs(), peer, state, reason });
   }
 
-  refusedOnImport(path: ReceivedPath): void {
+  refusedOnImport(path: PathView): void {
     this.#refused("import", path.prefix, peerOf(path), path.refused ?? "");
   }
 
@@ -89,10 +88,10 @@ export class History {
     this.#refused("import", prefix, peer, `the peer has its ${limit} routes (max-prefix)`);
   }
 
-  bestPaths(destinations: readonly Destination[]): void {
+  bestPaths(destinations: Iterable<Destination>): void {
     const atMs = this.#clock.wallMs();
-    for (const { prefix, paths, selected, unresolved } of destinations)
-      this.#routes.add({ kind: "best-path", atMs, prefix, destination: { prefix, paths, selected, unresolved } });
+    for (const destination of destinations)
+      this.#routes.add({ kind: "best-path", atMs, prefix: destination.prefix, destination });
   }
 
   /** What is still known, oldest first. */

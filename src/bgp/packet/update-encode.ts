@@ -114,7 +114,7 @@ function encodeAnnouncement(
 }
 
 /** All attributes but those that carry routes, ascending by code. */
-function encodeAttributes(source: AttributeSource, context: CodecContext): Uint8Array {
+export function encodeAttributes(source: AttributeSource, context: CodecContext): Uint8Array {
   const found: { readonly code: number; readonly octets: Uint8Array }[] = [];
   for (const rule of attributeRules) {
     if (rule.encode === undefined || isUnread(rule, context, source.nextHop !== undefined)) continue;

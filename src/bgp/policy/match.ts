@@ -1,6 +1,6 @@
 import type { Prefix } from "../../net/prefix.ts";
 import type { LargeCommunity, PathAttributes } from "../packet/attributes.ts";
-import type { PolicyMatch, PrefixMatch } from "./types.ts";
+import type { Policy, PolicyMatch, PrefixMatch } from "./types.ts";
 
 /** A route as a policy sees it. */
 export interface PolicyRoute {
@@ -12,6 +12,11 @@ export interface PolicyRoute {
   readonly peerType: "ibgp" | "ebgp";
   /** The interface by which its next hop is reached, if there is one. */
   readonly interface?: string | undefined;
+}
+
+/** False if a policy does the same with all prefixes of a family. */
+export function looksAtPrefix({ rules }: Policy): boolean {
+  return rules.some(({ match }) => match.prefixes !== undefined);
 }
 
 /** True if every condition of `match` holds for `route`. */

@@ -1,7 +1,9 @@
 import type { IpAddress } from "../../net/address.ts";
-import type { PathAttributes } from "../packet/attributes.ts";
 import type { NextHop } from "../packet/message.ts";
-import { nextHopsEqual } from "./next-hop-table.ts";
+import type { AttributeTable } from "./attribute-table.ts";
+import { copiedInto, grownCapacity } from "./columns.ts";
+import { HashIndex } from "./hash-index.ts";
+import { hashNextHop, nextHopsEqual } from "./next-hop-table.ts";
 
 /** A peer as the export side sees it. */
 export interface Recipient {
@@ -9,93 +11,93 @@ export interface Recipient {
   readonly address: IpAddress;
 }
 
-/** What routes that may share an UPDATE have in common: their attributes, next hop, and who must not hear of them. */
-export interface Bucket {
-  readonly attributes: PathAttributes;
-  readonly nextHop: NextHop;
-  /** Name of the peer that the routes came from, if it can be in the group. */
-  readonly source: string | undefined;
-  /** Under which keys (`recipientKeys`) those are found who must not hear of the routes. */
-  readonly excludedKeys: readonly string[];
-  /** Routes of the group's Adj-RIB-Out in this bucket. */
-  routes: number;
-}
+/** The bucket of what is not announced. */
+export const noBucket = 0;
 
-/** A route goes neither to the peer that it came from nor to the peer that is its next hop. */
-export function isExcluded(bucket: Bucket, recipient: Recipient): boolean {
-  return bucket.source === recipient.name || bucket.nextHop.address.equals(recipient.address);
-}
-
-/** True if both tell every peer the same. */
-export function bucketsEqual(left: Bucket | undefined, right: Bucket | undefined): boolean {
-  if (left === right) return true;
-  if (left === undefined || right === undefined) return false;
-  return (
-    left.attributes === right.attributes && left.source === right.source && nextHopsEqual(left.nextHop, right.nextHop)
-  );
-}
-
-/** The buckets of one group, one object for each content. */
+/**
+ * What routes that may share an UPDATE have in common, as numbers above 0: their attributes, next hop, and the name of the peer
+ * that they came from if it can be in the group. One number for each content in all groups, counted by those who hold it: Adj-RIBs-Out, and
+ * lanes for what their members know.
+ *
+ * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the index; two of them differ in something
+ * that a peer could notice. Unused numbers are in `#free`.
+ */
 export class BucketTable {
-  readonly #byAttributes = new Map<PathAttributes, Bucket[]>();
-  /** By the name and by the address of those who must not hear of the routes. */
-  readonly #byExcluded = new Map<string, Set<Bucket>>();
-  /** Most buckets in a row have the same next hop. */
-  #lastAddress: { readonly address: IpAddress; readonly key: string } | undefined;
+  readonly #attributes: AttributeTable;
+  readonly #index = new HashIndex();
+  #sets = new Int32Array(1);
+  #counts = new Uint32Array(1);
+  readonly #nextHops: (NextHop | undefined)[] = [undefined];
+  readonly #sources: (string | undefined)[] = [undefined];
+  readonly #free: number[] = [];
+  #used = 1;
 
-  /** The bucket of this content, with one route more. */
-  take(attributes: PathAttributes, nextHop: NextHop, source: string | undefined): Bucket {
-    const siblings = this.#byAttributes.get(attributes);
-    const known = siblings?.find((bucket) => bucket.source === source && nextHopsEqual(bucket.nextHop, nextHop));
-    if (known !== undefined) {
-      known.routes++;
+  constructor(attributes: AttributeTable) {
+    this.#attributes = attributes;
+  }
+
+  /** The bucket of this content, held once more. */
+  take(attributes: number, nextHop: NextHop, source: string | undefined): number {
+    const hash = (Math.imul(attributes + 1, 0x9e3779b1) ^ hashNextHop(nextHop)) >>> 0;
+    for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
+      const known = this.#index.rowAt(place);
+      if (known < 0) break;
+      if (this.#sets[known] !== attributes || this.#sources[known] !== source) continue;
+      if (!nextHopsEqual(this.nextHopOf(known), nextHop)) continue;
+      this.retain(known);
       return known;
     }
-    const hopKey = this.#addressKey(nextHop.address);
-    const excludedKeys = source === undefined ? [hopKey] : [hopKey, nameKey(source)];
-    const wanted: Bucket = { attributes, nextHop, source, excludedKeys, routes: 1 };
-    if (siblings === undefined) this.#byAttributes.set(attributes, [wanted]);
-    else siblings.push(wanted);
-    for (const key of wanted.excludedKeys) {
-      const buckets = this.#byExcluded.get(key);
-      if (buckets === undefined) this.#byExcluded.set(key, new Set([wanted]));
-      else buckets.add(wanted);
-    }
-    return wanted;
+    const bucket = this.#free.pop() ?? this.#used++;
+    if (bucket >= this.#sets.length) this.#grow(bucket);
+    this.#attributes.retain(attributes);
+    this.#sets[bucket] = attributes;
+    this.#counts[bucket] = 1;
+    this.#nextHops[bucket] = nextHop;
+    this.#sources[bucket] = source;
+    this.#index.add(bucket, hash);
+    return bucket;
   }
 
-  /** One route less. */
-  release(bucket: Bucket): void {
-    bucket.routes--;
-    if (bucket.routes > 0) return;
-    const siblings = this.#byAttributes.get(bucket.attributes)?.filter((other) => other !== bucket) ?? [];
-    if (siblings.length === 0) this.#byAttributes.delete(bucket.attributes);
-    else this.#byAttributes.set(bucket.attributes, siblings);
-    for (const key of bucket.excludedKeys) {
-      const buckets = this.#byExcluded.get(key);
-      buckets?.delete(bucket);
-      if (buckets?.size === 0) this.#byExcluded.delete(key);
-    }
+  /** Without effect on `noBucket`, as `release`. */
+  retain(bucket: number): void {
+    if (bucket !== noBucket) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
   }
 
-  /** How many routes the recipient must not hear of. */
-  countExcluded(recipient: Recipient): number {
-    const buckets = new Set(recipientKeys(recipient).flatMap((key) => [...(this.#byExcluded.get(key) ?? [])]));
-    let count = 0;
-    for (const { routes } of buckets) count += routes;
-    return count;
+  release(bucket: number): void {
+    if (bucket === noBucket) return;
+    const count = (this.#counts[bucket] ?? 0) - 1;
+    this.#counts[bucket] = count;
+    if (count > 0) return;
+    this.#index.remove(bucket);
+    this.#attributes.release(this.attributesOf(bucket));
+    this.#nextHops[bucket] = undefined;
+    this.#sources[bucket] = undefined;
+    this.#free.push(bucket);
   }
 
-  #addressKey(address: IpAddress): string {
-    if (this.#lastAddress?.address !== address) this.#lastAddress = { address, key: addressKey(address) };
-    return this.#lastAddress.key;
+  attributesOf(bucket: number): number {
+    return this.#sets[bucket] ?? 0;
+  }
+
+  nextHopOf(bucket: number): NextHop {
+    const nextHop = this.#nextHops[bucket];
+    if (nextHop === undefined) throw new RangeError(`there is no bucket ${bucket}`);
+    return nextHop;
+  }
+
+  /** Name of the peer that the routes came from, if it can be in the group. */
+  sourceOf(bucket: number): string | undefined {
+    return this.#sources[bucket];
+  }
+
+  /** A route goes neither to the peer that it came from nor to the peer that is its next hop. */
+  isExcluded(bucket: number, { name, address }: Recipient): boolean {
+    return this.#sources[bucket] === name || this.nextHopOf(bucket).address.equals(address);
+  }
+
+  #grow(bucket: number): void {
+    const capacity = grownCapacity(this.#sets.length, bucket);
+    this.#sets = copiedInto(new Int32Array(capacity), this.#sets);
+    this.#counts = copiedInto(new Uint32Array(capacity), this.#counts);
   }
 }
-
-/** The keys under which a recipient is left out. */
-export function recipientKeys(recipient: Recipient): readonly string[] {
-  return [addressKey(recipient.address), nameKey(recipient.name)];
-}
-
-const nameKey = (name: string): string => `name ${name}`;
-const addressKey = (address: IpAddress): string => `address ${address}`;

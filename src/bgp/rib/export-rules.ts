@@ -6,6 +6,7 @@ import type { CodecContext, NextHop } from "../packet/message.ts";
 import { isLinkLocal } from "../packet/next-hop.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import { PolicyRunner } from "../policy/apply.ts";
+import { looksAtPrefix } from "../policy/match.ts";
 import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
 import type { Path, PathSource } from "../types.ts";
@@ -64,6 +65,11 @@ export class ExportRules {
     );
   }
 
+  /** False if what becomes of a path is the same for all prefixes of a family. */
+  get looksAtPrefix(): boolean {
+    return looksAtPrefix(this.profile.policy);
+  }
+
   /**
    * The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter).
    * `interfaceName` is the one by which its next hop is reached.
@@ -82,7 +88,7 @@ export class ExportRules {
     });
     if (result.action === "reject")
       return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`, { byPolicy: true });
-    const nextHop = this.#nextHop(path);
+    const nextHop = this.nextHopFor(path.nextHop, familyOfPrefix(path.prefix));
     if (nextHop === undefined) return refuse("no address of the route's family to stand as next hop");
     return { announced: true, attributes: this.#rewrite(result.attributes, path.source), nextHop };
   }
@@ -129,16 +135,18 @@ export class ExportRules {
     });
   }
 
-  #nextHop(path: Path): NextHop | undefined {
+  /** What a route with this next hop gets; undefined if there is no address of its family to stand as next hop. */
+  nextHopFor(nextHop: NextHop | undefined, family: Family): NextHop | undefined {
     const { context, nextHopMode } = this.profile;
     const self = nextHopMode === "self" || (nextHopMode === "auto" && context.peerType === "ebgp");
-    const { nextHop, prefix } = path;
     // RFC 2545 §2: a link-local address is only good on the link that it came from.
     const isTellable =
       nextHop !== undefined &&
       !isLinkLocal(nextHop.address) &&
-      (nextHop.address.family === prefix.family || (prefix.family === 4 && context.ipv4OverIpv6 === true));
-    if (self || !isTellable) return this.#self[familyOfPrefix(prefix)];
+      (family === "ipv6-unicast"
+        ? nextHop.address.family === 6
+        : nextHop.address.family === 4 || context.ipv4OverIpv6 === true);
+    if (self || !isTellable) return this.#self[family];
     return nextHop.linkLocal === undefined ? nextHop : { address: nextHop.address };
   }
 

@@ -1,9 +1,10 @@
 import type { Family } from "../packet/family.ts";
 import type { Policy } from "../policy/types.ts";
 import type { Path } from "../types.ts";
+import { BucketTable } from "./bucket.ts";
+import type { Settled } from "./choice-table.ts";
 import { type ExportIdentity, type ExportProfile, ExportRules } from "./export-rules.ts";
 import type { GroupMember } from "./lane.ts";
-import type { Settled } from "./rib.ts";
 import { type GroupEnvironment, type Transfer, UpdateGroup } from "./update-group.ts";
 
 /** All update groups, found by what makes peers equal, and which group each peer is in. */
@@ -11,12 +12,14 @@ export class GroupTable {
   readonly #environment: GroupEnvironment;
   readonly #identity: ExportIdentity;
   readonly #groups = new Map<string, UpdateGroup>();
+  readonly #buckets: BucketTable;
   readonly #groupOf = new Map<GroupMember, UpdateGroup>();
   readonly #policyTexts = new WeakMap<Policy, string>();
 
   constructor(environment: GroupEnvironment, identity: ExportIdentity) {
     this.#environment = environment;
     this.#identity = identity;
+    this.#buckets = new BucketTable(environment.rib.attributes);
   }
 
   /** A session is Established. */
@@ -58,8 +61,7 @@ export class GroupTable {
 
   /** Something was said about these prefixes; groups that tell of one path hear of those whose best one changed. */
   apply({ changed, touched }: Settled): void {
-    for (const group of this.#groups.values())
-      for (const destination of group.addsPaths ? touched : changed) group.apply(destination);
+    for (const group of this.#groups.values()) group.apply(group.addsPaths ? touched : changed);
   }
 
   /** Runs the whole Loc-RIB through all rules again: something besides the routes changed. */
@@ -100,7 +102,7 @@ export class GroupTable {
     const key = this.#keyOf(profile);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new UpdateGroup(new ExportRules(profile, this.#identity), this.#environment);
+      group = new UpdateGroup(new ExportRules(profile, this.#identity), this.#environment, this.#buckets);
       this.#groups.set(key, group);
     }
     return group;
@@ -116,6 +118,10 @@ export class GroupTable {
   }
 
   #dropEmpty(): void {
-    for (const [key, group] of this.#groups) if (group.size === 0) this.#groups.delete(key);
+    for (const [key, group] of this.#groups) {
+      if (group.size > 0) continue;
+      this.#groups.delete(key);
+      group.close();
+    }
   }
 }

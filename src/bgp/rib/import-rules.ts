@@ -5,9 +5,11 @@ import type { BgpRole } from "../packet/capability.ts";
 import type { NextHop } from "../packet/message.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import type { PolicyRunner } from "../policy/apply.ts";
+import { looksAtPrefix } from "../policy/match.ts";
 import { leakOf, marksOnImport } from "../roles.ts";
 import type { RouteTreatment } from "../route-treatment.ts";
-import type { ImportRules } from "./adj-rib-in.ts";
+import type { ImportRules, ImportSide } from "./adj-rib-in.ts";
+import { Trait } from "./attribute-summary.ts";
 import { LastResult } from "./last-result.ts";
 
 interface LeakPrevention {
@@ -57,7 +59,34 @@ export function createImportRules(context: ImportContext): ImportRules {
 }
 
 /** For the routes that we originate. */
-export const acceptAll: ImportRules = (_, attributes) => ({ accepted: true, attributes });
+export const acceptAll: ImportSide = {
+  judge: (_, attributes) => ({ accepted: true, attributes }),
+  looksAtPrefix: false,
+  passes: () => true,
+};
+
+/** The rules of a session, and what spares asking them for every route. */
+export function createImportSide(context: ImportContext): ImportSide {
+  const { policy, leakPrevention, peerType, treatment, localAs } = context;
+  const { rules, defaultAction } = policy.policy;
+  const amends = leakPrevention !== undefined || (peerType === "ebgp" && treatment.localAs?.prependReceived === true);
+  const isPlain = rules.length === 0 && defaultAction === "accept" && !amends;
+  const realAs = treatment.localAs?.realAs ?? localAs;
+  // With one of these `judge` has to look closer.
+  const special =
+    Trait.wellKnownCommunity | (peerType === "ibgp" ? Trait.originatorId | Trait.clusterList : Trait.confederation);
+  return {
+    judge: createImportRules(context),
+    looksAtPrefix: looksAtPrefix(policy.policy),
+    passes: (attributes, id, nextHop) =>
+      isPlain &&
+      attributes.lengthOf(id) > 0 &&
+      (attributes.traitsOf(id) & special) === 0 &&
+      !attributes.namesAs(id, localAs) &&
+      (realAs === localAs || !attributes.namesAs(id, realAs)) &&
+      findBadNextHop(context, nextHop) === undefined,
+  };
+}
 
 function findLeak(prevention: LeakPrevention | undefined, attributes: PathAttributes): string | undefined {
   return prevention && leakOf(prevention.role, attributes.onlyToCustomer, prevention.remoteAs);

@@ -1,6 +1,6 @@
 import type { Family } from "../packet/family.ts";
-import { type Bucket, bucketsEqual, type Recipient } from "./bucket.ts";
-import type { Slot } from "./slot.ts";
+import type { BucketTable, Recipient } from "./bucket.ts";
+import type { Slot } from "./path-slots.ts";
 
 /** A peer of an update group with the way to its socket. */
 export interface GroupMember extends Recipient {
@@ -17,10 +17,11 @@ export interface GroupMember extends Recipient {
 export class Lane {
   readonly members: Set<GroupMember>;
   /**
-   * Prefixes of which the members' knowledge differs from the Adj-RIB-Out: what they were told last, undefined for nothing.
-   * In the order in which they changed; a change of a prefix that waits here just waits on.
+   * Places of which the members' knowledge differs from the Adj-RIB-Out: the bucket of what they were told last, which the lane
+   * holds, or `noBucket`. In the order in which they changed; a change of a place that waits here just waits on.
    */
-  readonly pending: Map<Slot, Bucket | undefined>;
+  readonly #pending: Map<Slot, number>;
+  readonly #buckets: BucketTable;
   /** Members that asked to stop; the lane rests until there are none. */
   readonly blocked = new Set<GroupMember>();
   /** Members that get an End-of-RIB when `pending` is empty. */
@@ -34,27 +35,58 @@ export class Lane {
   /** Nothing sent yet and nothing told before: further newcomers may join. */
   fresh: boolean;
 
+  /** Takes over what the entries of `pending` hold. */
   constructor(
+    buckets: BucketTable,
     members: Iterable<GroupMember>,
-    pending: Map<Slot, Bucket | undefined>,
+    pending: Map<Slot, number>,
     kind: { readonly resend?: boolean; readonly transferred?: boolean; readonly fresh?: boolean } = {},
   ) {
+    this.#buckets = buckets;
     this.members = new Set(members);
-    this.pending = pending;
+    this.#pending = pending;
     this.resend = kind.resend ?? false;
     this.transferred = kind.transferred ?? false;
     this.fresh = kind.fresh ?? false;
   }
 
+  /** Places that the members still have to be told of, with the bucket that they know. */
+  get pending(): ReadonlyMap<Slot, number> {
+    return this.#pending;
+  }
+
   /** The Adj-RIB-Out of `slot` changed from `old` to `wanted`. */
-  note(slot: Slot, old: Bucket | undefined, wanted: Bucket | undefined): void {
-    if (!this.pending.has(slot)) this.pending.set(slot, old);
-    else if (!this.resend && bucketsEqual(this.pending.get(slot), wanted)) this.pending.delete(slot);
+  note(slot: Slot, old: number, wanted: number): void {
+    const told = this.#pending.get(slot);
+    if (told === undefined) {
+      this.#pending.set(slot, old);
+      this.#buckets.retain(old);
+    } else if (!this.resend && told === wanted) {
+      this.#pending.delete(slot);
+      this.#buckets.release(told);
+    }
+  }
+
+  /** The members are being told of `slot`. The caller gets the hold of what they knew. */
+  take(slot: Slot): void {
+    this.#pending.delete(slot);
+  }
+
+  /** A copy of `pending` whose buckets are held for whoever gets it. */
+  copyPending(): Map<Slot, number> {
+    for (const told of this.#pending.values()) this.#buckets.retain(told);
+    return new Map(this.#pending);
+  }
+
+  /** The lane is given up. */
+  clear(): void {
+    for (const told of this.#pending.values()) this.#buckets.release(told);
+    this.#pending.clear();
   }
 
   /** A new lane of some of the members with the same knowledge; they are no longer members of this one. */
   split(members: Iterable<GroupMember>): Lane {
-    const lane = new Lane(members, new Map(this.pending), this);
+    const lane = new Lane(this.#buckets, members, this.copyPending(), this);
     for (const member of lane.members) {
       this.members.delete(member);
       if (this.blocked.delete(member)) lane.blocked.add(member);

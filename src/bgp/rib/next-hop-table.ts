@@ -11,84 +11,101 @@ export interface ResolvedNextHop {
 /** Undefined if the next hop can't be reached. */
 export type NextHopResolver = (nextHop: NextHop) => ResolvedNextHop | undefined;
 
-/** A path that hangs on a next hop, as a link of that next hop's list: costs no memory but two fields, whatever comes and goes. */
-export interface NextHopUser {
-  nextUser: NextHopUser | undefined;
-  previousUser: NextHopUser | undefined;
-}
-
 /** A next hop that paths use, and what the resolver said of it last. */
 export interface TrackedNextHop {
   readonly nextHop: NextHop;
   /** IGP metric; undefined if the next hop can't be reached. */
+  readonly metric: number | undefined;
+  readonly interface: string | undefined;
+}
+
+interface Entry extends TrackedNextHop {
   metric: number | undefined;
   interface: string | undefined;
-  /** Head of the list of paths that hold this entry. */
-  firstUser: NextHopUser | undefined;
+  /** How many hold its number. */
+  count: number;
 }
 
-/** What was found out anew about a next hop. */
-export interface NextHopChange {
-  readonly entry: TrackedNextHop;
-  readonly interfaceChanged: boolean;
+/** What was found out anew about next hops. */
+export interface NextHopChanges {
+  readonly ids: ReadonlySet<number>;
+  /** Those of them that are reached by another interface. */
+  readonly interfaceChanged: ReadonlySet<number>;
 }
 
-/** Next hops in use, each once, so that the resolver is asked once per next hop and not once per path. */
+/**
+ * Next hops in use as numbers, each once, so that the resolver is asked once per next hop and not once per path.
+ *
+ * Invariants: an entry is there exactly while somebody holds its number, and stands in the list of its hash; unused numbers are in
+ * `#free`.
+ */
 export class NextHopTable {
   readonly #resolve: NextHopResolver;
-  readonly #entries = new Map<number, TrackedNextHop[]>();
+  readonly #entries: (Entry | undefined)[] = [];
+  readonly #byHash = new Map<number, number[]>();
+  readonly #free: number[] = [];
 
   constructor(resolve: NextHopResolver) {
     this.#resolve = resolve;
   }
 
-  /** The entry of a next hop; whoever keeps it calls `attach`. */
-  find(nextHop: NextHop): TrackedNextHop {
+  /** The number of a next hop, held once more. */
+  take(nextHop: NextHop): number {
     const hash = hashNextHop(nextHop);
-    const bucket = this.#entries.get(hash);
-    const known = bucket?.find((entry) => nextHopsEqual(entry.nextHop, nextHop));
-    if (known !== undefined) return known;
+    const list = this.#byHash.get(hash);
+    if (list !== undefined)
+      for (const id of list) {
+        const entry = this.#entries[id];
+        if (entry === undefined || !nextHopsEqual(entry.nextHop, nextHop)) continue;
+        entry.count++;
+        return id;
+      }
     const resolved = this.#resolve(nextHop);
-    const entry = { nextHop, metric: resolved?.metric, interface: resolved?.interface, firstUser: undefined };
-    if (bucket === undefined) this.#entries.set(hash, [entry]);
-    else bucket.push(entry);
-    return entry;
+    const id = this.#free.pop() ?? this.#entries.length;
+    this.#entries[id] = { nextHop, metric: resolved?.metric, interface: resolved?.interface, count: 1 };
+    if (list === undefined) this.#byHash.set(hash, [id]);
+    else list.push(id);
+    return id;
   }
 
-  attach(entry: TrackedNextHop, user: NextHopUser): void {
-    user.nextUser = entry.firstUser;
-    if (entry.firstUser !== undefined) entry.firstUser.previousUser = user;
-    entry.firstUser = user;
+  retain(id: number): void {
+    const entry = this.#entries[id];
+    if (entry !== undefined) entry.count++;
   }
 
   /** The entry goes with the last one. */
-  detach(entry: TrackedNextHop, user: NextHopUser): void {
-    const { nextUser, previousUser } = user;
-    if (nextUser !== undefined) nextUser.previousUser = previousUser;
-    if (previousUser !== undefined) previousUser.nextUser = nextUser;
-    else entry.firstUser = nextUser;
-    user.nextUser = undefined;
-    user.previousUser = undefined;
-    if (entry.firstUser !== undefined) return;
+  release(id: number): void {
+    const entry = this.#entries[id];
+    if (entry === undefined) return;
+    entry.count--;
+    if (entry.count > 0) return;
+    this.#entries[id] = undefined;
+    this.#free.push(id);
     const hash = hashNextHop(entry.nextHop);
-    const others = this.#entries.get(hash)?.filter((other) => other !== entry) ?? [];
-    if (others.length === 0) this.#entries.delete(hash);
-    else this.#entries.set(hash, others);
+    const others = this.#byHash.get(hash)?.filter((other) => other !== id) ?? [];
+    if (others.length === 0) this.#byHash.delete(hash);
+    else this.#byHash.set(hash, others);
+  }
+
+  /** Undefined for a number that stands for no next hop. */
+  get(id: number): TrackedNextHop | undefined {
+    return this.#entries[id];
   }
 
   /** Asks the resolver again; the entries whose answer changed. */
-  refresh(): readonly NextHopChange[] {
-    const changes: NextHopChange[] = [];
-    for (const bucket of this.#entries.values())
-      for (const entry of bucket) {
-        const resolved = this.#resolve(entry.nextHop);
-        const interfaceChanged = resolved?.interface !== entry.interface;
-        if (resolved?.metric === entry.metric && !interfaceChanged) continue;
-        entry.metric = resolved?.metric;
-        entry.interface = resolved?.interface;
-        changes.push({ entry, interfaceChanged });
-      }
-    return changes;
+  refresh(): NextHopChanges {
+    const ids = new Set<number>();
+    const interfaceChanged = new Set<number>();
+    for (const [id, entry] of this.#entries.entries()) {
+      if (entry === undefined) continue;
+      const resolved = this.#resolve(entry.nextHop);
+      if (resolved?.interface !== entry.interface) interfaceChanged.add(id);
+      else if (resolved?.metric === entry.metric) continue;
+      entry.metric = resolved?.metric;
+      entry.interface = resolved?.interface;
+      ids.add(id);
+    }
+    return { ids, interfaceChanged };
   }
 }
 
@@ -99,6 +116,7 @@ export function nextHopsEqual(left: NextHop, right: NextHop): boolean {
   return left.linkLocal.equals(right.linkLocal);
 }
 
-function hashNextHop(nextHop: NextHop): number {
-  return nextHop.address.hash() ^ (nextHop.linkLocal?.hash() ?? 0);
+/** An unsigned 32-bit number. */
+export function hashNextHop(nextHop: NextHop): number {
+  return (nextHop.address.hash() ^ (nextHop.linkLocal?.hash() ?? 0)) >>> 0;
 }

@@ -1,369 +1,369 @@
 import type { Prefix } from "../../net/prefix.ts";
-import { PrefixMap } from "../../net/prefix-map.ts";
-import type { PathAttributes } from "../packet/attributes.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import type { ExplainedPath, Path, RouteSelection } from "../types.ts";
-import { type AdjRibIn, isOf, ReceivedPath } from "./adj-rib-in.ts";
-import { decide, type Loss, rank } from "./decision.ts";
-import type { Candidate, DecisionOptions } from "./decision-steps.ts";
+import type { PathSource } from "../types.ts";
+import { AdjRibIn, type ImportSide } from "./adj-rib-in.ts";
+import { AttributeTable } from "./attribute-table.ts";
+import { ChoiceTable, type Settled } from "./choice-table.ts";
+import type { DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
-import { select } from "./select.ts";
-import type { PathSlot } from "./slot.ts";
+import { largestTable, none, PathFlag, PathRows } from "./path-rows.ts";
+import { PathSlots } from "./path-slots.ts";
+import { PrefixRows } from "./prefix-rows.ts";
+import { RowDecision } from "./row-decision.ts";
 
-/** Everything known about one prefix. Lists are replaced, never changed, so that whoever holds one keeps a snapshot. */
-export interface Destination {
-  readonly prefix: Prefix;
-  /** All paths of all sources, refused ones included. */
-  readonly paths: readonly ReceivedPath[];
-  /** The Loc-RIB's choice: best first, then its equals. */
-  readonly selected: readonly Path[];
-  /** Without a choice: the paths that would be it if their next hops could be reached. */
-  readonly unresolved: readonly Path[];
+/** What `announce` is about: all but the prefix. */
+interface Announcement {
+  table: AdjRibIn;
+  attributes: number;
+  nextHop: number;
+  /** The number of the accepted attributes, none if refused, undefined if it depends on the prefix or is not known yet. */
+  verdict: number | undefined;
 }
-
-interface MutableDestination extends Destination {
-  paths: readonly ReceivedPath[];
-  selected: readonly Path[];
-  unresolved: readonly Path[];
-  /** In the queue of `settle`. */
-  dirty: boolean;
-  /** The highest path identifier given to a path of this prefix. */
-  lastPathId: number;
-  /** One of `selected` has become stale or fresh since the last `settle`. */
-  restated: boolean;
-}
-
-/** What one `settle` has done. */
-export interface Settled {
-  /** Those whose choice changed, or the staleness of a chosen path. */
-  readonly changed: readonly Destination[];
-  /** All that something was said about. */
-  readonly touched: readonly Destination[];
-}
-
-const noPaths: readonly Path[] = [];
 
 /**
- * All paths of all sources and the choice among them (Loc-RIB, RFC 4271 §3.2).
+ * All paths of all sources and the choice among them (Loc-RIB, RFC 4271 §3.2), as rows of numbers: `prefixes`, `paths`,
+ * `attributes`. `RibViews` makes objects of them.
  *
- * Changes only mark the prefix; `settle` then chooses once per prefix, however many changes one turn brought. A
- * destination without paths stays until `purge`, so that whoever queued it finds the same object when the prefix returns.
+ * Changes only mark the prefix; `settle` then chooses once per prefix, however many changes one turn brought. A prefix without
+ * paths keeps its row until `purge`, so that whoever queued it finds the same row when the prefix returns.
  */
 export class Rib {
-  readonly #options: DecisionOptions;
-  readonly #nextHops: NextHopTable;
-  readonly #onRefused: ((path: ReceivedPath) => void) | undefined;
-  readonly #destinations = new PrefixMap<MutableDestination>();
-  /** Marked prefixes, oldest first. */
-  #dirty: MutableDestination[] = [];
-  /** How many of `#dirty` are done. */
-  #settled = 0;
-  readonly #empty = new Set<MutableDestination>();
+  readonly prefixes = new PrefixRows();
+  readonly attributes = new AttributeTable();
+  readonly paths = new PathRows();
+  readonly nextHops: NextHopTable;
+  readonly slots: PathSlots;
+  readonly decision: RowDecision;
+  readonly choices: ChoiceTable;
+  readonly #onRefused: ((path: number) => void) | undefined;
+  readonly #tables: (AdjRibIn | undefined)[] = [];
+  #announcement: Announcement | undefined;
 
-  /** `onRefused` hears of routes that their source's rules keep out. */
-  constructor(options: DecisionOptions, resolve: NextHopResolver, onRefused?: (path: ReceivedPath) => void) {
-    this.#options = options;
+  /** `onRefused` hears of the rows of paths that their source's rules keep out. */
+  constructor(options: DecisionOptions, resolve: NextHopResolver, onRefused?: (path: number) => void) {
     this.#onRefused = onRefused;
-    this.#nextHops = new NextHopTable(resolve);
+    this.nextHops = new NextHopTable(resolve);
+    const { paths, attributes, nextHops } = this;
+    this.decision = new RowDecision({ paths, attributes, nextHops, sourceOf: (row) => this.sourceOf(row) }, options);
+    this.choices = new ChoiceTable(paths, this.decision, (row) => this.#free(row));
+    this.slots = new PathSlots(paths);
   }
 
-  /** A route announced by `table`'s source; replaces its path of the same prefix and path id. `attributes` are interned. */
-  update(
-    table: AdjRibIn,
-    prefix: Prefix,
-    pathId: number,
-    attributes: PathAttributes,
-    nextHop: NextHop | undefined,
-  ): void {
-    const destination = this.#destinationOf(prefix);
-    const known = findPath(destination, table, pathId);
-    const tracked = nextHop === undefined ? undefined : this.#nextHops.find(nextHop);
-    if (
-      known !== undefined &&
-      known.received === attributes &&
-      known.tracked === tracked &&
-      known.source === table.source
-    ) {
-      known.awaitsRefresh = false;
-      this.#setStale(destination, known, false);
+  /** A source of routes. */
+  createTable(source: PathSource, side: ImportSide): AdjRibIn {
+    let id = this.#tables.indexOf(undefined);
+    if (id < 0) id = this.#tables.length;
+    if (id > largestTable) throw new RangeError(`more than ${largestTable} sources of routes`);
+    const table = new AdjRibIn(id, source, side);
+    this.#tables[id] = table;
+    return table;
+  }
+
+  /** Removes a source with its routes. */
+  dropTable(table: AdjRibIn): void {
+    this.removeWhere(table, () => true);
+    table.closed = true;
+    if (table.rows === 0) this.#tables[table.id] = undefined;
+  }
+
+  /** The source of a path. */
+  tableOf(row: number): AdjRibIn {
+    const table = this.#tables[this.paths.tables[row] ?? 0];
+    if (table === undefined) throw new RangeError(`path ${row} has no source`);
+    return table;
+  }
+
+  sourceOf(row: number): PathSource {
+    return this.tableOf(row).source;
+  }
+
+  trackedOf(row: number): TrackedNextHop | undefined {
+    return this.nextHops.get(this.paths.nextHops[row] ?? none);
+  }
+
+  /** Calls `visit` with every path of the source. Rows may be replaced and removed meanwhile. */
+  eachOf(table: AdjRibIn, visit: (row: number) => void): void {
+    const rows = new Int32Array(table.size);
+    const { paths } = this;
+    for (let row = 0, count = 0; count < rows.length && row < paths.end; row++)
+      if (paths.tables[row] === table.id && !paths.has(row, PathFlag.gone)) rows[count++] = row;
+    for (const row of rows) visit(row);
+  }
+
+  /**
+   * Begins to announce routes of `table`'s source that share attributes and next hop; `announce` then takes their prefixes, and
+   * `endAnnouncement` ends it.
+   */
+  beginAnnouncement(table: AdjRibIn, attributes: number, nextHop: NextHop | undefined): void {
+    this.attributes.retain(attributes);
+    const hop = nextHop === undefined ? none : this.nextHops.take(nextHop);
+    const verdict = table.side.passes(this.attributes, attributes, nextHop) ? attributes : undefined;
+    if (verdict !== undefined) this.attributes.retain(verdict);
+    this.#announcement = { table, attributes, nextHop: hop, verdict };
+  }
+
+  /** One route of the announcement; replaces the source's path of the same prefix and path identifier. */
+  announce(prefix: number, pathId: number): void {
+    const announcement = this.#announcement;
+    if (announcement === undefined) throw new TypeError("no announcement has begun");
+    const { table, attributes, nextHop } = announcement;
+    const { paths } = this;
+    this.choices.extend(prefix);
+    const known = this.#find(table, prefix, pathId);
+    if (known !== none && paths.received[known] === attributes && paths.nextHops[known] === nextHop) {
+      paths.clear(known, PathFlag.awaitsRefresh);
+      this.#setStale(known, false);
       return;
     }
-    const verdict = table.rules(prefix, attributes, nextHop, tracked?.interface);
-    const path = new ReceivedPath(table, destination.prefix, pathId, attributes, tracked, verdict);
-    if (!verdict.accepted) this.#onRefused?.(path);
-    this.#replace(destination, known, path);
+    let { verdict } = announcement;
+    if (verdict === undefined) {
+      verdict = this.#judge(table, prefix, attributes, nextHop);
+      // The number stays held for the next route as well as for this one.
+      if (!table.side.looksAtPrefix) announcement.verdict = verdict;
+      if (verdict !== none && !table.side.looksAtPrefix) this.attributes.retain(verdict);
+    } else if (verdict !== none) this.attributes.retain(verdict);
+    const row = this.#add(table, prefix, pathId, attributes, nextHop, verdict);
+    if (verdict === none) this.#onRefused?.(row);
+    this.#replace(prefix, known, row);
+  }
+
+  endAnnouncement(): void {
+    const announcement = this.#announcement;
+    if (announcement === undefined) return;
+    this.#announcement = undefined;
+    const { attributes, nextHop, verdict } = announcement;
+    this.attributes.release(attributes);
+    if (nextHop !== none) this.nextHops.release(nextHop);
+    if (verdict !== undefined && verdict !== none) this.attributes.release(verdict);
   }
 
   /** True if the source has this route. */
   has(table: AdjRibIn, prefix: Prefix, pathId: number): boolean {
-    const destination = this.#destinations.get(prefix);
-    return destination !== undefined && findPath(destination, table, pathId) !== undefined;
+    const row = this.prefixes.find(prefix);
+    return row >= 0 && this.#find(table, row, pathId) !== none;
   }
 
-  /** The source no longer has the route. Unknown ones are ignored. */
-  withdraw(table: AdjRibIn, prefix: Prefix, pathId: number): void {
-    const destination = this.#destinations.get(prefix);
-    const known = destination === undefined ? undefined : findPath(destination, table, pathId);
-    if (destination !== undefined && known !== undefined) this.#replace(destination, known, undefined);
+  /** The source no longer has the route. Unknown ones, also negative rows, are ignored. */
+  withdraw(table: AdjRibIn, prefix: number, pathId: number): void {
+    const known = prefix < 0 ? none : this.#find(table, prefix, pathId);
+    if (known !== none) this.#replace(prefix, known, none);
   }
 
   /** Removes the table's paths for which `condition` holds, e.g. those still stale. */
-  removeWhere(table: AdjRibIn, condition: (path: ReceivedPath) => boolean): void {
-    for (const path of table.paths)
-      if (condition(path)) this.#replace(this.#destinationOf(path.prefix), path, undefined);
+  removeWhere(table: AdjRibIn, condition: (row: number) => boolean): void {
+    this.eachOf(table, (row) => {
+      if (condition(row)) this.#replace(this.prefixOf(row), row, none);
+    });
   }
 
   /** The source restarts gracefully: its paths of these families stay in use until it has announced them again. */
   markStale(table: AdjRibIn, families: readonly Family[]): void {
-    for (const path of table.paths)
-      if (isOf(path, families)) this.#setStale(this.#destinationOf(path.prefix), path, true);
+    this.eachOf(table, (row) => {
+      if (this.isOf(row, families)) this.#setStale(row, true);
+    });
   }
 
   /**
    * The source is away for longer than its restart time: its stale paths of these families become routes of last resort
    * (RFC 9494 §4.2), except those that do not want to be.
    */
-  markLongLived(table: AdjRibIn, families: readonly Family[], intern: (one: PathAttributes) => PathAttributes): void {
+  markLongLived(table: AdjRibIn, families: readonly Family[]): void {
     const { longLivedStale, noLongLivedStale } = WellKnownCommunity;
-    for (const path of [...table.paths]) {
-      if (!path.stale || !isOf(path, families)) continue;
-      const { communities } = path.received;
-      if (communities.includes(noLongLivedStale)) {
-        this.#replace(this.#destinationOf(path.prefix), path, undefined);
-        continue;
+    this.eachOf(table, (row) => {
+      if (!this.paths.has(row, PathFlag.stale) || !this.isOf(row, families)) return;
+      const attributes = this.attributes.get(this.paths.received[row] ?? 0);
+      const { communities } = attributes;
+      if (communities.includes(noLongLivedStale)) this.#replace(this.prefixOf(row), row, none);
+      else if (!communities.includes(longLivedStale)) {
+        const id = this.attributes.take({ ...attributes, communities: [...communities, longLivedStale] });
+        this.#renew(row, id, this.#judge(table, this.prefixOf(row), id, this.paths.nextHops[row] ?? none));
+        this.attributes.release(id);
       }
-      if (communities.includes(longLivedStale)) continue;
-      const received = intern({ ...path.received, communities: [...communities, longLivedStale] });
-      const verdict = table.rules(path.prefix, received, path.nextHop, path.tracked?.interface);
-      const renewed = new ReceivedPath(table, path.prefix, path.pathId, received, path.tracked, verdict);
-      renewed.stale = true;
-      this.#replace(this.#destinationOf(path.prefix), path, renewed);
-    }
+    });
   }
 
   /** The source announces all its routes of a family again (RFC 7313 §4). */
   beginRefresh(table: AdjRibIn, family: Family): void {
-    for (const path of table.paths) if (isOf(path, [family])) path.awaitsRefresh = true;
+    this.eachOf(table, (row) => {
+      if (this.isOf(row, [family])) this.paths.set(row, PathFlag.awaitsRefresh);
+    });
   }
 
   /** The source has done so: what it did not announce is gone. */
   endRefresh(table: AdjRibIn, family: Family): void {
-    this.removeWhere(table, (path) => path.awaitsRefresh && isOf(path, [family]));
+    this.removeWhere(table, (row) => this.paths.has(row, PathFlag.awaitsRefresh) && this.isOf(row, [family]));
   }
 
-  /** Runs the table's rules over all its paths again, after they or the source changed. */
-  reevaluate(table: AdjRibIn): void {
-    for (const path of [...table.paths]) this.#judgeAgain(this.#destinationOf(path.prefix), path);
-  }
-
-  #judgeAgain(destination: MutableDestination, path: ReceivedPath): void {
-    const { table, tracked } = path;
-    const verdict = table.rules(path.prefix, path.received, path.nextHop, tracked?.interface);
-    if (path.source === table.source && path.hasVerdict(verdict)) return;
-    const renewed = new ReceivedPath(table, path.prefix, path.pathId, path.received, tracked, verdict);
-    renewed.stale = path.stale;
-    renewed.awaitsRefresh = path.awaitsRefresh;
-    if (!verdict.accepted) this.#onRefused?.(renewed);
-    this.#replace(destination, path, renewed);
+  /** Runs the table's rules over all its paths again, after they or (`sourceChanged`) the source changed. */
+  reevaluate(table: AdjRibIn, sourceChanged: boolean): void {
+    this.eachOf(table, (row) => this.#judgeAgain(row, sourceChanged));
   }
 
   /** Asks the resolver again, once per next hop, and looks at the paths whose next hops answered differently. */
   nextHopsChanged(): void {
-    for (const { entry, interfaceChanged } of this.#nextHops.refresh())
-      for (const path of usersOf(entry)) {
-        const destination = this.#destinationOf(path.prefix);
-        this.#mark(destination);
-        if (!interfaceChanged) continue;
-        // Policies may ask for the interface: those of the import now, those of the export because the choice is told again.
-        this.#judgeAgain(destination, path);
-        destination.restated = true;
-      }
+    const { ids, interfaceChanged } = this.nextHops.refresh();
+    if (ids.size === 0) return;
+    const { paths } = this;
+    for (let row = 0, end = paths.end; row < end; row++) {
+      const nextHop = paths.nextHops[row] ?? none;
+      if (!ids.has(nextHop) || !paths.isUsed(row) || paths.has(row, PathFlag.gone)) continue;
+      const prefix = this.prefixOf(row);
+      this.choices.mark(prefix);
+      if (!interfaceChanged.has(nextHop)) continue;
+      // Policies may ask for the interface: those of the import now, those of the export because the choice is told again.
+      this.#judgeAgain(row, false);
+      this.choices.restate(prefix);
+    }
   }
 
   /** Chooses anew for up to `limit` marked prefixes. */
   settle(limit: number): Settled {
-    const slice = this.#dirty.slice(this.#settled, this.#settled + limit);
-    this.#settled += slice.length;
-    if (!this.pending) {
-      this.#dirty = [];
-      this.#settled = 0;
-    }
-    const changed = slice.filter((destination) => {
-      destination.dirty = false;
-      const { restated } = destination;
-      destination.restated = false;
-      const selected = this.#choose(destination);
-      const unresolved = selected.length === 0 ? this.#unresolvedOf(destination) : noPaths;
-      if (listsEqual(destination.selected, selected) && listsEqual(destination.unresolved, unresolved)) return restated;
-      destination.selected = selected;
-      destination.unresolved = unresolved;
-      return true;
-    });
-    return { changed, touched: slice };
-  }
-
-  /** The usable paths of a prefix: all of them, or the best `limit` in their order. */
-  slotsOf(prefix: Prefix, limit: "all" | number): readonly PathSlot[] {
-    const destination = this.#destinations.get(prefix);
-    if (destination === undefined) return [];
-    const candidates = candidatesOf(destination).filter(({ igpMetric }) => igpMetric !== undefined);
-    const paths = limit === "all" ? candidates.map(({ path }) => path) : rank(candidates, this.#options, limit);
-    return paths.flatMap((path) => (path instanceof ReceivedPath ? [slotOf(destination, path)] : []));
+    return this.choices.settle(limit);
   }
 
   /** True if marked prefixes wait for `settle`. */
   get pending(): boolean {
-    return this.#settled < this.#dirty.length;
+    return this.choices.pending;
   }
 
-  /** Forgets prefixes that have had no path for a while. Only when nobody holds a `Destination` for later. */
+  /** The places of a prefix's usable paths: of all of them, or of the best `limit` in their order. */
+  slotsOf(prefix: number, limit: "all" | number): readonly number[] {
+    const usable = this.choices.usable(prefix);
+    const rows = limit === "all" ? usable : this.decision.rank(usable, limit);
+    return rows.map((row) => this.slots.take(prefix, row));
+  }
+
+  /** Forgets prefixes that have had no path for a while. Only when nobody holds a row or a slot for later. */
   purge(): void {
-    for (const destination of this.#empty) {
-      if (destination.dirty) continue;
-      this.#empty.delete(destination);
-      if (destination.paths.length === 0) this.#destinations.delete(destination.prefix);
-    }
-  }
-
-  get(prefix: Prefix): Destination | undefined {
-    return this.#destinations.get(prefix);
-  }
-
-  destinations(): Iterable<Destination> {
-    return this.#destinations.values();
-  }
-
-  /** Every path of the prefix, used ones first, with the reason where it is not the best. */
-  explain(prefix: Prefix): readonly ExplainedPath[] {
-    const destination = this.#destinations.get(prefix);
-    return destination === undefined ? [] : this.explainAgain(destination);
-  }
-
-  /** As `explain`, for all paths of one source. */
-  explainTable(table: AdjRibIn, selection: RouteSelection): readonly ExplainedPath[] {
-    return [...select(table.paths, selection)].flatMap((path) =>
-      this.explainAgain(this.#destinationOf(path.prefix)).filter((explained) => explained.path === path),
-    );
-  }
-
-  /** As `explain`, also for what a destination was at another time, with the next hops of today. */
-  explainAgain(destination: Destination): readonly ExplainedPath[] {
-    const losses = new Map<Path, Loss>();
-    const selected = decide(candidatesOf(destination), this.#options, ({ path }, loss) => losses.set(path, loss));
-    const rest = destination.paths.filter((path) => !selected.includes(path));
-    return [
-      ...selected,
-      ...rest.filter((path) => path.refused === undefined),
-      ...rest.filter((path) => path.refused),
-    ].map((path) => {
-      const flags = { path, best: path === selected[0], multipath: selected.includes(path) };
-      const refused = path instanceof ReceivedPath ? path.refused : undefined;
-      if (refused !== undefined) return { ...flags, lostBy: refused };
-      const loss = losses.get(path);
-      return loss === undefined ? flags : { ...flags, lostBy: loss.text, rule: loss.rule };
+    this.slots.purge();
+    this.choices.purge((prefix) => {
+      this.slots.forget(prefix);
+      this.prefixes.remove(prefix);
     });
   }
 
-  #choose(destination: Destination): readonly Path[] {
-    const { paths } = destination;
-    const [first, second] = paths;
-    if (first === undefined) return noPaths;
-    if (second !== undefined) return decide(candidatesOf(destination), this.#options);
-    return first.refused === undefined && igpMetricOf(first) !== undefined ? paths : noPaths;
+  /** The row of a path's prefix. */
+  prefixOf(row: number): number {
+    return this.paths.prefixes[row] ?? none;
   }
 
-  #unresolvedOf(destination: Destination): readonly Path[] {
-    if (destination.paths.length === 0) return noPaths;
-    const candidates = candidatesOf(destination).map(({ path }) => ({ path, igpMetric: 0 }));
-    return candidates.length === 0 ? noPaths : decide(candidates, this.#options);
+  isOf(row: number, families: readonly Family[]): boolean {
+    return families.includes(this.prefixes.familyOf(this.prefixOf(row)));
   }
 
-  #destinationOf(prefix: Prefix): MutableDestination {
-    let destination = this.#destinations.get(prefix);
-    if (destination === undefined) {
-      destination = {
-        prefix,
-        paths: [],
-        selected: noPaths,
-        unresolved: noPaths,
-        dirty: false,
-        restated: false,
-        lastPathId: 0,
-      };
-      this.#destinations.set(prefix, destination);
+  #judgeAgain(row: number, sourceChanged: boolean): void {
+    const table = this.tableOf(row);
+    const { received, accepted, nextHops } = this.paths;
+    const attributes = received[row] ?? 0;
+    const verdict = this.#judge(table, this.prefixOf(row), attributes, nextHops[row] ?? none);
+    if (!sourceChanged && accepted[row] === verdict) {
+      if (verdict !== none) this.attributes.release(verdict);
+      return;
     }
-    return destination;
+    const renewed = this.#renew(row, attributes, verdict);
+    if (verdict === none) this.#onRefused?.(renewed);
   }
 
-  #replace(destination: MutableDestination, old: ReceivedPath | undefined, path: ReceivedPath | undefined): void {
-    if (path !== undefined) {
-      path.table.add(path);
-      if (path.tracked !== undefined) this.#nextHops.attach(path.tracked, path);
+  /** Replaces a path by one of these attributes that is as stale. Takes over the hold of `verdict`. */
+  #renew(row: number, attributes: number, verdict: number): number {
+    const { paths } = this;
+    const renewed = this.#add(
+      this.tableOf(row),
+      this.prefixOf(row),
+      paths.idOf(row),
+      attributes,
+      paths.nextHops[row] ?? none,
+      verdict,
+    );
+    if (paths.has(row, PathFlag.awaitsRefresh)) paths.set(renewed, PathFlag.awaitsRefresh);
+    if (paths.has(row, PathFlag.stale)) this.#setStale(renewed, true);
+    this.#replace(this.prefixOf(row), row, renewed);
+    return renewed;
+  }
+
+  /** The number of the accepted attributes, held for the caller; none if the path is refused. */
+  #judge(table: AdjRibIn, prefix: number, attributes: number, nextHop: number): number {
+    const hop = this.nextHops.get(nextHop);
+    if (table.side.passes(this.attributes, attributes, hop?.nextHop)) {
+      this.attributes.retain(attributes);
+      return attributes;
     }
-    if (old !== undefined) {
-      if (path !== undefined && old.slot !== undefined) {
-        path.slot = old.slot;
-        path.slot.path = path;
-      }
-      old.table.remove(old);
-      if (old.tracked !== undefined) this.#nextHops.detach(old.tracked, old);
+    const received = this.attributes.get(attributes);
+    const verdict = table.side.judge(this.prefixes.prefixOf(prefix), received, hop?.nextHop, hop?.interface);
+    if (!verdict.accepted) return none;
+    if (verdict.attributes !== received) return this.attributes.take(verdict.attributes);
+    this.attributes.retain(attributes);
+    return attributes;
+  }
+
+  #find(table: AdjRibIn, prefix: number, pathId: number): number {
+    const { paths } = this;
+    let row = this.choices.firstOf(prefix);
+    while (row !== none && (paths.tables[row] !== table.id || paths.idOf(row) !== pathId))
+      row = paths.next[row] ?? none;
+    return row;
+  }
+
+  /** A row that is in no list yet. Takes over the hold of `accepted`. */
+  #add(table: AdjRibIn, prefix: number, pathId: number, received: number, nextHop: number, accepted: number): number {
+    const { paths } = this;
+    const row = paths.add();
+    paths.prefixes[row] = prefix;
+    paths.received[row] = received;
+    paths.accepted[row] = accepted;
+    paths.nextHops[row] = nextHop;
+    paths.tables[row] = table.id;
+    paths.setId(row, pathId);
+    this.attributes.retain(received);
+    if (nextHop !== none) this.nextHops.retain(nextHop);
+    if (accepted === none) paths.set(row, PathFlag.refused);
+    else table.accepted++;
+    if (this.prefixes.familyOf(prefix) === "ipv4-unicast") table.ipv4++;
+    else table.ipv6++;
+    table.rows++;
+    return row;
+  }
+
+  #replace(prefix: number, old: number, row: number): void {
+    const { paths } = this;
+    const wasCandidate = old !== none && !paths.has(old, PathFlag.refused);
+    if (row !== none) this.choices.append(prefix, row);
+    if (old !== none) {
+      this.slots.move(old, row);
+      const table = this.tableOf(old);
+      if (this.prefixes.familyOf(prefix) === "ipv4-unicast") table.ipv4--;
+      else table.ipv6--;
+      if (wasCandidate) table.accepted--;
+      if (paths.has(old, PathFlag.stale)) table.stale--;
+      this.choices.unlink(prefix, old);
+      if (paths.has(old, PathFlag.chosen)) paths.set(old, PathFlag.gone);
+      else this.#free(old);
     }
-    const others = old === undefined ? destination.paths : destination.paths.filter((other) => other !== old);
-    destination.paths = path === undefined ? others : [...others, path];
-    if (destination.paths.length === 0) this.#empty.add(destination);
     // A refused path that comes or goes changes nothing for the choice.
-    if (isCandidate(old) || isCandidate(path)) this.#mark(destination);
+    if (wasCandidate || (row !== none && !paths.has(row, PathFlag.refused))) this.choices.mark(prefix);
   }
 
-  #setStale(destination: MutableDestination, path: ReceivedPath, stale: boolean): void {
-    if (!path.table.setStale(path, stale) || !destination.selected.includes(path)) return;
-    destination.restated = true;
-    this.#mark(destination);
+  #free(row: number): void {
+    const { paths } = this;
+    const table = this.tableOf(row);
+    this.attributes.release(paths.received[row] ?? 0);
+    const accepted = paths.accepted[row] ?? none;
+    if (accepted !== none) this.attributes.release(accepted);
+    const nextHop = paths.nextHops[row] ?? none;
+    if (nextHop !== none) this.nextHops.release(nextHop);
+    paths.remove(row);
+    table.rows--;
+    if (table.closed && table.rows === 0) this.#tables[table.id] = undefined;
   }
 
-  #mark(destination: MutableDestination): void {
-    if (destination.dirty) return;
-    destination.dirty = true;
-    this.#dirty.push(destination);
+  #setStale(row: number, stale: boolean): void {
+    const { paths } = this;
+    if (paths.has(row, PathFlag.stale) === stale) return;
+    if (stale) paths.set(row, PathFlag.stale);
+    else paths.clear(row, PathFlag.stale);
+    this.tableOf(row).stale += stale ? 1 : -1;
+    if (paths.has(row, PathFlag.chosen)) this.choices.restate(this.prefixOf(row));
   }
-}
-
-function slotOf(destination: MutableDestination, path: ReceivedPath): PathSlot {
-  path.slot ??= { prefix: destination.prefix, pathId: ++destination.lastPathId, path };
-  return path.slot;
-}
-
-/** As they are now: the list may change while they are looked at. */
-function usersOf(entry: TrackedNextHop): ReceivedPath[] {
-  const users: ReceivedPath[] = [];
-  for (let user = entry.firstUser; user !== undefined; user = user.nextUser)
-    if (user instanceof ReceivedPath) users.push(user);
-  return users;
-}
-
-function isCandidate(path: ReceivedPath | undefined): boolean {
-  return path !== undefined && path.refused === undefined;
-}
-
-function findPath(destination: Destination, table: AdjRibIn, pathId: number): ReceivedPath | undefined {
-  for (const path of destination.paths) if (path.table === table && path.pathId === pathId) return path;
-  return undefined;
-}
-
-function candidatesOf(destination: Destination): Candidate[] {
-  const candidates: Candidate[] = [];
-  for (const path of destination.paths)
-    if (path.refused === undefined) candidates.push({ path, igpMetric: igpMetricOf(path) });
-  return candidates;
-}
-
-/** A route of our own without a next hop is always reachable. */
-function igpMetricOf(path: ReceivedPath): number | undefined {
-  return path.tracked === undefined ? 0 : path.tracked.metric;
-}
-
-function listsEqual(left: readonly Path[], right: readonly Path[]): boolean {
-  return left.length === right.length && left.every((path, index) => path === right[index]);
 }

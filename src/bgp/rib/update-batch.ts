@@ -1,17 +1,18 @@
 import type { Prefix } from "../../net/prefix.ts";
 import { BgpPacketError } from "../packet/errors.ts";
 import { type Family, families } from "../packet/family.ts";
-import type { CodecContext, Nlri } from "../packet/message.ts";
+import type { CodecContext } from "../packet/message.ts";
 import { encodeUpdates } from "../packet/update-encode.ts";
-import { familyOfPrefix } from "./adj-rib-in.ts";
-import { type Bucket, recipientKeys } from "./bucket.ts";
+import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
 import type { GroupMember } from "./lane.ts";
-import type { Slot } from "./slot.ts";
+import { isPathSlot, type Slot } from "./path-slots.ts";
+import type { Rib } from "./rib.ts";
+import { UpdateWriter } from "./update-writer.ts";
 
 /** Octets of a batch that some recipients must not get. */
 interface Range {
   readonly start: number;
-  readonly end: number;
+  end: number;
 }
 
 /**
@@ -20,26 +21,39 @@ interface Range {
  */
 export class UpdateBatch {
   readonly #context: CodecContext;
+  readonly #rib: Rib;
+  readonly #buckets: BucketTable;
+  readonly #writer: UpdateWriter;
   readonly #withdrawn: Slot[] = [];
   /** Single paths: they go after the announcements, so that a prefix with another path is never without any. */
   readonly #withdrawnPaths: Slot[] = [];
-  readonly #announced = new Map<Bucket, Slot[]>();
+  readonly #announced = new Map<number, Slot[]>();
+  /** The bucket of the last announcement, and its places. */
+  #lastBucket = noBucket;
+  #lastSlots: Slot[] = [];
   /** Withdrawals for single members, which may no longer hear of a route that others keep. */
   readonly #withdrawnFrom = new Map<GroupMember, Slot[]>();
 
-  constructor(context: CodecContext) {
+  constructor(context: CodecContext, rib: Rib, buckets: BucketTable) {
     this.#context = context;
+    this.#rib = rib;
+    this.#buckets = buckets;
+    this.#writer = new UpdateWriter(rib, context);
   }
 
-  announce(slot: Slot, bucket: Bucket): void {
-    const slots = this.#announced.get(bucket);
-    if (slots === undefined) this.#announced.set(bucket, [slot]);
-    else slots.push(slot);
+  announce(slot: Slot, bucket: number): void {
+    if (bucket !== this.#lastBucket) {
+      this.#lastBucket = bucket;
+      const slots = this.#announced.get(bucket);
+      this.#lastSlots = slots ?? [];
+      if (slots === undefined) this.#announced.set(bucket, this.#lastSlots);
+    }
+    this.#lastSlots.push(slot);
   }
 
   withdraw(slot: Slot): void {
-    if (slot.pathId === undefined) this.#withdrawn.push(slot);
-    else this.#withdrawnPaths.push(slot);
+    if (isPathSlot(slot)) this.#withdrawnPaths.push(slot);
+    else this.#withdrawn.push(slot);
   }
 
   withdrawFrom(member: GroupMember, slot: Slot): void {
@@ -56,100 +70,116 @@ export class UpdateBatch {
     members: Iterable<GroupMember>,
     onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void,
   ): GroupMember[] {
-    const announcements: { bucket: Bucket; messages: Uint8Array[] }[] = [];
+    const excluded = new ExcludedRanges();
     for (const [bucket, slots] of this.#announced) {
-      const messages = this.#encodeBucket(bucket, slots);
-      if (messages instanceof BgpPacketError) {
+      const start = this.#writer.length;
+      const error = this.#writeBucket(bucket, slots);
+      if (error === undefined) excluded.add(this.#buckets, bucket, start, this.#writer.length);
+      else {
         for (const slot of slots) this.withdraw(slot);
         onUnencodable(
-          slots.map(({ prefix }) => prefix),
-          messages,
+          slots.map((slot) => this.#prefixOf(slot)),
+          error,
         );
-      } else announcements.push({ bucket, messages });
+      }
     }
-    const run = new Run();
-    run.add(this.#encodeWithdrawals(this.#withdrawn), []);
-    for (const { bucket, messages } of announcements) run.add(messages, bucket.excludedKeys);
-    run.add(this.#encodeWithdrawals(this.#withdrawnPaths), []);
-    const bytes = run.bytes();
+    const announced = this.#writer.octets();
+    const withdrawn = this.#withdrawals(this.#withdrawn);
+    const withdrawnPaths = this.#withdrawals(this.#withdrawnPaths);
     return [...members].filter((member) => {
       let mayGoOn = true;
-      for (const message of this.#encodeWithdrawals(this.#withdrawnFrom.get(member) ?? []))
-        mayGoOn = member.send(message) && mayGoOn;
-      for (const { start, end } of run.rangesFor(recipientKeys(member)))
-        mayGoOn = member.send(bytes.subarray(start, end)) && mayGoOn;
+      const say = (octets: Uint8Array) => {
+        if (octets.length > 0) mayGoOn = member.send(octets) && mayGoOn;
+      };
+      const own = this.#withdrawnFrom.get(member);
+      if (own !== undefined) say(this.#withdrawals(own));
+      say(withdrawn);
+      for (const { start, end } of excluded.rangesFor(member, announced.length)) say(announced.subarray(start, end));
+      say(withdrawnPaths);
       return !mayGoOn;
     });
   }
 
-  #encodeBucket({ attributes, nextHop }: Bucket, slots: readonly Slot[]): Uint8Array[] | BgpPacketError {
-    const announcements = byFamily(slots).map(({ family, nlri }) => ({ family, nextHop, nlri }));
+  /** Undefined if it could be done; nothing is written if not. */
+  #writeBucket(bucket: number, slots: readonly Slot[]): BgpPacketError | undefined {
+    const attributes = this.#buckets.attributesOf(bucket);
+    const nextHop = this.#buckets.nextHopOf(bucket);
+    const { length } = this.#writer;
+    const lists = this.#byFamily(slots);
+    if (lists.every((list) => this.#writer.announce(list.family, list.slots, attributes, nextHop))) return undefined;
+    this.#writer.cut(length);
+    const announcements = lists.map((list) => ({
+      family: list.family,
+      nextHop,
+      nlri: list.slots.map((slot) => ({ prefix: this.#prefixOf(slot), pathId: this.#rib.slots.pathIdOf(slot) })),
+    }));
+    const parts = { withdrawals: [], announcements, attributes: this.#rib.attributes.get(attributes) };
     try {
-      return encodeUpdates({ withdrawals: [], announcements, attributes }, this.#context);
+      this.#writer.append(encodeUpdates(parts, this.#context));
+      return undefined;
     } catch (error) {
       if (error instanceof BgpPacketError) return error;
       throw error;
     }
   }
 
-  #encodeWithdrawals(slots: readonly Slot[]): Uint8Array[] {
-    if (slots.length === 0) return [];
-    return encodeUpdates({ withdrawals: byFamily(slots), announcements: [] }, this.#context);
+  #withdrawals(slots: readonly Slot[]): Uint8Array {
+    const writer = new UpdateWriter(this.#rib, this.#context);
+    for (const list of this.#byFamily(slots)) writer.withdraw(list.family, list.slots);
+    return writer.octets();
+  }
+
+  #byFamily(slots: readonly Slot[]): { readonly family: Family; readonly slots: readonly Slot[] }[] {
+    const [first] = slots;
+    if (first === undefined) return [];
+    const family = this.#familyOf(first);
+    if (slots.every((slot) => this.#familyOf(slot) === family)) return [{ family, slots }];
+    return families.map((one) => ({ family: one, slots: slots.filter((slot) => this.#familyOf(slot) === one) }));
+  }
+
+  #familyOf(slot: Slot): Family {
+    return this.#rib.prefixes.familyOf(this.#rib.slots.prefixOf(slot));
+  }
+
+  #prefixOf(slot: Slot): Prefix {
+    return this.#rib.prefixes.prefixOf(this.#rib.slots.prefixOf(slot));
   }
 }
 
-function byFamily(slots: readonly Slot[]): { readonly family: Family; readonly nlri: readonly Nlri[] }[] {
-  return families
-    .map((family) => ({
-      family,
-      nlri: slots
-        .filter(({ prefix }) => familyOfPrefix(prefix) === family)
-        .map(({ prefix, pathId = 0 }) => ({ prefix, pathId })),
-    }))
-    .filter(({ nlri }) => nlri.length > 0);
-}
+/** Which ranges of a run of octets are not for whom. */
+class ExcludedRanges {
+  readonly #bySource = new Map<string, Range[]>();
+  readonly #byAddress = new Map<string, Range[]>();
+  /** Most buckets in a row have the same next hop. */
+  #lastAddress: { readonly address: object; readonly key: string } | undefined;
 
-/** Messages one after another, and which ranges are not for whom. */
-class Run {
-  readonly #chunks: Uint8Array[] = [];
-  readonly #excluded = new Map<string, Range[]>();
-  #length = 0;
-
-  add(messages: readonly Uint8Array[], excludedKeys: readonly string[]): void {
-    const start = this.#length;
-    for (const message of messages) {
-      this.#chunks.push(message);
-      this.#length += message.length;
-    }
-    const range = { start, end: this.#length };
-    for (const key of excludedKeys) {
-      const ranges = this.#excluded.get(key);
-      if (ranges === undefined) this.#excluded.set(key, [range]);
-      else ranges.push(range);
-    }
+  add(buckets: BucketTable, bucket: number, start: number, end: number): void {
+    const { address } = buckets.nextHopOf(bucket);
+    if (this.#lastAddress?.address !== address) this.#lastAddress = { address, key: address.toString() };
+    addRange(this.#byAddress, this.#lastAddress.key, start, end);
+    const source = buckets.sourceOf(bucket);
+    if (source !== undefined) addRange(this.#bySource, source, start, end);
   }
 
-  bytes(): Uint8Array {
-    const [first, second] = this.#chunks;
-    if (first !== undefined && second === undefined) return first;
-    const bytes = new Uint8Array(this.#length);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
-  }
-
-  /** What is left for a recipient of these keys: few, large ranges. Excluded ranges are equal or disjoint. */
-  rangesFor(keys: readonly string[]): Range[] {
-    const gaps = keys.flatMap((key) => this.#excluded.get(key) ?? []).sort((a, b) => a.start - b.start);
+  /** What is left for a recipient: few, large ranges. Excluded ranges are equal, disjoint, or one in another. */
+  rangesFor({ name, address }: Recipient, length: number): Range[] {
+    const bySource = this.#bySource.get(name) ?? [];
+    const byAddress = this.#byAddress.get(address.toString()) ?? [];
+    const gaps = [...bySource, ...byAddress].sort((left, right) => left.start - right.start);
     const ranges: Range[] = [];
     let at = 0;
-    for (const { start, end } of [...gaps, { start: this.#length, end: this.#length }]) {
+    for (const { start, end } of [...gaps, { start: length, end: length }]) {
       if (start > at) ranges.push({ start: at, end: start });
-      at = end;
+      at = Math.max(at, end);
     }
     return ranges;
   }
+}
+
+function addRange(ranges: Map<string, Range[]>, key: string, start: number, end: number): void {
+  const list = ranges.get(key);
+  const last = list?.at(-1);
+  if (list === undefined) ranges.set(key, [{ start, end }]);
+  else if (last?.end === start) last.end = end;
+  else list.push({ start, end });
 }

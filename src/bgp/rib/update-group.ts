@@ -3,15 +3,19 @@ import type { Prefix } from "../../net/prefix.ts";
 import { RefreshSubtype } from "../packet/constants.ts";
 import type { BgpPacketError } from "../packet/errors.ts";
 import { afiSafiOf, type Family } from "../packet/family.ts";
+import type { NextHop } from "../packet/message.ts";
 import { encodeRouteRefresh } from "../packet/route-refresh.ts";
 import { encodeEndOfRib } from "../packet/update-encode.ts";
-import type { Path } from "../types.ts";
-import { familyOfPrefix, ReceivedPath } from "./adj-rib-in.ts";
-import { type Bucket, BucketTable, bucketsEqual, isExcluded, type Recipient } from "./bucket.ts";
+import type { Path, PathSource } from "../types.ts";
+import { AdjRibOut } from "./adj-rib-out.ts";
+import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
+import { notByOctets, OctetExport } from "./export-octets.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { type GroupMember, Lane } from "./lane.ts";
-import type { Destination, Rib } from "./rib.ts";
-import type { Slot } from "./slot.ts";
+import { none } from "./path-rows.ts";
+import { isPathSlot, type Slot } from "./path-slots.ts";
+import type { Rib } from "./rib.ts";
+import type { RibViews } from "./rib-views.ts";
 import { UpdateBatch } from "./update-batch.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
@@ -20,6 +24,7 @@ const laggardGraceMs = 100;
 /** What a group needs from the speaker. */
 export interface GroupEnvironment {
   readonly rib: Rib;
+  readonly views: RibViews;
   readonly clock: Clock;
   /** There is something to do: call `work` in the next turn of the event loop. */
   readonly wake: () => void;
@@ -35,7 +40,8 @@ export interface GroupEnvironment {
 export interface Transfer {
   readonly members: ReadonlySet<GroupMember>;
   readonly endOfRibDue: ReadonlySet<GroupMember>;
-  readonly told: ReadonlyMap<Slot, Bucket>;
+  /** The buckets are held for whoever adopts the members. */
+  readonly told: ReadonlyMap<Slot, number>;
   /** Families of a refresh that has begun and not ended; then there is one member. */
   readonly refreshing: ReadonlySet<Family>;
 }
@@ -47,21 +53,27 @@ export interface Transfer {
 export class UpdateGroup {
   readonly rules: ExportRules;
   readonly #environment: GroupEnvironment;
-  readonly #out = new Map<Slot, Bucket>();
+  readonly #buckets: BucketTable;
+  readonly #out: AdjRibOut;
+  readonly #octets: OctetExport;
   /** The places of prefixes in `#out`, where each has several. */
-  readonly #slots = new Map<Destination, readonly Slot[]>();
-  readonly #buckets = new BucketTable();
+  readonly #slots = new Map<number, readonly Slot[]>();
   readonly #lanes = new Set<Lane>();
   readonly #laneOf = new Map<GroupMember, Lane>();
   readonly #laggardTimers = new Map<Lane, Timer>();
   /** Families that members have asked for again since the last turn: a flood of requests costs one look at the table per turn. */
   readonly #asked = new Map<GroupMember, Set<Family>>();
-  /** The part of the Loc-RIB that is not yet in `#out`. */
-  #unread: Iterator<Destination> | undefined;
+  /** Where the part of the Loc-RIB begins that is not yet in `#out`. */
+  #unread: number | undefined;
+  /** The last export, since routes of one UPDATE come one after another. */
+  readonly #last = { accepted: none, table: none, nextHop: none, family: "", bucket: noBucket };
 
-  constructor(rules: ExportRules, environment: GroupEnvironment) {
+  constructor(rules: ExportRules, environment: GroupEnvironment, buckets: BucketTable) {
     this.rules = rules;
     this.#environment = environment;
+    this.#buckets = buckets;
+    this.#out = new AdjRibOut(buckets);
+    this.#octets = new OctetExport(environment.rib.attributes, rules.profile);
     this.reload();
   }
 
@@ -71,8 +83,14 @@ export class UpdateGroup {
 
   /** Runs the whole Loc-RIB through the rules again, in slices. */
   reload(): void {
-    this.#unread = this.#environment.rib.destinations()[Symbol.iterator]();
+    this.#unread = 0;
     this.#environment.wake();
+  }
+
+  /** The last member has left: gives back what the group holds. */
+  close(): void {
+    for (const lane of this.#lanes) this.#forget(lane);
+    this.#out.clear();
   }
 
   /** True if some family has more than one path per prefix: then changes of paths that are not the best matter, too. */
@@ -80,49 +98,53 @@ export class UpdateGroup {
     return this.rules.profile.context.addPathSend.length > 0;
   }
 
-  /** The Loc-RIB's choice for this prefix changed, or with several paths anything about it. */
-  apply(destination: Destination): void {
-    const limit = this.addsPaths ? this.#pathLimit(destination.prefix) : undefined;
-    if (limit === undefined) this.#put(destination, this.#export(destination.selected[0]));
-    else this.#applyPaths(destination, limit);
+  /** The Loc-RIB's choice for these prefixes changed, or with several paths anything about them. */
+  apply(prefixes: readonly number[]): void {
+    this.#last.accepted = none;
+    for (const prefix of prefixes) this.#apply(prefix);
   }
 
-  #pathLimit(prefix: Prefix): "all" | number | undefined {
+  #apply(prefix: number): void {
+    const limit = this.addsPaths ? this.#pathLimit(prefix) : undefined;
+    if (limit === undefined) this.#put(prefix, this.#export(this.#environment.rib.choices.bestOf(prefix)));
+    else this.#applyPaths(prefix, limit);
+  }
+
+  #pathLimit(prefix: number): "all" | number | undefined {
     const { context, addPathLimits } = this.rules.profile;
-    const family = familyOfPrefix(prefix);
+    const family = this.#environment.rib.prefixes.familyOf(prefix);
     return context.addPathSend.includes(family) ? (addPathLimits[family] ?? "all") : undefined;
   }
 
-  #applyPaths(destination: Destination, limit: "all" | number): void {
-    const wanted = new Map<Slot, Bucket>();
-    for (const slot of this.#environment.rib.slotsOf(destination.prefix, limit)) {
-      const bucket = this.#export(slot.path);
-      if (bucket !== undefined) wanted.set(slot, bucket);
+  #applyPaths(prefix: number, limit: "all" | number): void {
+    const { rib } = this.#environment;
+    const wanted = new Map<Slot, number>();
+    for (const slot of rib.slotsOf(prefix, limit)) {
+      const bucket = this.#export(rib.slots.pathOf(slot));
+      if (bucket !== noBucket) wanted.set(slot, bucket);
     }
     // The new ones first, so that those who are told in several turns are not left without any in between.
-    const known = this.#slots.get(destination) ?? [];
+    const known = this.#slots.get(prefix) ?? [];
     for (const [slot, bucket] of wanted) this.#put(slot, bucket);
-    for (const slot of known) if (!wanted.has(slot)) this.#put(slot, undefined);
-    if (wanted.size === 0) this.#slots.delete(destination);
-    else this.#slots.set(destination, [...wanted.keys()]);
+    for (const slot of known) if (!wanted.has(slot)) this.#put(slot, noBucket);
+    if (wanted.size === 0) this.#slots.delete(prefix);
+    else this.#slots.set(prefix, [...wanted.keys()]);
   }
 
-  #put(slot: Slot, wanted: Bucket | undefined): void {
-    const old = this.#out.get(slot);
-    // The wanted one was taken before the old one is given back, so that an unchanged bucket stays the same object.
-    if (old !== undefined) this.#buckets.release(old);
-    if (old === wanted) return;
-    if (wanted === undefined) this.#out.delete(slot);
-    else this.#out.set(slot, wanted);
-    for (const lane of this.#lanes) lane.note(slot, old, wanted);
+  /** Takes over the hold of `wanted`. */
+  #put(slot: Slot, wanted: number): void {
+    const old = this.#out.replace(slot, wanted);
+    if (old !== wanted) for (const lane of this.#lanes) lane.note(slot, old, wanted);
+    this.#buckets.release(old);
   }
 
   /** A new session: gets the whole Adj-RIB-Out and an End-of-RIB per family. */
   join(member: GroupMember): void {
     let lane = [...this.#lanes].find(({ fresh }) => fresh);
     if (lane === undefined) {
-      lane = new Lane([], new Map(), { fresh: true });
-      for (const slot of this.#out.keys()) lane.pending.set(slot, undefined);
+      const pending = new Map<Slot, number>();
+      for (const slot of this.#out.slots()) pending.set(slot, noBucket);
+      lane = new Lane(this.#buckets, [], pending, { fresh: true });
       this.#lanes.add(lane);
     }
     lane.endOfRibDue.add(member);
@@ -146,10 +168,12 @@ export class UpdateGroup {
     for (const lane of [...this.#lanes]) {
       const leaving = new Set([...lane.members].filter((member) => members.has(member)));
       if (leaving.size === 0) continue;
-      const told = new Map(this.#out);
+      const told = new Map<Slot, number>();
+      for (const slot of this.#out.slots()) told.set(slot, this.#out.get(slot));
       for (const [slot, bucket] of lane.pending)
-        if (bucket === undefined) told.delete(slot);
+        if (bucket === noBucket) told.delete(slot);
         else told.set(slot, bucket);
+      for (const bucket of told.values()) this.#buckets.retain(bucket);
       const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
       transfers.push({ members: leaving, endOfRibDue, told, refreshing: lane.refreshing });
       for (const member of leaving) this.leave(member);
@@ -159,10 +183,12 @@ export class UpdateGroup {
 
   /** Members of another group join; they are told only what differs from what they know. */
   adopt(transfer: Transfer): void {
-    const pending = new Map<Slot, Bucket | undefined>();
-    for (const [slot, told] of transfer.told) if (!bucketsEqual(told, this.#out.get(slot))) pending.set(slot, told);
-    for (const slot of this.#out.keys()) if (!transfer.told.has(slot)) pending.set(slot, undefined);
-    const lane = new Lane([], pending, { transferred: true });
+    const pending = new Map<Slot, number>();
+    for (const [slot, told] of transfer.told)
+      if (told === this.#out.get(slot)) this.#buckets.release(told);
+      else pending.set(slot, told);
+    for (const slot of this.#out.slots()) if (!transfer.told.has(slot)) pending.set(slot, noBucket);
+    const lane = new Lane(this.#buckets, [], pending, { transferred: true });
     this.#lanes.add(lane);
     for (const member of transfer.members) this.#enter(member, lane);
     for (const member of transfer.endOfRibDue) lane.endOfRibDue.add(member);
@@ -189,10 +215,14 @@ export class UpdateGroup {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
-    const pending = new Map<Slot, Bucket | undefined>(own.pending);
-    for (const [slot, bucket] of this.#out)
-      if (familyOfPrefix(slot.prefix) === family && !pending.has(slot)) pending.set(slot, bucket);
-    const resend = new Lane(own.members, pending, { resend: true, transferred: own.transferred });
+    const pending = own.copyPending();
+    for (const slot of this.#out.slots()) {
+      if (pending.has(slot) || this.#familyOf(slot) !== family) continue;
+      const bucket = this.#out.get(slot);
+      this.#buckets.retain(bucket);
+      pending.set(slot, bucket);
+    }
+    const resend = new Lane(this.#buckets, own.members, pending, { resend: true, transferred: own.transferred });
     for (const other of own.blocked) resend.blocked.add(other);
     for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
     for (const other of own.refreshing) resend.refreshing.add(other);
@@ -229,45 +259,92 @@ export class UpdateGroup {
   }
 
   countFor(recipient: Recipient): number {
-    return this.#out.size - this.#buckets.countExcluded(recipient);
+    return this.#out.countFor(recipient);
   }
 
   /** The Adj-RIB-Out of one member. */
   *pathsFor(recipient: Recipient): IterableIterator<Path> {
-    for (const [slot, bucket] of this.#out) {
-      const path = this.#pathIn(slot);
-      if (path === undefined || isExcluded(bucket, recipient)) continue;
-      const { attributes, nextHop } = bucket;
-      const { source, stale } = path;
-      yield { prefix: slot.prefix, pathId: slot.pathId ?? 0, attributes, nextHop, source, stale };
+    const { rib, views } = this.#environment;
+    for (const slot of this.#out.slots()) {
+      const bucket = this.#out.get(slot);
+      const row = isPathSlot(slot) ? rib.slots.pathOf(slot) : rib.choices.bestOf(slot);
+      if (row === none || this.#buckets.isExcluded(bucket, recipient)) continue;
+      const { prefix, source, stale } = views.path(row);
+      const attributes = rib.attributes.get(this.#buckets.attributesOf(bucket));
+      const nextHop = this.#buckets.nextHopOf(bucket);
+      yield { prefix, pathId: rib.slots.pathIdOf(slot), attributes, nextHop, source, stale };
     }
   }
 
-  #pathIn(slot: Slot): Path | undefined {
-    if (slot.pathId === undefined) return this.#environment.rib.get(slot.prefix)?.selected[0];
-    return this.#environment.rib.slotsOf(slot.prefix, "all").find((other) => other === slot)?.path;
+  /** The bucket of a path, held for the caller. */
+  #export(row: number): number {
+    if (row === none) return noBucket;
+    const { rib, learnedHeld } = this.#environment;
+    const table = rib.tableOf(row);
+    if (table.source.kind === "peer" && learnedHeld()) return noBucket;
+    const accepted = rib.paths.accepted[row] ?? none;
+    const nextHop = rib.paths.nextHops[row] ?? none;
+    const family = rib.prefixes.familyOf(rib.prefixOf(row));
+    const last = this.#last;
+    const isKnown =
+      last.accepted === accepted && last.table === table.id && last.nextHop === nextHop && last.family === family;
+    if (isKnown) {
+      this.#buckets.retain(last.bucket);
+      return last.bucket;
+    }
+    const bucket = this.#exportByOctets(row, accepted, family) ?? this.#exportByRules(row);
+    if (bucket === undefined) return noBucket;
+    last.accepted = this.rules.looksAtPrefix ? none : accepted;
+    last.table = table.id;
+    last.nextHop = nextHop;
+    last.family = family;
+    last.bucket = bucket;
+    return bucket;
   }
 
-  #export(path: Path | undefined): Bucket | undefined {
-    if (path === undefined) return undefined;
-    const { source } = path;
-    if (source.kind === "peer" && this.#environment.learnedHeld()) return undefined;
-    const interfaceName = path instanceof ReceivedPath ? path.tracked?.interface : undefined;
-    const result = this.rules.apply(path, interfaceName);
-    if (!result.announced) {
-      if (result.byPolicy === true) this.#environment.onRefused?.(path, result.reason);
-      return undefined;
-    }
+  /** Undefined where that is not possible. */
+  #exportByOctets(row: number, accepted: number, family: Family): number | undefined {
+    const { rib } = this.#environment;
+    const { source } = rib.tableOf(row);
+    if (!this.rules.profile.context.families.includes(family)) return undefined;
+    const nextHop = this.rules.nextHopFor(rib.trackedOf(row)?.nextHop, family);
+    const attributes = nextHop === undefined ? notByOctets : this.#octets.rewrite(accepted, source);
+    return nextHop === undefined || attributes === notByOctets
+      ? undefined
+      : this.#bucketOf(attributes, nextHop, source);
+  }
+
+  /** Undefined where the answer need not be the same for the next route like this. */
+  #exportByRules(row: number): number | undefined {
+    const { rib, views, onRefused } = this.#environment;
+    const path = views.path(row);
+    const result = this.rules.apply(path, rib.trackedOf(row)?.interface);
+    if (result.announced) return this.#bucketOf(rib.attributes.take(result.attributes), result.nextHop, path.source);
+    if (result.byPolicy !== true || onRefused === undefined) return noBucket;
+    onRefused(path, result.reason);
+    return undefined;
+  }
+
+  /** Takes over the hold of `attributes`. */
+  #bucketOf(attributes: number, nextHop: NextHop, source: PathSource): number {
     const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
-    return this.#buckets.take(result.attributes, result.nextHop, mayBeMember ? source.peer : undefined);
+    const bucket = this.#buckets.take(attributes, nextHop, mayBeMember ? source.peer : undefined);
+    this.#environment.rib.attributes.release(attributes);
+    return bucket;
   }
 
   #read(limit: number): void {
-    for (let count = 0; count < limit && this.#unread !== undefined; count++) {
-      const { value, done } = this.#unread.next();
-      if (done === true) this.#unread = undefined;
-      else this.apply(value);
-    }
+    if (this.#unread === undefined) return;
+    const { prefixes } = this.#environment.rib;
+    this.#last.accepted = none;
+    const end = Math.min(this.#unread + limit, prefixes.end);
+    for (let row = this.#unread; row < end; row++) if (prefixes.isUsed(row)) this.#apply(row);
+    this.#unread = end < prefixes.end ? end : undefined;
+  }
+
+  #familyOf(slot: Slot): Family {
+    const { prefixes, slots } = this.#environment.rib;
+    return prefixes.familyOf(slots.prefixOf(slot));
   }
 
   #mayFlush(lane: Lane): boolean {
@@ -284,24 +361,30 @@ export class UpdateGroup {
 
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
-    const batch = new UpdateBatch(this.rules.profile.context);
+    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets);
     let count = 0;
     for (const [slot, told] of lane.pending) {
       if (count++ === limit) break;
-      lane.pending.delete(slot);
-      const wanted = this.#out.get(slot);
-      if (wanted === undefined) {
-        if (told !== undefined) batch.withdraw(slot);
-        continue;
-      }
-      if (!lane.resend && bucketsEqual(told, wanted)) continue;
-      batch.announce(slot, wanted);
-      if (told === undefined || told.excludedKeys === wanted.excludedKeys) continue;
-      for (const member of lane.members)
-        if (isExcluded(wanted, member) && !isExcluded(told, member)) batch.withdrawFrom(member, slot);
+      lane.take(slot);
+      this.#tell(lane, slot, told, batch);
+      this.#buckets.release(told);
     }
     const blocked = batch.send(lane.members, this.#environment.onUnencodable);
     for (const member of blocked) lane.blocked.add(member);
+  }
+
+  #tell(lane: Lane, slot: Slot, told: number, batch: UpdateBatch): void {
+    const wanted = this.#out.get(slot);
+    if (wanted === noBucket) {
+      if (told !== noBucket) batch.withdraw(slot);
+      return;
+    }
+    if (!lane.resend && told === wanted) return;
+    batch.announce(slot, wanted);
+    if (told === noBucket) return;
+    for (const member of lane.members)
+      if (this.#buckets.isExcluded(wanted, member) && !this.#buckets.isExcluded(told, member))
+        batch.withdrawFrom(member, slot);
   }
 
   /** RFC 4724 §2: also with nothing to announce, and behind what was announced. */
@@ -330,7 +413,7 @@ export class UpdateGroup {
     );
     const [first, second] = settled;
     if (first === undefined || (second === undefined && !first.resend)) return;
-    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane([], new Map()));
+    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane(this.#buckets, [], new Map()));
     for (const lane of settled) {
       if (lane === main) continue;
       main.absorb(lane);
@@ -367,6 +450,7 @@ export class UpdateGroup {
 
   #forget(lane: Lane): void {
     this.#lanes.delete(lane);
+    lane.clear();
     this.#stopWaiting(lane);
   }
 

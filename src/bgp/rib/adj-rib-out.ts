@@ -1,0 +1,88 @@
+import type { IpAddress } from "../../net/address.ts";
+import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
+import { copiedInto, grownCapacity } from "./columns.ts";
+import { isPathSlot, type Slot } from "./path-slots.ts";
+
+/**
+ * What the peers of one group are to have in the end: the bucket of every place.
+ *
+ * Invariants: `#ofPrefix` is by the row of the prefix, `#ofPath` by the complement of a path's slot; both have `noBucket` where
+ * nothing is announced. `#size` is how many places have another one; each of these is held once.
+ */
+export class AdjRibOut {
+  readonly #buckets: BucketTable;
+  #ofPrefix = new Int32Array(0);
+  #ofPath = new Int32Array(0);
+  #size = 0;
+  /** Routes by whom they must not be told, until something changes. */
+  #excluded: ReadonlyMap<string, number> | undefined;
+
+  constructor(buckets: BucketTable) {
+    this.#buckets = buckets;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(slot: Slot): number {
+    return (isPathSlot(slot) ? this.#ofPath[~slot] : this.#ofPrefix[slot]) ?? noBucket;
+  }
+
+  /** Takes over the hold of `bucket`; the caller gets that of the one before, which is returned. */
+  replace(slot: Slot, bucket: number): number {
+    const old = this.get(slot);
+    if (isPathSlot(slot)) {
+      const at = ~slot;
+      if (at >= this.#ofPath.length)
+        this.#ofPath = copiedInto(new Int32Array(grownCapacity(this.#ofPath.length, at)), this.#ofPath);
+      this.#ofPath[at] = bucket;
+    } else {
+      if (slot >= this.#ofPrefix.length)
+        this.#ofPrefix = copiedInto(new Int32Array(grownCapacity(this.#ofPrefix.length, slot)), this.#ofPrefix);
+      this.#ofPrefix[slot] = bucket;
+    }
+    this.#size += (bucket === noBucket ? 0 : 1) - (old === noBucket ? 0 : 1);
+    if (old !== bucket) this.#excluded = undefined;
+    return old;
+  }
+
+  /** Places with a bucket. Those that change meanwhile may be met or not. */
+  *slots(): IterableIterator<Slot> {
+    for (let row = 0; row < this.#ofPrefix.length; row++) if (this.#ofPrefix[row] !== noBucket) yield row;
+    for (let at = 0; at < this.#ofPath.length; at++) if (this.#ofPath[at] !== noBucket) yield ~at;
+  }
+
+  /** How many routes the recipient is to have. */
+  countFor({ name, address }: Recipient): number {
+    this.#excluded ??= this.#countExcluded();
+    const routes = (key: string): number => this.#excluded?.get(key) ?? 0;
+    // Those that are left out for both reasons have been counted twice.
+    return this.#size - routes(nameKey(name)) - routes(addressKey(address)) + routes(bothKey(name, address));
+  }
+
+  /** Everything is released. */
+  clear(): void {
+    for (const slot of this.slots()) this.#buckets.release(this.replace(slot, noBucket));
+  }
+
+  #countExcluded(): ReadonlyMap<string, number> {
+    const perBucket = new Map<number, number>();
+    for (const slot of this.slots()) {
+      const bucket = this.get(slot);
+      perBucket.set(bucket, (perBucket.get(bucket) ?? 0) + 1);
+    }
+    const counts = new Map<string, number>();
+    for (const [bucket, routes] of perBucket) {
+      const { address } = this.#buckets.nextHopOf(bucket);
+      const source = this.#buckets.sourceOf(bucket);
+      const keys = source === undefined ? [] : [nameKey(source), bothKey(source, address)];
+      for (const key of [addressKey(address), ...keys]) counts.set(key, (counts.get(key) ?? 0) + routes);
+    }
+    return counts;
+  }
+}
+
+const nameKey = (name: string): string => `name ${name}`;
+const addressKey = (address: IpAddress): string => `address ${address}`;
+const bothKey = (name: string, address: IpAddress): string => `both ${address} ${name}`;
