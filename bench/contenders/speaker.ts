@@ -35,7 +35,7 @@ const neighbours: Neighbour[] = JSON.parse(readFileSync(process.argv[2] ?? "", "
 const speaker = createSpeaker({
   routerId: own.w0,
   listen: { addresses: [own], port },
-  listener: { onLocRibChanges: () => {}, onPeerStateChange: () => {}, onInitialConvergence: () => {} },
+  listener: { onPeerStateChange: () => {}, onInitialConvergence: () => {} },
   clock: systemClock,
   logger: silentLogger,
   random: Math.random,

@@ -9,6 +9,8 @@ import { createSpeaker } from "./speaker.ts";
 import type { SpeakerOptions } from "./speaker-options.ts";
 import type { BgpSpeaker, BgpSpeakerListener, PeerConfig } from "./types.ts";
 
+type RoutesListener = NonNullable<BgpSpeakerListener["onLocRibChanges"]>;
+
 /** What a `Speaker` is made of. Everything but the first two has a default. */
 export interface SpeakerSetup {
   /** Our AS number, 1 … 4294967295. */
@@ -18,7 +20,7 @@ export interface SpeakerSetup {
   /** Where to listen: every address of this host, port 179, if absent. */
   readonly listen?: { readonly addresses?: readonly string[]; readonly port?: number };
   /** Batches of changes of the learned routes in use: `paths` is empty for one that is gone. Own routes are left out. */
-  readonly onRoutes?: BgpSpeakerListener["onLocRibChanges"];
+  readonly onRoutes?: RoutesListener;
   readonly onPeerState?: BgpSpeakerListener["onPeerStateChange"];
   /** All that the peers have was heard, or the time for it is over. */
   readonly onConvergence?: BgpSpeakerListener["onInitialConvergence"];
@@ -54,7 +56,7 @@ const plainRoute: PathAttributes = {
 };
 
 /** Passes on what is said of learned routes: not that an own one came, but that it took the place of a learned one. */
-function learnedOnly(listener: BgpSpeakerListener["onLocRibChanges"]): BgpSpeakerListener["onLocRibChanges"] {
+function learnedOnly(listener: RoutesListener): RoutesListener {
   const known = new PrefixSet();
   return (changes) => {
     const learned = changes.flatMap((change) => {
@@ -83,7 +85,7 @@ export class Speaker {
       routerId: IpAddress.parse(routerId).w0,
       listen: { addresses: (listen.addresses ?? []).map(IpAddress.parse), port: listen.port ?? 179 },
       listener: {
-        onLocRibChanges: setup.onRoutes === undefined ? () => {} : learnedOnly(setup.onRoutes),
+        ...(setup.onRoutes !== undefined && { onLocRibChanges: learnedOnly(setup.onRoutes) }),
         onPeerStateChange: setup.onPeerState ?? (() => {}),
         onInitialConvergence: setup.onConvergence ?? (() => {}),
       },

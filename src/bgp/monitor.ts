@@ -89,7 +89,7 @@ export class BgpMonitor implements BgpTap, MonitorSource {
     return {
       ...next,
       onLocRibChanges: (changes) => {
-        next.onLocRibChanges(changes);
+        next.onLocRibChanges?.(changes);
         for (const observer of this.#observers) observer.locRib(changes);
       },
       onPeerStateChange: (peer, state, reason) => {

@@ -12,6 +12,7 @@ import { type Family, familyOf } from "./packet/family.ts";
 import type { Announcement, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import { exportProfileOf, importSideOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
+import type { PlainUpdates } from "./plain-updates.ts";
 import { RefreshWindow } from "./refresh-window.ts";
 import type { AdjRibIn, ImportSide } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
@@ -59,6 +60,7 @@ export interface Session {
 export interface PeerEnvironment extends SpeakerRules, StaleRouteEnvironment {
   readonly groups: GroupTable;
   readonly views: RibViews;
+  readonly plainUpdates: PlainUpdates;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly retention: RetentionLimits;
@@ -254,6 +256,14 @@ export class Peer implements SessionListener, GroupMember {
     if (profile !== undefined) this.#environment.groups.join(this, profile);
     this.#environment.wake();
     this.#environment.onStateChange(this.name, "Established", undefined);
+  }
+
+  takeUpdate(octets: Uint8Array): boolean {
+    const session = this.#negotiated;
+    if (this.#closed || session === undefined || this.#limitKeeper.limits !== undefined) return false;
+    if (!this.#environment.plainUpdates.take(this.#table, octets, session)) return false;
+    this.#environment.wake();
+    return true;
   }
 
   onUpdate(update: UpdateMessage): void {

@@ -9,6 +9,7 @@ import { ErrorCode } from "./packet/constants.ts";
 import { Peer, type PeerEnvironment } from "./peer.ts";
 import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
+import { PlainUpdates } from "./plain-updates.ts";
 import type { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
 import { defaultDecisionOptions } from "./rib/decision-steps.ts";
@@ -136,6 +137,7 @@ export class SpeakerCore implements BgpSpeaker {
     this.#environment = {
       rib: this.#rib,
       views: this.#views,
+      plainUpdates: new PlainUpdates(this.#rib),
       groups: this.#groups,
       clock,
       logger,
@@ -364,7 +366,7 @@ export class SpeakerCore implements BgpSpeaker {
     this.#groups.apply(settled);
     if (changed.length > 0) {
       this.#history?.bestPaths(changed.map((row) => this.#views.destination(row)));
-      listener.onLocRibChanges(changed.map((row) => this.#views.change(row)));
+      listener.onLocRibChanges?.(changed.map((row) => this.#views.change(row)));
     }
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);

@@ -185,6 +185,11 @@ export interface SessionDownReason {
 export interface SessionListener {
   onEstablished(session: NegotiatedSession): void;
   onUpdate(update: UpdateMessage): void;
+  /**
+   * Takes a whole UPDATE, header included, as octets that are good only during the call. False, and nothing done, where it wants it
+   * decoded, as `onUpdate`; also never called if absent. Must not call the session.
+   */
+  takeUpdate?(octets: Uint8Array): boolean;
   onRouteRefresh(message: RouteRefreshMessage): void;
   /** Only after onEstablished. */
   onDown(reason: SessionDownReason): void;
@@ -373,8 +378,8 @@ export interface RouteSelection {
 
 /** What the speaker tells the agent. */
 export interface BgpSpeakerListener {
-  /** Batched: all changes of one turn of the event loop. */
-  onLocRibChanges(changes: readonly LocRibChange[]): void;
+  /** Batched: all changes of one turn of the event loop. Absent: nobody wants to know, and nothing is put together. */
+  onLocRibChanges?(changes: readonly LocRibChange[]): void;
   /** A session is Established, or is not any more: lost, shut down, or ended because the peer was taken away or reconfigured. */
   onPeerStateChange(peer: string, state: SessionState, reason: SessionDownReason | undefined): void;
   /** All peers that were expected to restart gracefully with us have sent End-of-RIB, or the time for it is over. */

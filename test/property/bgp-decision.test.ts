@@ -1,8 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decide, type Loss } from "../../src/bgp/rib/decision.ts";
+import type { NextHop } from "../../src/bgp/packet/message.ts";
+import { decide, type Loss, rank } from "../../src/bgp/rib/decision.ts";
 import type { Candidate } from "../../src/bgp/rib/decision-steps.ts";
-import { addressOf, attributesOf, pathOf, peerSource } from "../support/bgp.ts";
+import { acceptAll } from "../../src/bgp/rib/import-rules.ts";
+import { Rib } from "../../src/bgp/rib/rib.ts";
+import { RibViews } from "../../src/bgp/rib/rib-views.ts";
+import type { Path } from "../../src/bgp/types.ts";
+import { addressOf, attributesOf, pathOf, peerSource, prefixOf } from "../support/bgp.ts";
 import { permutations } from "../support/permutations.ts";
 
 /** Values from small ranges, so that every step of the process gets to decide. */
@@ -92,6 +97,40 @@ describe("the decision process", () => {
             settings,
           ),
         ).toEqual(chosen);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("chooses and ranks rows of the RIB as it does objects", () => {
+    fc.assert(
+      fc.property(candidates, options, fc.integer({ min: 1, max: 4 }), (list, settings, limit) => {
+        const metrics = new Map(list.map(({ path, igpMetric }) => [path.nextHop?.address.toString(), igpMetric]));
+        const metricOf = (nextHop: NextHop | undefined) => metrics.get(nextHop?.address.toString());
+        const rib = new Rib(settings, (nextHop) => {
+          const metric = metricOf(nextHop);
+          return metric === undefined ? undefined : { metric };
+        });
+        const views = new RibViews(rib, settings);
+        const prefix = rib.prefixes.take(prefixOf("192.0.2.0/24"));
+        for (const { path } of list) {
+          const attributes = rib.attributes.take(path.attributes);
+          rib.beginAnnouncement(rib.createTable(path.source, acceptAll), attributes, path.nextHop);
+          rib.announce(prefix, path.pathId);
+          rib.endAnnouncement();
+          rib.attributes.release(attributes);
+        }
+        rib.settle(1);
+        const tracked = list.map(({ path }) => ({ path, igpMetric: metricOf(path.nextHop) }));
+        const peers = (paths: readonly Path[]) => paths.map(({ source }) => source.kind === "peer" && source.peer);
+        const seen = (rows: readonly number[]) => peers(rows.map((row) => views.path(row)));
+        expect(seen(rib.choices.selectedOf(prefix))).toEqual(peers(decide(tracked, settings)));
+        expect(seen(rib.slotsOf(prefix, limit).map((slot) => rib.slots.pathOf(slot)))).toEqual(
+          peers(rank(tracked, settings, limit)),
+        );
+        const usable = decide(tracked, settings).length > 0;
+        const reachable = tracked.map((candidate) => ({ ...candidate, igpMetric: 0 }));
+        expect(seen(rib.choices.unresolvedOf(prefix))).toEqual(usable ? [] : peers(decide(reachable, settings)));
       }),
       { numRuns: 500 },
     );

@@ -1,9 +1,11 @@
 import type { GracefulRestartState } from "../../src/bgp/fsm/offer.ts";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import { decodeMessage } from "../../src/bgp/packet/decode.ts";
+import { BgpPacketError } from "../../src/bgp/packet/errors.ts";
 import type { Family } from "../../src/bgp/packet/family.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
 import type { NextHop, Nlri, NotificationMessage, UpdateMessage } from "../../src/bgp/packet/message.ts";
+import { encodeUpdates } from "../../src/bgp/packet/update-encode.ts";
 import type { Session } from "../../src/bgp/peer.ts";
 import { SpeakerCore } from "../../src/bgp/speaker-core.ts";
 import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
@@ -75,6 +77,7 @@ export class ScriptedSession implements Session {
   starts = 0;
   #negotiated: NegotiatedSession | undefined;
   #unrefreshed: Set<string> | undefined;
+  #isInOctets = false;
   #framer = new MessageFramer();
 
   constructor(config: PeerConfig, listener: SessionListener, restartState: () => GracefulRestartState) {
@@ -174,12 +177,31 @@ export class ScriptedSession implements Session {
   ): void {
     const nlri = [{ prefix: prefixOf(prefix), pathId }];
     const announcements = [{ family, nextHop, nlri }] as const;
-    this.listener.onUpdate({ type: "update", withdrawals: [], announcements, attributes, problems: [] });
+    this.#say({ type: "update", withdrawals: [], announcements, attributes, problems: [] });
   }
 
   withdraw(prefix: string, pathId = 0): void {
     const withdrawals = [{ family: "ipv4-unicast", nlri: [{ prefix: prefixOf(prefix), pathId }] }] as const;
-    this.listener.onUpdate({ type: "update", withdrawals, announcements: [], problems: [] });
+    this.#say({ type: "update", withdrawals, announcements: [], problems: [] });
+  }
+
+  /** Every other UPDATE in octets, if the listener takes it so. */
+  #say(update: UpdateMessage): void {
+    this.#isInOctets = !this.#isInOctets;
+    if (!this.#isInOctets || !this.#saysInOctets(update)) this.listener.onUpdate(update);
+  }
+
+  #saysInOctets(update: UpdateMessage): boolean {
+    const routes = [...update.withdrawals, ...update.announcements].flatMap(({ nlri }) => nlri);
+    if (this.#negotiated === undefined || routes.some(({ pathId }) => pathId !== 0)) return false;
+    try {
+      const [octets] = encodeUpdates(update, this.#peersView(this.#negotiated));
+      return octets !== undefined && this.listener.takeUpdate?.(octets) === true;
+    } catch (error) {
+      // Tests also say what no peer can.
+      if (error instanceof BgpPacketError) return false;
+      throw error;
+    }
   }
 
   /** 0 request, 1 beginning, 2 end of a refresh of IPv4. */

@@ -70,6 +70,8 @@ export function stepConnection(
             ? armHold(id, state.session)
             : [{ type: "deliver", message: event.message }, ...armHold(id, state.session)],
       };
+    case "heard":
+      return { state, actions: state.name === "established" ? armHold(id, state.session) : [] };
     case "malformed":
       return onMalformed(id, state, event.error, event.messageType);
     case "write-blocked":

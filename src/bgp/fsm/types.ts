@@ -53,6 +53,8 @@ export type ConnectionEvent =
   | { readonly type: "lost"; readonly kind: "tcp-closed" | "tcp-failed"; readonly text: string }
   | { readonly type: "timer-expired"; readonly timer: ConnectionTimer }
   | { readonly type: "message"; readonly message: BgpMessage }
+  /** UPDATEs came that were taken without being decoded; only once Established. */
+  | { readonly type: "heard" }
   /** Octets that are no valid message; `messageType` is the header's, if the header was good. */
   | { readonly type: "malformed"; readonly error: SessionError; readonly messageType: number | undefined }
   /** Octets wait for the peer to read; some went out but others wait; none wait any more (RFC 9687). */

@@ -57,7 +57,7 @@ export class AttributeTable {
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const known = this.#index.rowAt(place);
       if (known < 0) break;
-      if (this.#index.hashOf(known) !== hash || !this.#holds(known, octets, start, end)) continue;
+      if (this.#index.hashAt(place) !== hash || !this.#holds(known, octets, start, end)) continue;
       this.retain(known);
       return known;
     }
@@ -103,7 +103,8 @@ export class AttributeTable {
     const length = this.#lengths[id] ?? 0;
     if (length === 0) this.#objects.delete(id);
     else {
-      this.#index.remove(id);
+      const offset = this.offsetOf(id);
+      this.#index.remove(id, hashOctets(this.chunkOf(id), offset, offset + length));
       this.#chunks.release(this.#addresses[id] ?? 0, length);
     }
     if (this.#made[id] !== undefined) this.#made[id] = undefined;
@@ -246,10 +247,10 @@ export class AttributeTable {
   }
 }
 
-/** Undefined for what only an object can say: what is not valid, or would not come back the same. */
+/** Undefined for what only an object can say: what is not valid, would not come back the same, or would stand before ORIGIN. */
 function octetsOf(attributes: PathAttributes): Uint8Array | undefined {
   const partial = 0x20;
-  if (attributes.unknown.some(({ flags }) => (flags & partial) === 0)) return undefined;
+  if (attributes.unknown.some(({ flags, code }) => (flags & partial) === 0 || code === 0)) return undefined;
   try {
     const octets = encodeSharedAttributes(attributes);
     return octets.length > 0xffff ? undefined : octets;
@@ -271,5 +272,5 @@ function hashOctets(octets: Uint8Array, start: number, end: number): number {
   for (; at < end; at++) hash = Math.imul(hash ^ (octets[at] ?? 0), 0x85ebca6b);
   hash ^= hash >>> 13;
   hash = Math.imul(hash, 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash ^ (hash >>> 16);
 }

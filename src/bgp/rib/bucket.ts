@@ -38,11 +38,12 @@ export class BucketTable {
 
   /** The bucket of this content, held once more. */
   take(attributes: number, nextHop: NextHop, source: string | undefined): number {
-    const hash = (Math.imul(attributes + 1, 0x9e3779b1) ^ hashNextHop(nextHop)) >>> 0;
+    const hash = hashBucket(attributes, nextHop);
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const known = this.#index.rowAt(place);
       if (known < 0) break;
-      if (this.#sets[known] !== attributes || this.#sources[known] !== source) continue;
+      if (this.#index.hashAt(place) !== hash || this.#sets[known] !== attributes || this.#sources[known] !== source)
+        continue;
       if (!nextHopsEqual(this.nextHopOf(known), nextHop)) continue;
       this.retain(known);
       return known;
@@ -68,7 +69,7 @@ export class BucketTable {
     const count = (this.#counts[bucket] ?? 0) - 1;
     this.#counts[bucket] = count;
     if (count > 0) return;
-    this.#index.remove(bucket);
+    this.#index.remove(bucket, hashBucket(this.attributesOf(bucket), this.nextHopOf(bucket)));
     this.#attributes.release(this.attributesOf(bucket));
     this.#nextHops[bucket] = undefined;
     this.#sources[bucket] = undefined;
@@ -100,4 +101,8 @@ export class BucketTable {
     this.#sets = copiedInto(new Int32Array(capacity), this.#sets);
     this.#counts = copiedInto(new Uint32Array(capacity), this.#counts);
   }
+}
+
+function hashBucket(attributes: number, nextHop: NextHop): number {
+  return Math.imul(attributes + 1, 0x9e3779b1) ^ hashNextHop(nextHop);
 }

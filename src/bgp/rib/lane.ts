@@ -1,6 +1,7 @@
 import type { Family } from "../packet/family.ts";
 import type { BucketTable, Recipient } from "./bucket.ts";
 import type { Slot } from "./path-slots.ts";
+import type { SlotQueue } from "./slot-queue.ts";
 
 /** A peer of an update group with the way to its socket. */
 export interface GroupMember extends Recipient {
@@ -20,7 +21,7 @@ export class Lane {
    * Places of which the members' knowledge differs from the Adj-RIB-Out: the bucket of what they were told last, which the lane
    * holds, or `noBucket`. In the order in which they changed; a change of a place that waits here just waits on.
    */
-  readonly #pending: Map<Slot, number>;
+  readonly pending: SlotQueue;
   readonly #buckets: BucketTable;
   /** Members that asked to stop; the lane rests until there are none. */
   readonly blocked = new Set<GroupMember>();
@@ -39,49 +40,38 @@ export class Lane {
   constructor(
     buckets: BucketTable,
     members: Iterable<GroupMember>,
-    pending: Map<Slot, number>,
+    pending: SlotQueue,
     kind: { readonly resend?: boolean; readonly transferred?: boolean; readonly fresh?: boolean } = {},
   ) {
     this.#buckets = buckets;
     this.members = new Set(members);
-    this.#pending = pending;
+    this.pending = pending;
     this.resend = kind.resend ?? false;
     this.transferred = kind.transferred ?? false;
     this.fresh = kind.fresh ?? false;
   }
 
-  /** Places that the members still have to be told of, with the bucket that they know. */
-  get pending(): ReadonlyMap<Slot, number> {
-    return this.#pending;
-  }
-
   /** The Adj-RIB-Out of `slot` changed from `old` to `wanted`. */
   note(slot: Slot, old: number, wanted: number): void {
-    const told = this.#pending.get(slot);
-    if (told === undefined) {
-      this.#pending.set(slot, old);
+    const told = this.pending.get(slot);
+    if (told < 0) {
+      this.pending.add(slot, old);
       this.#buckets.retain(old);
     } else if (!this.resend && told === wanted) {
-      this.#pending.delete(slot);
+      this.pending.delete(slot);
       this.#buckets.release(told);
     }
   }
 
-  /** The members are being told of `slot`. The caller gets the hold of what they knew. */
-  take(slot: Slot): void {
-    this.#pending.delete(slot);
-  }
-
   /** A copy of `pending` whose buckets are held for whoever gets it. */
-  copyPending(): Map<Slot, number> {
-    for (const told of this.#pending.values()) this.#buckets.retain(told);
-    return new Map(this.#pending);
+  copyPending(): SlotQueue {
+    this.pending.each((_, told) => this.#buckets.retain(told));
+    return this.pending.copy();
   }
 
   /** The lane is given up. */
   clear(): void {
-    for (const told of this.#pending.values()) this.#buckets.release(told);
-    this.#pending.clear();
+    while (this.pending.shift((_, told) => this.#buckets.release(told)));
   }
 
   /** A new lane of some of the members with the same knowledge; they are no longer members of this one. */

@@ -74,8 +74,12 @@ export class PrefixRows {
 
   /** The row must be in use. */
   remove(row: number): void {
-    this.#index.remove(row);
-    if (this.familyOf(row) === "ipv6-unicast") this.#freeWords.push(this.#heads[row] ?? 0);
+    const head = this.#heads[row] ?? 0;
+    if (this.familyOf(row) === "ipv4-unicast") this.#index.remove(row, hashIpv4(head, this.#lengths[row] ?? 0));
+    else {
+      this.#index.remove(row, this.prefixOf(row).hash());
+      this.#freeWords.push(head);
+    }
     this.#lengths[row] = free;
     this.#heads[row] = this.#firstFree;
     this.#firstFree = row;
@@ -123,7 +127,9 @@ export class PrefixRows {
   #findIpv4(address: number, length: number, hash: number): number {
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const row = this.#index.rowAt(place);
-      if (row < 0 || (this.#heads[row] === address && this.#lengths[row] === length)) return row;
+      if (row < 0) return row;
+      if (this.#index.hashAt(place) === (hash | 0) && this.#heads[row] === address && this.#lengths[row] === length)
+        return row;
     }
   }
 
@@ -131,7 +137,7 @@ export class PrefixRows {
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const row = this.#index.rowAt(place);
       if (row < 0) return row;
-      if (this.#lengths[row] !== ipv6Mark + length || this.#index.hashOf(row) !== hash) continue;
+      if (this.#index.hashAt(place) !== (hash | 0) || this.#lengths[row] !== ipv6Mark + length) continue;
       const at = (this.#heads[row] ?? 0) * 4;
       const words = this.#words;
       if (

@@ -16,6 +16,7 @@ import { none } from "./path-rows.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
+import { SlotQueue } from "./slot-queue.ts";
 import { UpdateBatch } from "./update-batch.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
@@ -142,8 +143,8 @@ export class UpdateGroup {
   join(member: GroupMember): void {
     let lane = [...this.#lanes].find(({ fresh }) => fresh);
     if (lane === undefined) {
-      const pending = new Map<Slot, number>();
-      for (const slot of this.#out.slots()) pending.set(slot, noBucket);
+      const pending = new SlotQueue();
+      for (const slot of this.#out.slots()) pending.add(slot, noBucket);
       lane = new Lane(this.#buckets, [], pending, { fresh: true });
       this.#lanes.add(lane);
     }
@@ -170,9 +171,10 @@ export class UpdateGroup {
       if (leaving.size === 0) continue;
       const told = new Map<Slot, number>();
       for (const slot of this.#out.slots()) told.set(slot, this.#out.get(slot));
-      for (const [slot, bucket] of lane.pending)
+      lane.pending.each((slot, bucket) => {
         if (bucket === noBucket) told.delete(slot);
         else told.set(slot, bucket);
+      });
       for (const bucket of told.values()) this.#buckets.retain(bucket);
       const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
       transfers.push({ members: leaving, endOfRibDue, told, refreshing: lane.refreshing });
@@ -183,11 +185,11 @@ export class UpdateGroup {
 
   /** Members of another group join; they are told only what differs from what they know. */
   adopt(transfer: Transfer): void {
-    const pending = new Map<Slot, number>();
+    const pending = new SlotQueue();
     for (const [slot, told] of transfer.told)
       if (told === this.#out.get(slot)) this.#buckets.release(told);
-      else pending.set(slot, told);
-    for (const slot of this.#out.slots()) if (!transfer.told.has(slot)) pending.set(slot, noBucket);
+      else pending.add(slot, told);
+    for (const slot of this.#out.slots()) if (!transfer.told.has(slot)) pending.add(slot, noBucket);
     const lane = new Lane(this.#buckets, [], pending, { transferred: true });
     this.#lanes.add(lane);
     for (const member of transfer.members) this.#enter(member, lane);
@@ -217,10 +219,10 @@ export class UpdateGroup {
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
     const pending = own.copyPending();
     for (const slot of this.#out.slots()) {
-      if (pending.has(slot) || this.#familyOf(slot) !== family) continue;
+      if (pending.get(slot) >= 0 || this.#familyOf(slot) !== family) continue;
       const bucket = this.#out.get(slot);
       this.#buckets.retain(bucket);
-      pending.set(slot, bucket);
+      pending.add(slot, bucket);
     }
     const resend = new Lane(this.#buckets, own.members, pending, { resend: true, transferred: own.transferred });
     for (const other of own.blocked) resend.blocked.add(other);
@@ -362,13 +364,11 @@ export class UpdateGroup {
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
     const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets);
-    let count = 0;
-    for (const [slot, told] of lane.pending) {
-      if (count++ === limit) break;
-      lane.take(slot);
+    const tell = (slot: Slot, told: number) => {
       this.#tell(lane, slot, told, batch);
       this.#buckets.release(told);
-    }
+    };
+    for (let count = 0; count < limit && lane.pending.shift(tell); count++);
     const blocked = batch.send(lane.members, this.#environment.onUnencodable);
     for (const member of blocked) lane.blocked.add(member);
   }
@@ -413,7 +413,7 @@ export class UpdateGroup {
     );
     const [first, second] = settled;
     if (first === undefined || (second === undefined && !first.resend)) return;
-    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane(this.#buckets, [], new Map()));
+    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane(this.#buckets, [], new SlotQueue()));
     for (const lane of settled) {
       if (lane === main) continue;
       main.absorb(lane);

@@ -16,6 +16,8 @@ interface ConnectionSlotHandler {
   onEvent(event: ConnectionEvent): void;
   /** A whole message, before it becomes an event; good only during the call. */
   readonly onOctets: ((octets: Uint8Array) => void) | undefined;
+  /** As `PeerConnectionHandler.takeUpdate`. */
+  takeUpdate(octets: Uint8Array): boolean;
   onWritable(): void;
 }
 
@@ -57,6 +59,8 @@ export class ConnectionSlot {
         this.#handler.onOctets?.(octets);
         this.#handler.onEvent({ type: "message", message });
       },
+      takeUpdate: (octets) => this.#handler.takeUpdate(octets),
+      onUpdatesTaken: () => this.#handler.onEvent({ type: "heard" }),
       onMalformed: (error, messageType) => this.#handler.onEvent({ type: "malformed", error, messageType }),
       onLost: (kind, text) => this.#handler.onEvent({ type: "lost", kind, text }),
       onWriteState: (type) => this.#handler.onEvent({ type }),

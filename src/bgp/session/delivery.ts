@@ -18,6 +18,11 @@ export class Delivery {
     }
   }
 
+  /** True if a call could be made right now, without waiting for any other. */
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && !this.#isFlushing && this.#depth === 0;
+  }
+
   add(call: () => void): void {
     this.#waiting.push(call);
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
+import { MessageType } from "../packet/constants.ts";
 import { decodeMessage } from "../packet/decode.ts";
 import { MessageFramer } from "../packet/framer.ts";
 import type { BgpMessage, CodecContext, SessionError } from "../packet/message.ts";
@@ -13,12 +14,18 @@ const lowWaterOctets = 64 * 1024;
 /** How much one turn of the event loop may spend on one peer before the others' timers and sockets get theirs. */
 const sliceMessages = 64;
 const sliceMs = 5;
+/** How often the clock is read: an ordinary UPDATE takes some microseconds. */
+const messagesPerLook = 16;
 
 const headerTypeOffset = 18;
 
 export interface PeerConnectionHandler {
   /** `octets` are the message's, good only during the call. */
   onMessage(message: BgpMessage, octets: Uint8Array): void;
+  /** Takes an UPDATE that need not be decoded; false, and nothing done, if it must. The octets are good only during the call. */
+  takeUpdate(octets: Uint8Array): boolean;
+  /** Some were taken so since the last call; before anything else is heard. */
+  onUpdatesTaken(): void;
   /** The stream is broken; nothing more will come. `messageType` is undefined if the header itself is bad. */
   onMalformed(error: SessionError, messageType: number | undefined): void;
   /** TCP is gone without our doing. At most once, and the last call. */
@@ -47,6 +54,8 @@ export class PeerConnection {
   #pendingLoss: readonly ["tcp-closed" | "tcp-failed", string] | undefined;
   /** No call to the handler any more. */
   #isOver = false;
+  /** Updates were taken without being decoded that the handler has not been told of. */
+  #hasTaken = false;
   #isCorked = false;
   #isBlocked = false;
   #isCongested = false;
@@ -114,13 +123,16 @@ export class PeerConnection {
 
   readonly #handleSlice = (): void => {
     const endMs = this.#clock.monotonicMs() + sliceMs;
-    for (let count = 0; count < sliceMessages && this.#clock.monotonicMs() < endMs; count++) {
+    for (let count = 0; count < sliceMessages; count++) {
       if (this.#isOver) return;
-      if (!this.#handleNext()) {
-        this.#endBacklog();
-        return;
-      }
+      if (count % messagesPerLook === 0 && this.#clock.monotonicMs() >= endMs) break;
+      if (this.#handleNext()) continue;
+      this.#tellTaken();
+      if (!this.#isOver) this.#endBacklog();
+      return;
     }
+    this.#tellTaken();
+    if (this.#isOver) return;
     this.#hasBacklog = true;
     this.socket.pause();
     setImmediate(this.#handleSlice);
@@ -134,10 +146,23 @@ export class PeerConnection {
       this.#breakOff(framed.error, undefined);
       return true;
     }
+    const type = framed.bytes[headerTypeOffset];
+    if (type === MessageType.update && this.#context !== undefined && this.#handler.takeUpdate(framed.bytes)) {
+      this.#hasTaken = true;
+      return true;
+    }
+    this.#tellTaken();
+    if (this.#isOver) return true;
     const decoded = decodeMessage(framed.bytes, this.#context);
     if (decoded.ok) this.#handler.onMessage(decoded.message, framed.bytes);
-    else this.#breakOff(decoded.error, framed.bytes[headerTypeOffset]);
+    else this.#breakOff(decoded.error, type);
     return true;
+  }
+
+  #tellTaken(): void {
+    if (!this.#hasTaken) return;
+    this.#hasTaken = false;
+    this.#handler.onUpdatesTaken();
   }
 
   #breakOff(error: SessionError, messageType: number | undefined): void {

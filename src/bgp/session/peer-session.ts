@@ -266,6 +266,13 @@ export class PeerSession {
     const slot = new ConnectionSlot(this.#options.clock, {
       onEvent: (event) => this.#onConnectionEvent(id, event),
       onOctets: tap && ((octets) => tap.received(config.name, octets)),
+      takeUpdate: (octets) => {
+        if (this.#established !== slot || !this.#delivery.isIdle) return false;
+        if (this.#options.listener.takeUpdate?.(octets) !== true) return false;
+        tap?.received(config.name, octets);
+        this.#counts.received("update");
+        return true;
+      },
       onWritable: () => {
         if (this.#established !== slot) return;
         this.#delivery.add(() => this.#options.listener.onWritable());

@@ -19,6 +19,8 @@ function makeConnection(clock: Clock = systemClock) {
     onMalformed: (error) => heard.push(`malformed ${error.code}/${error.subcode}`),
     onLost: (kind) => heard.push(kind),
     onWriteState: () => {},
+    takeUpdate: () => false,
+    onUpdatesTaken: () => {},
     onWritable: () => {},
   });
   return { heard, socket, connection };
