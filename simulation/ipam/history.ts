@@ -121,7 +121,7 @@ const fault: fc.Arbitrary<PlannedFault> = fc.record({
 export const histories: fc.Arbitrary<History> = fc.record({
   seed: fc.nat(),
   strictAffinity: fc.boolean(),
-  cooldownSec: fc.constantFrom(0, 0, 0),
+  cooldownSec: fc.constantFrom(0, 0, 30),
   clients: fc
     .array(fc.array(operation, { maxLength: 6 }), { minLength: CLIENTS, maxLength: CLIENTS })
     // The last two are second processes of nodes that have one already, such as an agent that is just being replaced.

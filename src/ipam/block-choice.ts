@@ -26,7 +26,7 @@ export interface BlockChoiceContext {
 
 /**
  * Chooses a block of the first pool that has one without an owner, or one of this node's with a free address (whose claim
- * was cut short). `blocks` are all that exist. Blocks that are reserved as a whole don't count.
+ * was cut short), or one that has outlived its owner and is empty. `blocks` are all that exist. Blocks that are reserved as a whole don't count.
  */
 export function chooseBlock(
   pools: readonly IpamPool[],
@@ -44,6 +44,8 @@ export function chooseBlock(
       if (block === undefined) {
         const isFree = !blocks.some((other) => other.cidr.overlaps(cidr)) && !isUsedElsewhere(cidr);
         if (isFree) return { type: "claim", block: cidr };
+      } else if (block.affinity === null) {
+        if (isEmpty(block)) return { type: "claim", block: cidr };
       } else if (block.affinity === ownerOfNode(node)) {
         if (assignableOrdinals(block, reserved).length > 0) return { type: "claim", block: cidr };
       } else if (isReclaimable(block, nowMs)) candidates.push(block);

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { collect, disowned, isEmpty, newBlock, ownerOfNode, touched } from "./block.ts";
+import { type Block, collect, disowned, isEmpty, newBlock, ownerOfNode, touched } from "./block.ts";
 import { type AffinityState, encodeAffinity, encodeBlock } from "./codec.ts";
 import { Retry } from "./retry.ts";
 import type { IpamStore, Slot } from "./store.ts";
@@ -27,12 +27,18 @@ export class BlockClaims {
     this.#random = random;
   }
 
-  /** Makes the block this node's own. False if it is somebody else's or nobody's; our affinity to it is gone then. */
+  /**
+   * Makes the block this node's own. False if it is somebody else's, or nobody's with addresses in use; our affinity to it is
+   * gone then.
+   */
   async claim(cidr: Prefix): Promise<boolean> {
     const retry = new Retry(this.#clock, this.#random, `claim block ${cidr} for node ${this.#node}`);
     for (;;) {
       const { affinity, block } = await this.#store.claim(this.#node, cidr);
-      if (block.value !== undefined && block.value.affinity !== ownerOfNode(this.#node)) {
+      if (block.value?.affinity === null && isEmpty(await this.#collected(block.value)))
+        // It has outlived its owner and the last address; whether it is gone now or was changed, the next look tells.
+        await this.#store.commit({ slot: block });
+      else if (block.value !== undefined && block.value.affinity !== ownerOfNode(this.#node)) {
         if (affinity.revision === 0n || (await this.#store.commit({ slot: affinity })) === "done") return false;
       } else if (block.value !== undefined && affinity.value === "confirmed") return true;
       else if (await this.#advance(cidr, affinity)) return true;
@@ -58,7 +64,7 @@ export class BlockClaims {
         if (stale.length === 0 || (await this.#store.commit(...stale)) === "done") return block.value === undefined;
       } else {
         const { sequenceNumber } = block.value;
-        const current = collect(block.value, this.#clock.wallMs(), (await this.#store.config()).cooldownSec);
+        const current = await this.#collected(block.value);
         const empty = isEmpty(current);
         if (options.onlyEmpty && !empty) return false;
         if (options.expectedSequence !== undefined && options.expectedSequence !== sequenceNumber) return false;
@@ -67,6 +73,12 @@ export class BlockClaims {
       }
       await retry.pause();
     }
+  }
+
+  /** The block without what has cooled down. */
+  async #collected(block: Block): Promise<Block> {
+    const { cooldownSec } = await this.#store.config();
+    return collect(block, this.#clock.wallMs(), cooldownSec);
   }
 
   /** The steps from where a claim stands; false if one of them met another writer or its answer was lost. */

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/core/clock.ts";
 import type { Datastore } from "../../../src/datastore/datastore.ts";
+import { IpamAdministration } from "../../../src/ipam/administration.ts";
 import { CONFIG_KEY } from "../../../src/ipam/keys.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";
@@ -103,6 +105,23 @@ describe("addresses that cool down", () => {
     nowMs += 600_000;
     expect((await node("c").autoAssign(addressRequest("net.b"))).ipv4).toHaveLength(1);
     expect((await node("a").autoAssign(addressRequest("net.c", 24))).ipv4).toHaveLength(24);
+  });
+});
+
+describe("a block that has outlived its owner", () => {
+  it("is claimed by whoever needs one, once its last address has cooled down", async () => {
+    let nowMs = Date.parse("2026-01-02T03:04:05Z");
+    const one = [ipamPool("v4", "10.0.0.0/29", { blockSize: 29 })];
+    const node = (name: string) => ipamNode(store, name, one, { wallMs: () => nowMs });
+    await configure('{"strict_affinity":true,"auto_allocate_blocks":true,"ipCooldownSeconds":600}');
+    await node("a").autoAssign(addressRequest("net.a"));
+    const administration = { datastore: store, clock: { ...systemClock, wallMs: () => nowMs }, random: Math.random };
+    await new IpamAdministration({ ...administration, pools: () => one }).releaseNode("a", { onlyEmpty: false });
+    await node("a").releaseByHandle("net.a");
+    await expect(node("b").autoAssign(addressRequest("net.b"))).rejects.toMatchObject({ code: "POOL_EXHAUSTED" });
+    nowMs += 600_000;
+    expect((await node("b").autoAssign(addressRequest("net.b", 8))).ipv4).toHaveLength(8);
+    expect(await node("b").ownBlocks()).toHaveLength(1);
   });
 });
 
