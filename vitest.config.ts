@@ -16,10 +16,10 @@ const lane = (name: string, options: { timeoutMs: number; sequential: boolean; l
 export default defineConfig({
   test: {
     projects: [
-      lane("unit", { timeoutMs: 20_000, sequential: false }),
-      lane("property", { timeoutMs: 60_000, sequential: false }),
-      lane("lab", { timeoutMs: 120_000, sequential: true }),
-      lane("interop", { timeoutMs: 120_000, sequential: true }),
+      lane("unit", { timeoutMs: 120_000, sequential: false }),
+      lane("property", { timeoutMs: 300_000, sequential: false }),
+      lane("lab", { timeoutMs: 240_000, sequential: true }),
+      lane("interop", { timeoutMs: 240_000, sequential: true }),
       // Alone, because its machines have the speed of an old computer already.
       lane("uml", { timeoutMs: 240_000, sequential: true, last: true }),
     ],

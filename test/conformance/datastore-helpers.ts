@@ -28,7 +28,7 @@ export function record(store: Datastore, prefix: string, fromRevision: bigint) {
     },
     onCompacted: (revision) => void compactions.push(revision),
   });
-  const until = (condition: () => void) => vi.waitFor(condition, { timeout: 15_000, interval: 5 });
+  const until = (condition: () => void) => vi.waitFor(condition, { timeout: 60_000, interval: 5 });
   return {
     events,
     calls,
