@@ -36,6 +36,9 @@ const lanes = {
     sysctl: "procps",
     hostname: "hostname",
     etcd: "etcd-server",
+    bash: "bash",
+    zsh: "zsh",
+    fish: "fish",
   },
   interop: {
     ...{

@@ -7,6 +7,7 @@ import { ResourceClient } from "../datastore/resource-client.ts";
 import { AgentClient } from "./agent-client.ts";
 import { registerAgentCommands } from "./agent-commands.ts";
 import type { CommandTools } from "./command-tools.ts";
+import { registerCompletion } from "./completion/commands.ts";
 import { withDatastore } from "./datastore-access.ts";
 import { registerIpamCommands } from "./ipam/commands.ts";
 import { type CommandContext, parseOutputFormat, UsageError } from "./output.ts";
@@ -100,6 +101,7 @@ function buildProgram(
   registerResourceCommands(program, tools);
   registerIpamCommands(program, tools);
   registerVersion(program, tools);
+  registerCompletion(program, tools);
   return program;
 }
 
