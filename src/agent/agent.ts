@@ -11,6 +11,7 @@ import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
 import { NatManager } from "../nat/manager.ts";
 import { createNftRunner } from "../nat/program.ts";
+import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
 import { AddressKeeping, leadsToOtherNode } from "./addresses/address-keeping.ts";
@@ -39,6 +40,7 @@ import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
 import { RoutingEngine } from "./routing/engine.ts";
+import { IgnoredInterfaces } from "./routing/ignored-interfaces.ts";
 import { kernelResolver } from "./routing/next-hop-resolver.ts";
 import { ShadowingRoutes } from "./shadowing-routes.ts";
 import { StatusSource } from "./status-source.ts";
@@ -130,7 +132,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   );
   let converged = false;
   const listener: BgpSpeakerListener = {
-    onLocRibChanges: (changes) => engine.updateLearned(changes),
+    onLocRibChanges: (changes) => engine.updateLearned(ignored.hide(changes, interfaceTo)),
     onPeerStateChange: (peer, state, reason) => {
       logger.info({ peer, state, reason: reason?.text }, "BGP session");
       if (state === "Established") bfd.established(peer);
@@ -142,6 +144,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       fib.sweepStale();
     },
   };
+  const ignored = new IgnoredInterfaces();
+  const interfaceTo = (nextHop: IpAddress) => fib.interfaceTo(composer.gatewayTo(nextHop));
   const identifier = routerId(ownAddresses[4]?.address, nodeName);
   const listening = new Listening({ cluster, nodeName, ownAddresses, port: config.listenPort, logger });
   const monitoring = new Monitoring({
@@ -167,10 +171,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     options: {
       decision: decisionOptions(config.bgpDecision),
       history: config.bgpHistory,
-      resolveNextHop: kernelResolver(
-        (gateway) => fib.interfaceTo(gateway),
-        (nextHop) => composer.gatewayTo(nextHop),
-      ),
+      resolveNextHop: kernelResolver(interfaceTo, (device) => ignored.has(device)),
       ...(monitoring.tap !== undefined && { tap: monitoring.tap }),
       isOwnAddress: (candidate) => addresses.has(candidate),
       spareNextHops: {
@@ -348,6 +349,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   cleanups.add("node", () => ownNode.stop());
   const followCluster = (changes: ClusterChanges) => {
     listening.follow(speaker);
+    if (changes.kinds.has("BGPConfiguration") && ignored.update(cluster.resources, nodeName)) speaker.nextHopsChanged();
     if (peering.update(changes)) bfd.peersChanged();
     if (changes.kinds.has("IPPool")) shadowing.look(routingPools(cluster.resources));
     if (concernsNat(changes)) nat.update(natState(cluster.resources, config));

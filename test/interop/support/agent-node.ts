@@ -53,9 +53,8 @@ export class AgentNode {
     await this.run(["calictl", "apply", "-f", "-"], documents);
   }
 
-  /** `calictl routes -o json`. */
   async routes(): Promise<RouteView[]> {
-    return JSON.parse(await this.run(["calictl", "routes", "-o", "json"]));
+    return this.#get("/v1/routes") as Promise<RouteView[]>;
   }
 
   async route(prefix: string): Promise<RouteView | undefined> {

@@ -1,0 +1,52 @@
+import type { LocRibChange, Path } from "../../bgp/types.ts";
+import type { IpAddress } from "../../net/address.ts";
+import { effectiveBgpConfiguration } from "../../resources/bgp-configuration.ts";
+import type { ClusterResources } from "../cluster-view.ts";
+
+/**
+ * Interfaces that no next hop of BGP may be reached by (BGPConfiguration `ignoredInterfaces`). Calico's BIRD does not learn
+ * their subnets, and so resolves no next hop in them.
+ */
+export class IgnoredInterfaces {
+  #globs: readonly string[] = [];
+  #patterns: readonly RegExp[] = [];
+
+  /** True if this changes anything. `nodeName` is this node, whose own BGPConfiguration goes before the cluster's. */
+  update({ configurations }: Pick<ClusterResources, "configurations">, nodeName: string): boolean {
+    const specOf = (name: string) => configurations.find(({ metadata }) => metadata.name === name)?.spec;
+    const { ignoredInterfaces: globs } = effectiveBgpConfiguration(specOf("default"), specOf(`node.${nodeName}`));
+    if (globs.join() === this.#globs.join()) return false;
+    this.#globs = globs;
+    this.#patterns = globs.map(patternOf);
+    return true;
+  }
+
+  has(device: string): boolean {
+    return this.#patterns.some((pattern) => pattern.test(device));
+  }
+
+  /**
+   * The changes without paths that cannot be used because of an ignored interface: those that cannot be used for now are told
+   * for the sake of the kernel, which would know the way. `interfaceTo` is the kernel's view.
+   */
+  hide(
+    changes: readonly LocRibChange[],
+    interfaceTo: (nextHop: IpAddress) => string | undefined,
+  ): readonly LocRibChange[] {
+    if (this.#patterns.length === 0) return changes;
+    const isHidden = ({ nextHop }: Path) => {
+      const device = nextHop && interfaceTo(nextHop.address);
+      return device !== undefined && this.has(device);
+    };
+    return changes.map(({ prefix, paths, unresolved = [] }) => {
+      const shown = unresolved.filter((path) => !isHidden(path));
+      return shown.length === 0 ? { prefix, paths } : { prefix, paths, unresolved: shown };
+    });
+  }
+}
+
+/** `*` stands for any text. */
+function patternOf(glob: string): RegExp {
+  const source = glob.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
+  return new RegExp(`^${source}$`);
+}
