@@ -189,8 +189,19 @@ export const bgpPeerKind = defineKind<BgpPeerSpec>({
   check: checkBgpPeer,
 });
 
-/** Reads a valid spec and fills in the defaults. */
+/** By the spec, which never changes: selectors are compiled once, not at every change of another object. */
+const effectivePeers = new WeakMap<BgpPeerSpec, EffectiveBgpPeer>();
+
+/** Reads a valid spec and fills in the defaults. The same object for the same spec. */
 export function effectiveBgpPeer(spec: BgpPeerSpec): EffectiveBgpPeer {
+  const known = effectivePeers.get(spec);
+  if (known !== undefined) return known;
+  const effective = readBgpPeer(spec);
+  effectivePeers.set(spec, effective);
+  return effective;
+}
+
+function readBgpPeer(spec: BgpPeerSpec): EffectiveBgpPeer {
   const { node, nodeSelector, peerIP, peerSelector, localWorkloadSelector, asNumber, localASNumber, reachableBy } =
     spec;
   const selectsNode = compileSelector(nodeSelector ?? "");

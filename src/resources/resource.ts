@@ -113,7 +113,7 @@ function storedView(form: StoredForm, resource: Resource): JsonObject {
 
 /**
  * Reads a stored value; `modRevision` becomes its `resourceVersion`. Lenient about rules between fields, which may have
- * changed since it was written. Throws `INVALID_STORED_VALUE`, which names the key and every problem.
+ * changed since it was written, and about the spec of kinds that are kept for Calico. Throws `INVALID_STORED_VALUE`, which names the key and every problem.
  */
 export function decodeResource(key: string, value: string, modRevision: bigint): AnyResource {
   const identity = parseResourceKey(key);
@@ -121,8 +121,8 @@ export function decodeResource(key: string, value: string, modRevision: bigint):
     new ResourceError("INVALID_STORED_VALUE", `the value stored under ${key} can't be used: ${reason}`, { key });
   const json = parseStored(key, value, identity, fail);
   const result = readResource(json, { unknownFields: "keep", rules: false });
-  if (!("resource" in result)) throw fail(invalidResource(identity?.kind ?? "value", result.problems).message);
-  const { resource } = result;
+  const resource = "resource" in result ? result.resource : keptAsItIs(json, result.problems);
+  if (resource === undefined) throw fail(invalidResource(identity?.kind ?? "value", result.problems).message);
   const { kind, metadata } = resource;
   if (
     identity === undefined ||
@@ -131,6 +131,17 @@ export function decodeResource(key: string, value: string, modRevision: bigint):
   )
     throw fail(`it says that it is ${describeResource(resource)}`);
   return { ...resource, metadata: { ...metadata, resourceVersion: modRevision.toString() } };
+}
+
+/**
+ * An object that no agent of ours acts on may have values in its spec that only newer software knows: it can be read, shown
+ * and exported, but not written before they are right.
+ */
+function keptAsItIs(json: unknown, problems: readonly FieldProblem[]): AnyResource | undefined {
+  if (!isObject(json) || typeof json.kind !== "string" || !isResourceKind(json.kind) || !isObject(json.spec))
+    return undefined;
+  const kept = kinds[json.kind].keptForCalico === true && problems.every(({ path }) => path[0] === "spec");
+  return kept ? (json as unknown as AnyResource) : undefined;
 }
 
 type Fail = (reason: string) => ResourceError;

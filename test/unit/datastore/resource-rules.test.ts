@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,8 @@ import { openEmbeddedDatastore } from "../../../src/datastore/embedded/open.ts";
 import { ResourceClient } from "../../../src/datastore/resource-client.ts";
 import type { ResourceKind } from "../../../src/resources/kinds.ts";
 import { builtInTiers } from "../../../src/resources/policy/tier.ts";
-import type { Resource } from "../../../src/resources/resource.ts";
+import type { AnyResource, Resource } from "../../../src/resources/resource.ts";
+import { parseResourceKey } from "../../../src/resources/resource-keys.ts";
 
 let directory = "";
 let datastore: Datastore;
@@ -33,6 +35,29 @@ function object<Kind extends ResourceKind>(kind: Kind, name: string, spec: Resou
 const root = "/calico/resources/v3/projectcalico.org";
 const put = (key: string, value: unknown) =>
   datastore.transact({ compares: [], success: [{ type: "put", key, value: JSON.stringify(value) }] });
+
+describe("what Calico has stored", () => {
+  const stored = readFileSync(new URL("../../vectors/stored-resources.txt", import.meta.url), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("/") || line.startsWith("{"));
+
+  test("is listed and found by name, and applying it again changes nothing", async () => {
+    const values = new Map<string, string>();
+    for (let line = 0; line < stored.length; line += 2) values.set(stored[line] ?? "", stored[line + 1] ?? "");
+    for (const [key, value] of values)
+      await datastore.transact({ compares: [], success: [{ type: "put", key, value }] });
+    for (const [key, value] of values) {
+      const { kind, name, namespace } = parseResourceKey(key) ?? { kind: "Node" as const, name: "none" };
+      const { resources, invalid } = await client.list(kind);
+      expect([key, invalid]).toEqual([key, []]);
+      expect(resources.map(({ metadata }) => metadata.name)).toContain(name);
+      const found = await client.get(kind, name, namespace);
+      expect([key, (await client.apply(found as AnyResource)).outcome]).toEqual([key, "unchanged"]);
+      expect((await datastore.get(key)).item?.value).toBe(value);
+    }
+    expect(stored.length).toBeGreaterThan(40);
+  });
+});
 
 describe("tiers", () => {
   test("a policy needs a tier that exists, other than the default one", async () => {

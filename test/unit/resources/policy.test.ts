@@ -231,6 +231,19 @@ describe("policies", () => {
     expect(metadata.annotations).toEqual(note === undefined ? undefined : { x: "y" });
   });
 
+  test("with values of newer software can be read and shown, but not written", () => {
+    const text = stored("a", "ours").replace('"tier":"ours"', '"tier":"ours","types":["Ingress","Sideways"]');
+    const policy = decodeResource(`${prefix}a`, text, 7n);
+    expect(policy.spec).toEqual({ tier: "ours", types: ["Ingress", "Sideways"] });
+    expect(policy.metadata).toEqual({ name: "a", resourceVersion: "7" });
+    expect(() => validateResource(policy)).toThrow("spec.types[1] = 'Sideways'");
+    const pool = `/calico/resources/v3/projectcalico.org/ippools/a`;
+    const newer = text
+      .replace("GlobalNetworkPolicy", "IPPool")
+      .replace('"tier":"ours"', '"cidr":"10.0.0.0/8","ipipMode":"Odd"');
+    expect(() => decodeResource(pool, newer, 7n)).toThrow("ipipMode");
+  });
+
   test("are stored with their name in an annotation", () => {
     const policy = decodeResource(`${prefix}a`, stored("a", "ours"), 1n);
     expect(JSON.parse(encodeResource(policy)).metadata.annotations).toEqual({
