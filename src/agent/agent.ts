@@ -53,6 +53,8 @@ const deferralSec = 120;
 /** How long to wait at the start for an interface to get the node's address. */
 const addressTimeoutMs = 10_000;
 
+const recoverRetryMs = 5_000;
+
 /** How long to wait at the start for the tunnels that pools ask for. */
 const tunnelTimeoutMs = 5_000;
 
@@ -375,13 +377,19 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   // Peers dial as soon as they see the node, so it is written only now that it listens.
   if (!datastore.isHeld) await writeNode();
   await addressKeeping.startCollecting();
-  datastore.onRelease(() => {
-    ownNode.write();
-    void releases.retry();
+  const recoverPods = () => {
     pods
       .recover()
       .then(() => addressKeeping.auditSoon())
-      .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, "pods were not looked at again"));
+      .catch((error: unknown) => {
+        logger.warn({ error: errorMessage(error), retryMs: recoverRetryMs }, "pods can't be looked at again yet");
+        clock.setTimer(recoverRetryMs, recoverPods);
+      });
+  };
+  datastore.onRelease(() => {
+    ownNode.write();
+    void releases.retry();
+    recoverPods();
   });
 }
 

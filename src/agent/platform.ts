@@ -82,7 +82,8 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
     },
   });
   cleanups.add("defaults", () => defaults.stop());
-  await defaults.ensure();
+  if (datastore.isHeld) datastore.onRelease(() => void defaults.ensure());
+  else await defaults.ensure();
   return {
     nodeName,
     netlink,

@@ -26,6 +26,8 @@ const TRANSIENT_STATUS: ReadonlySet<number> = new Set([1, 2, 4, 8, 10, 13, 14]);
 
 /** What the client library says when no connection came about, so that nothing was sent. */
 const NEVER_SENT = /no connection established|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|name resolution/i;
+/** The library's words around the cause. */
+const NOT_CONNECTED = /^No connection established\. Last error: (?:Error: )?(.*?)\.?(?: Resolution note: .*)?$/s;
 const TLS = /certificate|\bssl\b|\btls|altnames|EPROTO|wrong version number/i;
 
 /** Answers of etcd that settle the matter, by its words: the status codes differ between versions. */
@@ -51,7 +53,7 @@ export function classifyFailure(error: unknown): CallFailure {
   const neverSent = NEVER_SENT.test(reason);
   return {
     code: neverSent && TLS.test(reason) ? "DATASTORE_TLS_FAILED" : "DATASTORE_UNAVAILABLE",
-    reason,
+    reason: NOT_CONNECTED.exec(reason)?.[1] ?? reason,
     worthRepeating: status === undefined || TRANSIENT_STATUS.has(Number(status)),
     mayHaveHappened: !neverSent && !/too many requests/i.test(reason),
   };

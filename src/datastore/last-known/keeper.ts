@@ -59,7 +59,7 @@ export class Keeper {
     const { file, content, logger } = this.#options;
     this.#dirty = false;
     try {
-      await file.write(content());
+      await file.write(content);
       this.#failed = false;
     } catch (error) {
       if (!this.#failed)

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { open, rename, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorMessage } from "../../core/errors.ts";
@@ -11,6 +11,9 @@ const VERSION = 1;
 /** Far above what 5,000 nodes need (about 10 MB); a file beyond it is not for a small disk, nor for a quick start. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+/** A file that can't be written for a while must not be followed by changes without end. */
+const MAX_CHANGES_BYTES = 4 * 1024 * 1024;
+
 /** Whose state a file holds. Another node's, or another cluster's, is of no use. */
 export interface KeptIdentity {
   readonly node: string;
@@ -18,11 +21,26 @@ export interface KeptIdentity {
   readonly names: readonly string[];
 }
 
+/** What a key was made by a transaction of that revision; without an item it was deleted. */
+export interface KeptChange {
+  readonly key: string;
+  readonly revision: bigint;
+  readonly item?: KeyValue;
+}
+
 export interface KeptContent {
   readonly items: readonly KeyValue[];
   readonly revisions: ReadonlyMap<string, bigint>;
   /** The members that were in use. */
   readonly places: readonly string[];
+}
+
+/** What is read back: the content, and what was changed after it was written. */
+interface KeptRecord {
+  readonly content: KeptContent;
+  readonly changes: readonly KeptChange[];
+  /** When the content was last known to be true; Unix time in milliseconds. */
+  readonly asOfMs: number;
 }
 
 interface FileHeader extends KeptIdentity {
@@ -33,13 +51,15 @@ interface FileHeader extends KeptIdentity {
 
 /**
  * A file with what was known of the store: one line that says what it is, one with the content. It is written beside itself and
- * renamed; one that is damaged, of another version or of another cluster counts as not there.
+ * renamed; one that is damaged, of another version or of another cluster counts as not there. What the node itself has changed
+ * since is in a second file, a line for each change, so that a pod that was made a moment ago is known after a crash.
  */
 export class KeptFile {
   readonly #path: string;
   readonly #identity: KeptIdentity;
   readonly #logger: Logger;
   #tooLarge = false;
+  #appendFailed = false;
 
   constructor(options: { readonly path: string; readonly identity: KeptIdentity; readonly logger: Logger }) {
     this.#path = options.path;
@@ -47,12 +67,14 @@ export class KeptFile {
     this.#logger = options.logger;
   }
 
-  /** Undefined if there is nothing that can be used. `asOfMs` is when it was last known to be true (Unix time). */
-  read(): { readonly content: KeptContent; readonly asOfMs: number } | undefined {
+  /** Undefined if there is nothing that can be used. */
+  read(): KeptRecord | undefined {
     try {
       const { size, mtimeMs } = statSync(this.#path);
       if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_BYTES}`);
-      return { content: this.#decode(readFileSync(this.#path, "utf8")), asOfMs: mtimeMs };
+      const content = this.#decode(readFileSync(this.#path, "utf8"));
+      const changes = [this.#olderChanges, this.#changes].flatMap((path) => this.#readChanges(path));
+      return { content, changes, asOfMs: mtimeMs };
     } catch (error) {
       const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
       if (!missing)
@@ -64,9 +86,30 @@ export class KeptFile {
     }
   }
 
-  /** Replaces the file. Throws what the file system throws. */
-  async write(content: KeptContent): Promise<void> {
-    const body = encode(content);
+  /** Notes changes before the next `write`. They outlive the process, not the machine, on which no pod would be left either. */
+  append(changes: readonly KeptChange[]): void {
+    const lines = changes.map(({ key, revision, item }) => {
+      const row = item === undefined ? [key, revision.toString()] : rowOf(item);
+      return `${JSON.stringify(row)}\n`;
+    });
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true });
+      const bytes = statSync(this.#changes, { throwIfNoEntry: false })?.size ?? 0;
+      if (bytes > MAX_CHANGES_BYTES) throw new Error(`${bytes} bytes wait for the file to be written anew`);
+      appendFileSync(this.#changes, lines.join(""), { mode: 0o600 });
+      this.#appendFailed = false;
+    } catch (error) {
+      if (!this.#appendFailed)
+        this.#logger.warn({ file: this.#changes, error: errorMessage(error) }, "a change can't be kept on the disk");
+      this.#appendFailed = true;
+    }
+  }
+
+  /** Replaces the file by what `content` says now. Throws what the file system throws. */
+  async write(content: () => KeptContent): Promise<void> {
+    // The changes until now are in the content; those that come while it is being written are not.
+    if (existsSync(this.#changes) && !existsSync(this.#olderChanges)) renameSync(this.#changes, this.#olderChanges);
+    const body = encode(content());
     const sha256 = checksum(body);
     const header: FileHeader = { format: FORMAT, version: VERSION, ...this.#identity, sha256 };
     const text = `${JSON.stringify(header)}\n${body}\n`;
@@ -81,6 +124,28 @@ export class KeptFile {
       await file.close();
     }
     await rename(temporary, this.#path);
+    rmSync(this.#olderChanges, { force: true });
+  }
+
+  get #changes(): string {
+    return `${this.#path}.changes`;
+  }
+
+  /** Those from before the content that is being written. */
+  get #olderChanges(): string {
+    return `${this.#path}.changes.old`;
+  }
+
+  /** The last line of a crash may be cut short. */
+  #readChanges(path: string): KeptChange[] {
+    if (!existsSync(path)) return [];
+    const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+    return lines.map((line): KeptChange => {
+      const row = JSON.parse(line) as ItemRow | readonly [key: string, revision: string];
+      if (row.length === 2) return { key: row[0], revision: BigInt(row[1]) };
+      const item = itemOf(row);
+      return { key: item.key, revision: item.modRevision, item };
+    });
   }
 
   /** Says that the content is still true. */
@@ -125,16 +190,7 @@ interface Body {
 }
 
 function encode({ items, revisions, places }: KeptContent): string {
-  const rows = Array.from(
-    items,
-    ({ key, value, createRevision, modRevision, version }): ItemRow => [
-      key,
-      value,
-      createRevision.toString(),
-      modRevision.toString(),
-      version.toString(),
-    ],
-  );
+  const rows = items.map(rowOf);
   const texts = Object.fromEntries([...revisions].map(([prefix, revision]) => [prefix, revision.toString()]));
   return JSON.stringify({ places, revisions: texts, items: rows } satisfies Body);
 }
@@ -145,13 +201,21 @@ function decode(text: string): KeptContent {
   return {
     places,
     revisions: new Map(Object.entries(revisions).map(([prefix, revision]) => [prefix, BigInt(revision)])),
-    items: items.map(([key, value, create, mod, version]) => ({
-      key,
-      value,
-      createRevision: BigInt(create),
-      modRevision: BigInt(mod),
-      version: BigInt(version),
-    })),
+    items: items.map(itemOf),
+  };
+}
+
+function rowOf({ key, value, createRevision, modRevision, version }: KeyValue): ItemRow {
+  return [key, value, createRevision.toString(), modRevision.toString(), version.toString()];
+}
+
+function itemOf([key, value, create, mod, version]: ItemRow): KeyValue {
+  return {
+    key,
+    value,
+    createRevision: BigInt(create),
+    modRevision: BigInt(mod),
+    version: BigInt(version),
   };
 }
 

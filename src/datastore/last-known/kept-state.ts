@@ -1,4 +1,5 @@
 import type { GetResult, KeyValue, ListResult, Transaction, TransactionResult, WatchEvent } from "../datastore.ts";
+import type { KeptChange, KeptContent } from "./kept-file.ts";
 
 /** What of the store is kept. */
 export interface KeptPolicy {
@@ -91,11 +92,24 @@ export class KeptState {
     return changed;
   }
 
-  /** Takes over what was kept earlier. */
-  restore(items: readonly KeyValue[], revisions: ReadonlyMap<string, bigint>): void {
-    for (const item of items) this.#put(item);
-    for (const [prefix, revision] of revisions)
+  /** What a transaction that was learned has made of the keys that it has written, as far as they are kept. */
+  changesOf({ success, failure = [] }: Transaction, { succeeded, revision }: TransactionResult): KeptChange[] {
+    return (succeeded ? success : failure).flatMap(({ type, key }): KeptChange[] => {
+      const item = this.#items.get(key);
+      if (type === "delete") return [{ key, revision }];
+      return type === "put" && item !== undefined ? [{ key, revision, item }] : [];
+    });
+  }
+
+  /** Takes over what was kept earlier, and the changes since. */
+  restore({ content, changes }: { readonly content: KeptContent; readonly changes: readonly KeptChange[] }): void {
+    for (const item of content.items) this.#put(item);
+    for (const [prefix, revision] of content.revisions)
       if (this.#policy.complete.includes(prefix)) this.#revisions.set(prefix, revision);
+    for (const { key, revision, item } of changes) {
+      // What was done before the content was written is in it, or has been overtaken.
+      if (revision > (this.#items.get(key)?.modRevision ?? this.#revisionOf(key) ?? 0n)) this.learnItem(key, item);
+    }
   }
 
   #put(item: KeyValue): boolean {

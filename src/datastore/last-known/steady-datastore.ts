@@ -20,7 +20,7 @@ import type { KeptFile } from "./kept-file.ts";
 import { type KeptPolicy, KeptState } from "./kept-state.ts";
 import { isReady, READY_KEY, READY_PREFIX } from "./ready-flag.ts";
 
-/** How long a start waits for a store that does not answer if there is something to go on with. */
+/** How long a start waits for a store that neither answers nor fails, if there is something to go on with. */
 const START_PATIENCE_MS = 3_000;
 const PROBE_MS = 1_000;
 
@@ -83,13 +83,13 @@ export class SteadyDatastore implements DescribedDatastore {
   }
 
   /**
-   * Looks for the store. Resolves when it is there and not locked; or soon, if what was kept of it will do until then. Throws
+   * Looks for the store. Resolves when it is there and not locked; or soon, if what was kept of it has to do until then. Throws
    * the reason of `giveUp`.
    */
   async start(giveUp: AbortSignal): Promise<void> {
     const { file, clock, logger, store } = this.#options;
     const before = file?.read();
-    if (before !== undefined) this.#kept.restore(before.content.items, before.content.revisions);
+    if (before !== undefined) this.#kept.restore(before);
     const asOfMs = before !== undefined && this.#kept.isComplete ? before.asOfMs : undefined;
     this.#hold = { type: "away", asOfMs: asOfMs ?? clock.wallMs() };
     const there = new Promise<void>((resolve) => {
@@ -167,7 +167,10 @@ export class SteadyDatastore implements DescribedDatastore {
     const isWrite = [...transaction.success, ...(transaction.failure ?? [])].some(({ type }) => type !== "get");
     if (isWrite) this.#requireUnlocked();
     const result = await this.#options.store.transact(transaction);
-    this.#learned(this.#hold === undefined && this.#kept.learnTransaction(transaction, result));
+    if (this.#hold === undefined && this.#kept.learnTransaction(transaction, result)) {
+      this.#options.file?.append(this.#kept.changesOf(transaction, result));
+      this.#learned(true);
+    }
     return result;
   }
 
@@ -241,6 +244,7 @@ export class SteadyDatastore implements DescribedDatastore {
       const message = errorMessage(error);
       if (message !== this.#complaint) logger.warn({ error: message }, "the datastore can't be read; trying again");
       this.#complaint = message;
+      if (this.#kept.isComplete) this.#begin();
       this.#probe = clock.setTimer(PROBE_MS * (0.5 + random()), () => void this.#look());
     }
   }

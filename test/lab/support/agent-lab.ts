@@ -5,10 +5,10 @@ import { basename, join } from "node:path";
 import { expect, vi } from "vitest";
 import type { NodeStatusView, PeerView, PodView, RouteView } from "../../../src/agent/api/views.ts";
 import { AgentClient } from "../../../src/calictl/agent-client.ts";
-import { openEmbeddedDatastore } from "../../../src/datastore/embedded/open.ts";
+import { AgentDatastore } from "../../../src/calictl/agent-datastore.ts";
+import { systemClock } from "../../../src/core/clock.ts";
 import { Lab } from "../../../src/lab/lab.ts";
 import { pingAll } from "../../../src/lab/ping-matrix.ts";
-import { labPaths } from "../../../src/lab/runtime/paths.ts";
 import type { ProgramResult } from "../../../src/lab/runtime/run-program.ts";
 import { auditIpam } from "../../support/ipam-audit.ts";
 
@@ -32,9 +32,13 @@ export class AgentLab {
 
   /**
    * Brings the lab up and waits until it is quiet. `blockSize` is the length of the pool's blocks, `flags` are further ones
-   * of every agent.
+   * of every agent, `topology` is another one with these nodes.
    */
-  static async start(options: { readonly blockSize: number; readonly flags?: string }): Promise<AgentLab> {
+  static async start(options: {
+    readonly blockSize: number;
+    readonly flags?: string;
+    readonly topology?: string;
+  }): Promise<AgentLab> {
     const folder = mkdtempSync(join(tmpdir(), "calibird-agent-lab-"));
     cpSync("containerlab", folder, { recursive: true });
     const pool = join(folder, "three-nodes/manifests/ippool.yaml");
@@ -42,7 +46,7 @@ export class AgentLab {
     expect(text).toContain("blockSize: 26");
     writeFileSync(pool, text.replace("blockSize: 26", `blockSize: ${options.blockSize}`));
     const name = `a${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-    const file = join(folder, "three-nodes.clab.yml");
+    const file = join(folder, options.topology ?? "three-nodes.clab.yml");
     const topology = readFileSync(file, "utf8");
     writeFileSync(file, topology.replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
     let lab: Lab;
@@ -141,7 +145,7 @@ export class AgentLab {
 
   /** The addresses that IPAM has given out in the whole cluster; fails if its records contradict each other. */
   async allocatedAddresses(): Promise<string[]> {
-    const datastore = await openEmbeddedDatastore({ path: join(labPaths(this.lab.name).files, "datastore") });
+    const datastore = new AgentDatastore(this.client("n2"), systemClock);
     try {
       const { problems, allocations } = await auditIpam(datastore);
       expect(problems).toEqual([]);

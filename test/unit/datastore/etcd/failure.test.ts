@@ -15,6 +15,14 @@ describe("a failed call to etcd", () => {
   });
 
   it.each([
+    ["Last error: Error: connect ECONNREFUSED 10.0.0.1:2379. Resolution note: ", "connect ECONNREFUSED 10.0.0.1:2379"],
+    ["Last error: certificate has expired", "certificate has expired"],
+  ])("is told in the words of its cause: %s", (text, reason) => {
+    const error = new Error(`14 UNAVAILABLE: No connection established. ${text}`);
+    expect(classifyFailure(error)).toMatchObject({ reason });
+  });
+
+  it.each([
     "14 UNAVAILABLE: Connection dropped",
     "14 UNAVAILABLE: etcdserver: request timed out",
     "4 DEADLINE_EXCEEDED: Deadline exceeded after 3.001s",

@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -29,10 +38,10 @@ const content = {
 describe("KeptFile", () => {
   it("gives back what was written, and when it was last known to be true", async () => {
     expect(fileOf().read()).toBeUndefined();
-    await fileOf().write(content);
+    await fileOf().write(() => content);
     const file = fileOf();
     await file.confirm(Date.UTC(2026, 0, 2));
-    expect(file.read()).toEqual({ content, asOfMs: Date.UTC(2026, 0, 2) });
+    expect(file.read()).toEqual({ content, changes: [], asOfMs: Date.UTC(2026, 0, 2) });
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(join(folder, "state"))).toEqual(["last-known"]);
     expect(warnings).toEqual([]);
@@ -48,16 +57,36 @@ describe("KeptFile", () => {
     ],
     ["is something else", () => writeFileSync(path, "[]\n[]\n")],
   ])("that %s counts as not there, with a warning", async (_what, damage) => {
-    await fileOf().write(content);
+    await fileOf().write(() => content);
     damage();
     expect(fileOf().read()).toBeUndefined();
     expect(warnings).toHaveLength(1);
-    await fileOf().write(content);
+    await fileOf().write(() => content);
     expect(fileOf().read()).toMatchObject({ content });
   });
 
+  it("gives back the changes since it was written, also those that came while it was being written", async () => {
+    const file = fileOf();
+    const [item] = content.items;
+    const put = { key: "/a/1", revision: 2n ** 63n - 1n, ...(item && { item }) };
+    const removed = { key: "/a/2", revision: 8n };
+    file.append([put]);
+    expect(file.read()).toBeUndefined();
+    await file.write(() => content);
+    expect(file.read()?.changes).toEqual([]);
+    file.append([put]);
+    const writing = file.write(() => content);
+    file.append([removed]);
+    expect(file.read()?.changes).toEqual([put, removed]);
+    await writing;
+    expect(file.read()?.changes).toEqual([removed]);
+    appendFileSync(`${path}.changes`, '["/cut');
+    expect(fileOf().read()?.changes).toEqual([removed]);
+    expect(warnings).toEqual([]);
+  });
+
   it("is of use for the same node and a datastore with a member in common only", async () => {
-    await fileOf().write(content);
+    await fileOf().write(() => content);
     expect(fileOf({ node: "n1", names: ["http://b:2379", "http://c:2379"] }).read()).toBeDefined();
     expect(fileOf({ node: "n1", names: ["http://c:2379"] }).read()).toBeUndefined();
     expect(fileOf({ node: "n2", names: ["http://a:2379"] }).read()).toBeUndefined();
@@ -66,10 +95,10 @@ describe("KeptFile", () => {
 
   it("stays as it was if more is known than it may hold", async () => {
     const file = fileOf();
-    await file.write(content);
+    await file.write(() => content);
     const value = "x".repeat(1024 * 1024);
     const items = Array.from({ length: 65 }, (_, index) => ({ ...content.items[0], key: `/a/${index}`, value }));
-    await file.write({ ...content, items: items as typeof content.items });
+    await file.write(() => ({ ...content, items: items as typeof content.items }));
     expect(file.read()).toMatchObject({ content });
     expect(warnings).toHaveLength(1);
   });

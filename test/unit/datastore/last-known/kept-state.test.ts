@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { KeyValue } from "../../../../src/datastore/datastore.ts";
 import { KeptState } from "../../../../src/datastore/last-known/kept-state.ts";
+import { put, remove } from "../../../conformance/datastore-helpers.ts";
 
 const policy = { complete: ["/a/", "/b/"], keeps: ({ key }: { key: string }) => !key.endsWith("-other") };
 
@@ -37,10 +38,10 @@ describe("KeptState", () => {
 
   it("follows a watch, and takes what another watch of the prefix has told before for old", () => {
     const state = listed();
-    const put = (key: string, revision: bigint) => ({ type: "put" as const, item: item(key, revision) });
-    const remove = (key: string, modRevision: bigint) => ({ type: "delete" as const, key, modRevision });
-    expect(state.learnEvents("/a/", [put("/a/3", 7n), remove("/a/1", 8n)], 8n)).toBe(true);
-    expect(state.learnEvents("/a/", [put("/a/1", 6n), put("/a/3", 7n)], 7n)).toBe(false);
+    const stored = (key: string, revision: bigint) => ({ type: "put" as const, item: item(key, revision) });
+    const deleted = (key: string, modRevision: bigint) => ({ type: "delete" as const, key, modRevision });
+    expect(state.learnEvents("/a/", [stored("/a/3", 7n), deleted("/a/1", 8n)], 8n)).toBe(true);
+    expect(state.learnEvents("/a/", [stored("/a/1", 6n), stored("/a/3", 7n)], 7n)).toBe(false);
     expect(state.list("/a/")).toEqual({ items: [item("/a/2", 3n), item("/a/3", 7n)], revision: 8n });
   });
 
@@ -75,9 +76,30 @@ describe("KeptState", () => {
 
   it("is the same after it was written and read", () => {
     const state = listed();
+    const content = { items: [...state.items], revisions: new Map([...state.revisions, ["/gone/", 3n]]), places: [] };
     const again = new KeptState(policy);
-    again.restore([...state.items], new Map([...state.revisions, ["/gone/", 3n]]));
+    again.restore({ content, changes: [] });
     expect(again.list("/a/")).toEqual(state.list("/a/"));
     expect(again.list("/gone/")).toBeUndefined();
+  });
+
+  it("is read with the changes that came after it was written, and without those from before", () => {
+    const state = listed();
+    const content = { items: [...state.items], revisions: new Map(state.revisions), places: [] };
+    const success = [put("/a/1", "new"), remove("/a/2"), put("/a/y-other", "")];
+    const result = { succeeded: true, revision: 9n, responses: [{ type: "put" }, { type: "delete" }] } as const;
+    state.learnTransaction({ compares: [], success }, result);
+    const changes = state.changesOf({ compares: [], success }, result);
+    const before = [
+      { key: "/a/2", revision: 3n },
+      { key: "/a/old", revision: 4n, item: item("/a/old", 4n) },
+    ];
+    const again = new KeptState(policy);
+    again.restore({ content, changes: [...before, ...changes] });
+    expect(again.list("/a/")).toEqual(state.list("/a/"));
+    expect(again.list("/a/")?.items.map(({ key }) => key)).toEqual(["/a/1"]);
+    const unharmed = new KeptState(policy);
+    unharmed.restore({ content, changes: before });
+    expect(unharmed.list("/a/")?.items.map(({ key }) => key)).toEqual(["/a/1", "/a/2"]);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -19,12 +19,14 @@ const patient = { timeout: 15_000, interval: 5 };
 let folder: string;
 let real: DescribedDatastore;
 let away: boolean;
+/** Nothing is answered. */
+let silent: boolean;
 const opened: SteadyDatastore[] = [];
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "calibird-steady-"));
   real = await openEmbeddedDatastore({ path: join(folder, "store") });
-  away = false;
+  [away, silent] = [false, false];
 });
 afterEach(async () => {
   for (const steady of opened.splice(0)) await steady.close();
@@ -35,7 +37,11 @@ afterEach(async () => {
 /** The real store behind a line that can be cut. */
 function line(): DescribedDatastore {
   const reach = <T>(call: () => Promise<T>): Promise<T> =>
-    away ? Promise.reject(new DatastoreError("DATASTORE_UNAVAILABLE", "the line is cut")) : call();
+    silent
+      ? new Promise(() => {})
+      : away
+        ? Promise.reject(new DatastoreError("DATASTORE_UNAVAILABLE", "the line is cut"))
+        : call();
   return {
     get reachable() {
       return !away;
@@ -84,9 +90,7 @@ describe("a store that can't be reached at the start", () => {
     await write(real, put(`${A}1`, "changed"), remove(`${A}2`), put(`${A}3`, "three"));
     away = true;
     const { store, clock } = steadyStore();
-    const started = store.start(signal);
-    clock.advance(3_000);
-    await started;
+    await store.start(signal);
     expect(store.reachable).toBe(false);
     expect(store.asOfMs).toBeGreaterThan(Date.now() - 600_000);
     const { items, revision } = await store.list(A);
@@ -128,10 +132,21 @@ describe("a store that can't be reached at the start", () => {
     await store.close();
     away = true;
     const second = steadyStore();
-    const started = second.store.start(signal);
-    second.clock.advance(3_000);
-    await started;
+    await second.store.start(signal);
     expect((await second.store.list(A)).items.map(({ value }) => value)).toEqual(["seen", "written"]);
+  });
+
+  it("knows what the agent itself has written right before it died", async () => {
+    const { store, clock } = steadyStore();
+    await store.start(signal);
+    await store.list(A);
+    clock.advance(2_000);
+    await vi.waitFor(() => expect(existsSync(join(folder, "last-known"))).toBe(true), patient);
+    await write(store, put(`${A}1`, "written"));
+    away = true;
+    const second = steadyStore();
+    await second.store.start(signal);
+    expect((await second.store.list(A)).items.map(({ value }) => value)).toEqual(["written"]);
   });
 
   it("is waited for if nothing is kept of it, until the agent is told to stop", async () => {
@@ -155,14 +170,23 @@ describe("a store that can't be reached at the start", () => {
     expect(store.isHeld).toBe(false);
   });
 
+  it("is waited for three seconds if it neither answers nor fails", async () => {
+    await write(real, put(`${A}1`, "one"));
+    await runOnce();
+    silent = true;
+    const { store, clock } = steadyStore();
+    const started = store.start(signal);
+    clock.advance(3_000);
+    await started;
+    expect((await store.list(A)).items.map(({ value }) => value)).toEqual(["one"]);
+  });
+
   it("makes whoever was given something old, and watches only when it is back, list again", async () => {
     await write(real, put(`${A}1`, "one"));
     await runOnce();
     away = true;
     const { store, clock } = steadyStore();
-    const started = store.start(signal);
-    clock.advance(3_000);
-    await started;
+    await store.start(signal);
     const { revision } = await store.list(A);
     away = false;
     clock.advance(1_000);
