@@ -156,17 +156,17 @@ function configuration(resources: ClusterResources, name: string): BgpConfigurat
   return resources.configurations.find(({ metadata }) => metadata.name === name)?.spec;
 }
 
-/** Fields that this version does not implement. A peer that asks for one must not run as if it had not. */
-const unsupportedPeerFields = ["localWorkloadSelector"] as const;
+const WITHOUT_LOCAL_WORKLOADS =
+  "localWorkloadSelector (sessions of each node with its own pods) is not built into this version; " +
+  "give a pod's address as peerIP, with its node";
 
 /** The BGPPeers that can be honoured, in the order of their names, and what is wrong with the others. */
 export function explicitPeers(resources: ClusterResources): { peers: ExplicitPeer[]; problems: string[] } {
   const peers: ExplicitPeer[] = [];
   const problems: string[] = [];
   for (const { metadata, spec } of resources.peers) {
-    const missing = unsupportedPeerFields.filter((field) => isSet(spec[field]));
-    if (missing.length > 0)
-      problems.push(`BGPPeer ${metadata.name} is not configured: ${missing.join(", ")} is not built into this version`);
+    if (spec.localWorkloadSelector !== undefined)
+      problems.push(`BGPPeer ${metadata.name} is not configured: ${WITHOUT_LOCAL_WORKLOADS}`);
     else {
       const annotated = readPeerAnnotations(`BGPPeer ${metadata.name}`, metadata.annotations);
       problems.push(...annotated.problems);
@@ -179,11 +179,6 @@ export function explicitPeers(resources: ClusterResources): { peers: ExplicitPee
   }
   problems.push(...meshAnnotations(resources).problems);
   return { peers, problems };
-}
-
-function isSet(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return value !== undefined && value !== null && value !== 0 && value !== "";
 }
 
 function explicitPeer(name: string, spec: BgpPeerSpec, options: PeerOptions): ExplicitPeer | undefined {

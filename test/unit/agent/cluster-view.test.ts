@@ -55,6 +55,14 @@ describe("a BGPPeer with filters", () => {
     expect(result.peers).toMatchObject([{ name: "tor", filters: ["b", "a"] }]);
   });
 
+  it("a BGPPeer for pods of the node is not configured, and says what to do instead", () => {
+    const peers = [resource("BGPPeer", "pods", { localWorkloadSelector: "all()", asNumber: 64999 })];
+    const result = explicitPeers({ ...nothing, peers });
+    expect(result.peers).toEqual([]);
+    expect(result.problems).toEqual([expect.stringContaining("BGPPeer pods is not configured: localWorkloadSelector")]);
+    expect(result.problems[0]).toContain("give a pod's address as peerIP");
+  });
+
   it("is configured all the same if one is not there, and the operator is told", () => {
     const result = explicitPeers({ ...nothing, peers, filters: [resource("BGPFilter", "b", {})] });
     expect(result.peers).toHaveLength(1);
