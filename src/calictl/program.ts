@@ -10,6 +10,7 @@ import type { CommandTools } from "./command-tools.ts";
 import { registerCompletion } from "./completion/commands.ts";
 import { withDatastore } from "./datastore-access.ts";
 import { registerIpamCommands } from "./ipam/commands.ts";
+import { registerMigration } from "./migration/commands.ts";
 import { type CommandContext, parseOutputFormat, UsageError } from "./output.ts";
 import { registerResourceCommands } from "./resources/commands.ts";
 import { CommandFailure } from "./resources/run-set.ts";
@@ -100,6 +101,7 @@ function buildProgram(
   registerAgentCommands(program, tools);
   registerResourceCommands(program, tools);
   registerIpamCommands(program, tools);
+  registerMigration(program, tools);
   registerVersion(program, tools);
   registerCompletion(program, tools);
   return program;
