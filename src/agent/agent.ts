@@ -335,6 +335,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       pods,
       client: operator,
       datastore: operatorStore,
+      clock,
+      random,
       modes,
       peering,
     },

@@ -132,8 +132,8 @@ export class IpamAdministration {
     return outcome;
   }
 
-  /** Ends the ownership of all nodes' blocks in a range. Those with addresses stay without an owner. */
-  async releaseRange(range: Prefix): Promise<BlocksOutcome> {
+  /** As `releaseNode`, for all nodes' blocks in a range. */
+  async releaseRange(range: Prefix, options: { readonly onlyEmpty: boolean }): Promise<BlocksOutcome> {
     const { blocks, affinities } = await surveyIpam(this.#options.datastore);
     const owners = new Map<string, { node: string; block: Prefix }>();
     for (const { node, block } of affinities) owners.set(`${node} ${block}`, { node, block });
@@ -144,8 +144,7 @@ export class IpamAdministration {
     const done: Prefix[] = [];
     const left: Prefix[] = [];
     for (const { node, block } of owners.values())
-      if (range.contains(block))
-        ((await this.releaseBlock(node, block, { onlyEmpty: false })) ? done : left).push(block);
+      if (range.contains(block)) ((await this.releaseBlock(node, block, options)) ? done : left).push(block);
     return { done, left };
   }
 

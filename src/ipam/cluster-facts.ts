@@ -51,7 +51,7 @@ function usesOfEndpoint({ metadata, spec }: Resource<"WorkloadEndpoint">): Addre
 }
 
 /** The addresses of an endpoint; networks of more than one address are none. */
-function endpointAddresses({ ipNetworks = [] }: Resource<"WorkloadEndpoint">["spec"]): IpAddress[] {
+export function endpointAddresses({ ipNetworks = [] }: Resource<"WorkloadEndpoint">["spec"]): IpAddress[] {
   return ipNetworks.flatMap((network) => {
     const [text = "", length] = network.split("/");
     const address = IpAddress.tryParse(text);

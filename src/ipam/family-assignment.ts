@@ -27,8 +27,8 @@ export interface AssignmentParts {
   readonly family: 4 | 6;
   /** Pools to take from, in order. */
   readonly pools: readonly IpamPool[];
-  /** Enabled pools that do not select this node any more; empty blocks of theirs are given back. */
-  readonly poolsThatLeft: readonly IpamPool[];
+  /** True for blocks that are given back as soon as they are empty. */
+  readonly isUnwanted: (block: Prefix) => boolean;
   readonly reserved: Reservations;
   /** Blocks that the node may own at most for this request; 0 for what is configured. */
   readonly maxBlocks: number;
@@ -83,13 +83,12 @@ export class FamilyAssignment {
 
   /** This node's blocks in the chosen pools; claims that were cut short are completed, lost ones dropped. */
   async #ownBlocks(): Promise<readonly Prefix[]> {
-    const { store, claims, node, family, pools, poolsThatLeft } = this.#parts;
+    const { store, claims, node, family, pools, isUnwanted } = this.#parts;
     const own: Prefix[] = [];
     for (const { block } of await store.affinities(node, family)) {
       if (pools.some((pool) => pool.cidr.contains(block))) {
         if (await claims.claim(block)) own.push(block);
-      } else if (poolsThatLeft.some((pool) => pool.cidr.contains(block)))
-        await claims.giveUp(node, block, { onlyEmpty: true });
+      } else if (isUnwanted(block)) await claims.giveUp(node, block, { onlyEmpty: true });
     }
     for (const block of own) this.#own.add(block.toString());
     return own;

@@ -244,24 +244,26 @@ export class Ipam {
       node: nodeName,
       family,
       pools: selectPools(all, requestedPools === undefined ? selection : { ...selection, requestedPools }),
-      poolsThatLeft: this.#poolsThatLeft(),
+      isUnwanted: this.#unwantedBlocks(),
       reserved: reserved === undefined ? Reservations.none : new Reservations(reserved()),
       maxBlocks,
       isUsedElsewhere,
     });
   }
 
-  /** Enabled pools that don't select this node (any more). */
-  #poolsThatLeft(): readonly IpamPool[] {
+  /** True for blocks of pools that don't select this node (any more), or that are gone. */
+  #unwantedBlocks(): (block: Prefix) => boolean {
     const nodeLabels = this.#options.nodeLabels();
-    return this.#options.pools().filter((pool) => !pool.disabled && !pool.selectsNode(nodeLabels));
+    const pools = this.#options.pools();
+    const wanted = pools.filter((pool) => pool.disabled || pool.selectsNode(nodeLabels));
+    return (block) => !wanted.some(({ cidr }) => cidr.contains(block));
   }
 
-  /** Gives empty blocks back whose pools don't select this node any more; the same addresses. */
+  /** Gives empty blocks back that this node shall not have; the same addresses. */
   async #returnUnwanted(freed: readonly AssignedAddress[]): Promise<readonly AssignedAddress[]> {
-    const left = this.#poolsThatLeft();
-    const unwanted = freed.map(({ block }) => block).filter((block) => left.some(({ cidr }) => cidr.contains(block)));
-    for (const block of unwanted) await this.#claims.giveUp(this.#options.nodeName, block, { onlyEmpty: true });
+    const isUnwanted = this.#unwantedBlocks();
+    for (const block of freed.map((each) => each.block).filter(isUnwanted))
+      await this.#claims.giveUp(this.#options.nodeName, block, { onlyEmpty: true });
     return freed;
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Datastore } from "../../datastore/datastore.ts";
+import { collectorKey } from "../../datastore/own-keys.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { podInterfaceName } from "../../endpoint/names.ts";
 import type { RouteStatus } from "../../fib/types.ts";
@@ -23,8 +24,6 @@ import type { PodManager } from "../pods/pod-manager.ts";
 import { isPodHandle, podHandle, podIdentity } from "../pods/pod-record.ts";
 import { readLocalUse } from "./local-use.ts";
 
-/** Where the name of the agent stands that collects for all. */
-const leaderKey = "/calico/calibird/v1/ipam-collector";
 const leaderTtlSec = 30;
 
 export interface AddressKeepingOptions {
@@ -79,7 +78,7 @@ export class AddressKeeping {
       datastore,
       clock,
       logger,
-      key: leaderKey,
+      key: collectorKey,
       name: nodeName,
       ttlSec: leaderTtlSec,
     });

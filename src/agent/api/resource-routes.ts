@@ -1,12 +1,13 @@
 import { CalibirdError } from "../../core/errors.ts";
-import type { ResourceClient } from "../../datastore/resource-client.ts";
+import { type RemovalParts, removeResource } from "../../ipam/removal.ts";
 import { invalidResource } from "../../resources/errors.ts";
 import { findKind, kinds, type ResourceKind, requireEditable } from "../../resources/kinds.ts";
 import { readResource } from "../../resources/resource.ts";
 import type { ApiRequest, ApiRoute } from "./unix-server.ts";
 
 /** `/v1/resources…` of the agent's socket: reading and changing the cluster's resources. */
-export function resourceRoutes(client: ResourceClient): ApiRoute[] {
+export function resourceRoutes(parts: RemovalParts): ApiRoute[] {
+  const { client } = parts;
   return [
     {
       method: "GET",
@@ -41,7 +42,7 @@ export function resourceRoutes(client: ResourceClient): ApiRoute[] {
         const { kind, name, namespace } = reference(request);
         requireEditable(kind);
         try {
-          await client.delete(kind, name, namespace === undefined ? {} : { namespace });
+          await removeResource(parts, kind, name, namespace === undefined ? {} : { namespace });
           return { deleted: true };
         } catch (error) {
           const missing = error instanceof CalibirdError && error.code === "RESOURCE_NOT_FOUND";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Datastore } from "../../datastore/datastore.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
@@ -26,12 +27,14 @@ export async function serveSockets(
     readonly pods: PodManager;
     readonly client: ResourceClient;
     readonly datastore: Datastore;
+    readonly clock: Clock;
+    readonly random: () => number;
     readonly modes: PoolModeChanger;
     readonly peering: PeeringReconciler;
   },
   cleanups: Cleanups,
 ): Promise<void> {
-  const { runDir, logger, source, events, pods, client, datastore, modes, peering } = parts;
+  const { runDir, logger, source, events, pods, client, datastore, clock, random, modes, peering } = parts;
   const status = {
     path: join(runDir, "status.sock"),
     mode: 0o666,
@@ -43,7 +46,7 @@ export async function serveSockets(
     mode: 0o600,
     routes: [
       ...podRoutes(pods),
-      ...resourceRoutes(client),
+      ...resourceRoutes({ client, datastore, clock, random }),
       ...datastoreRoutes(datastore),
       ...poolRoutes(modes),
       ...drainRoutes(peering),

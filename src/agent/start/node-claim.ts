@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { CalibirdError, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Datastore, KeyValue, LeaseId } from "../../datastore/datastore.ts";
+import { nodeClaimKey, ownKeysPrefix } from "../../datastore/own-keys.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { NodeError } from "../node-error.ts";
 
@@ -9,8 +10,6 @@ const leaseSec = 30;
 const renewMs = 10_000;
 /** How often to look whether the lease of whoever is in the way has ended. */
 const lookMs = 500;
-
-const claimsPrefix = "/calico/calibird/v1/";
 
 export interface NodeClaimOptions {
   readonly datastore: Datastore;
@@ -85,7 +84,7 @@ export class NodeClaim {
   /** One transaction for all of it. Undefined if it is ours now, else what is in the way. */
   async #claim(): Promise<KeyValue | undefined> {
     const { datastore, nodeName, machine } = this.#options;
-    const keys = [nameKey(nodeName), ...this.#addresses.map(addressKey)];
+    const keys = [nodeClaimKey(nodeName), ...this.#addresses.map(addressKey)];
     const value = JSON.stringify({ node: nodeName, machine });
     for (;;) {
       const found = await Promise.all(keys.map(async (key) => (await datastore.get(key)).item));
@@ -130,7 +129,7 @@ export class NodeClaim {
 
   #errorAbout({ key, value }: KeyValue): NodeError {
     const { nodeName } = this.#options;
-    if (key === nameKey(nodeName))
+    if (key === nodeClaimKey(nodeName))
       return new NodeError(
         "NODE_NAME_IN_USE",
         `another machine runs an agent as node ${nodeName}; give each its own name with --node-name, or stop the other one`,
@@ -145,12 +144,8 @@ export class NodeClaim {
   }
 }
 
-function nameKey(name: string): string {
-  return `${claimsPrefix}names/${name}`;
-}
-
 function addressKey(address: IpAddress | ""): string {
-  return `${claimsPrefix}addresses/${address}`;
+  return `${ownKeysPrefix}addresses/${address}`;
 }
 
 async function keepAlive(datastore: Datastore, lease: LeaseId): Promise<boolean> {

@@ -1,3 +1,4 @@
+import type { Datastore } from "../../datastore/datastore.ts";
 import { DryRunDatastore } from "../../datastore/dry-run-datastore.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { requireEditable } from "../../resources/kinds.ts";
@@ -24,7 +25,7 @@ export async function changeSet<Item extends ChangeItem>(
   options: ChangeOptions,
   verb: Verb,
   items: readonly Item[],
-  act: (client: ResourceClient, item: Item) => Promise<boolean>,
+  act: (client: ResourceClient, item: Item, datastore: Datastore) => Promise<boolean>,
 ): Promise<void> {
   const { context } = tools;
   if (!options.dryRun) {
@@ -32,7 +33,7 @@ export async function changeSet<Item extends ChangeItem>(
       const client = tools.resourceClient(datastore);
       return runSet(context, verb, items, async (item) => {
         requireEditable(item.kind);
-        return act(client, item);
+        return act(client, item, datastore);
       });
     });
     return;
@@ -49,15 +50,16 @@ export async function planSet<Item extends ChangeItem>(
   options: ScopeOptions,
   verb: Verb,
   items: readonly Item[],
-  act: (client: ResourceClient, item: Item) => Promise<boolean>,
+  act: (client: ResourceClient, item: Item, datastore: Datastore) => Promise<boolean>,
   report: (change: PlannedChange) => void,
 ): Promise<void> {
   await tools.withDatastore(options.config, (datastore) => {
-    const client = tools.resourceClient(new DryRunDatastore(datastore));
+    const planned = new DryRunDatastore(datastore);
+    const client = tools.resourceClient(planned);
     return runSet(tools.context, verb, items, async (item) => {
       requireEditable(item.kind);
       const before = await findObject(client, item);
-      const handled = await act(client, item);
+      const handled = await act(client, item, planned);
       const change = planChange(before, await findObject(client, item));
       if (handled && change !== undefined) report(change);
       return handled;

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { systemClock } from "../../core/clock.ts";
+import { removeResource } from "../../ipam/removal.ts";
 import type { CommandTools } from "../command-tools.ts";
 import { type CommandContext, UsageError } from "../output.ts";
 import { type ChangeItem, type ChangeOptions, changeSet } from "./change-set.ts";
@@ -33,9 +35,9 @@ async function deleteResources(
 ): Promise<void> {
   const items = await itemsToDelete(tools.context, kind, names, options);
   const verb = { name: "delete", past: "deleted", leftOut: "did not exist" };
-  await changeSet(tools, options, verb, items, async (client, item) => {
+  await changeSet(tools, options, verb, items, async (client, item, datastore) => {
     try {
-      await client.delete(item.kind, item.name, item);
+      await removeResource({ client, datastore, clock: systemClock, random: Math.random }, item.kind, item.name, item);
       return true;
     } catch (error) {
       if (options.skipNotExists && isRefusal(error, "RESOURCE_NOT_FOUND")) return false;

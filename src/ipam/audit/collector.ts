@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Datastore } from "../../datastore/datastore.ts";
+import { nodeClaimKey } from "../../datastore/own-keys.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { ResourceError } from "../../resources/errors.ts";
@@ -122,10 +123,11 @@ export class Collector {
     }
   }
 
-  /** Frees what a node had, unless it has come back by now. */
+  /** Frees what a node had, unless it has come back by now or its agent lives. */
   async #collectNode(name: string): Promise<boolean> {
     const { administration, datastore } = this.#options;
-    if (await this.#exists(name)) return false;
+    const claim = await datastore.get(nodeClaimKey(name));
+    if (claim.item !== undefined || (await this.#exists(name))) return false;
     const { blocks } = await surveyIpam(datastore);
     const own = blocks.flatMap(allocationsOf).filter(({ node, coolingDown }) => node === name && !coolingDown);
     for (const allocation of own) await this.#free(allocation);

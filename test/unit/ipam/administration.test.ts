@@ -76,7 +76,7 @@ describe("a range", () => {
     await node("a").assignAddress(addressOf(first));
     await node("b").assignAddress({ ...addressOf(second), handleId: "net.y" });
     await node("b").autoAssign(addressRequest("net.z", 0, 1));
-    const { done } = await administration.releaseRange(Prefix.parse("10.0.0.0/27"));
+    const { done } = await administration.releaseRange(Prefix.parse("10.0.0.0/27"), { onlyEmpty: false });
     expect(done.map(String).sort()).toEqual([`${first}`, `${second}`]);
     expect(await node("a").ownBlocks()).toEqual([]);
     expect((await node("b").ownBlocks()).map(({ family }) => family)).toEqual([6]);
