@@ -51,12 +51,14 @@ describe("calictl get --watch", () => {
     await calictl.run("delete", "ippool", "a");
     await until(() => expect(watch.output()).toContain("DELETED"));
     await calictl.run("label", "ippool", "b", "x=y");
-    await until(() => expect(watch.output()).toContain("MODIFIED"));
+    await until(() => expect(watch.output()).toContain("MODIFIED   b"));
     expect(await watch.stop()).toBe(0);
     expect(lines(watch.output())).toEqual([
       "EVENT      NAME   CIDR          SELECTOR",
       "ADDED      a      10.1.0.0/16   all()",
       "ADDED      b      10.2.0.0/16   all()",
+      // It is disabled first, so that nobody takes an address of it any more.
+      "MODIFIED   a      10.1.0.0/16   all()",
       "DELETED    a      10.1.0.0/16   all()",
       "MODIFIED   b      10.2.0.0/16   all()",
       "",
