@@ -45,7 +45,7 @@ const keyOf = (event: WatchEvent) => (event.type === "put" ? event.item.key : ev
 
 describe("an etcd that is killed", () => {
   it("and restarted again and again under thousands of writes costs three watchers no event, and none comes twice or out of order", async () => {
-    const WRITES = 4_000;
+    const WRITES = 10_000;
     const writer = await connect();
     const { revision } = await write(writer, put("/c/start", ""));
     const watchers = [record(await connect(), "/c/", revision + 1n), record(writer, "/c/", revision + 1n)];

@@ -169,7 +169,7 @@ describe("a node that starts while etcd is away", () => {
       expect(await kernelPrefixes(agents, "n1")).not.toContain(`${address}/32`);
       expect(await agents.allocatedAddresses()).toContain(address);
     } finally {
-      await agents.succeed("n1", "nft", "delete", "table", "inet", "away");
+      await agents.succeed("n1", "nft", "delete table inet away");
     }
     await vi.waitFor(async () => expect(await agents.peers("n1")).toHaveLength(2), patience);
     await vi.waitFor(async () => expect(await agents.allocatedAddresses()).not.toContain(address), patience);
@@ -177,6 +177,37 @@ describe("a node that starts while etcd is away", () => {
     await agents.succeed("n2", "calictl", "apply", "-f", "/etc/calibird/manifests");
     await agents.addPod("n1", "n1-new");
     await agents.deletePod("n1", "n1-new");
+  });
+});
+
+describe("a node that is cut off from etcd by dropped packets", () => {
+  it("notices it, goes on, and follows what has changed when they pass again, without a lost session or ping", async () => {
+    const mesh = async () =>
+      (await agents.peers("n1"))
+        .filter(({ name }) => name.startsWith("Mesh"))
+        .map(({ name, state, timesEstablished }) => `${name} ${state} ${timesEstablished}`);
+    const before = await mesh();
+    const pings = await startPings();
+    await agents.succeed("n1", "nft", "add table inet away");
+    try {
+      for (const [hook, end] of [
+        ["output", "daddr"],
+        ["input", "saddr"],
+      ]) {
+        await agents.succeed("n1", "nft", `add chain inet away ${hook} { type filter hook ${hook} priority 0 ; }`);
+        await agents.succeed("n1", "nft", `add rule inet away ${hook} ip ${end} 10.0.0.250 drop`);
+      }
+      await agents.succeed("n2", "calictl", "delete", "bgppeer", "r1");
+      await vi.waitFor(async () => expect((await datastoreOf("n1")).reachable).toBe(false), patience);
+      expect((await datastoreOf("n1")).asOf).not.toBeNull();
+      expect(await agents.peers("n1")).toHaveLength(3);
+    } finally {
+      await agents.succeed("n1", "nft", "delete table inet away");
+    }
+    await vi.waitFor(async () => expect(await agents.peers("n1")).toHaveLength(2), patience);
+    expect(await datastoreOf("n1")).toMatchObject({ reachable: true, asOf: null });
+    expect(await mesh()).toEqual(before);
+    await expectNoLoss(pings);
   });
 });
 

@@ -6,6 +6,8 @@ export class TcpRelay {
   readonly #server: Server;
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
+  /** Those of them that lead to the port. */
+  readonly #farSockets = new Set<Socket>();
   #refusing = false;
   #swallow: "no" | "after-request" | "now" = "no";
 
@@ -41,6 +43,15 @@ export class TcpRelay {
     this.#refusing = false;
   }
 
+  /** Lets nothing come back any more, so that what the port sends piles up, and then all of it. */
+  hold(): void {
+    for (const socket of this.#farSockets) socket.pause();
+  }
+
+  release(): void {
+    for (const socket of this.#farSockets) socket.resume();
+  }
+
   /** Lets the next request through and drops the connection when its answer comes. */
   swallowNextAnswer(): void {
     this.#swallow = "after-request";
@@ -57,6 +68,7 @@ export class TcpRelay {
       return;
     }
     const far = connect(this.#port, "127.0.0.1");
+    this.#farSockets.add(far);
     let requested = false;
     for (const [socket, other] of [
       [near, far],
@@ -66,6 +78,7 @@ export class TcpRelay {
       socket.on("error", () => undefined);
       socket.on("close", () => {
         this.#sockets.delete(socket);
+        this.#farSockets.delete(socket);
         other.destroy();
       });
     }
