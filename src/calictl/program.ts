@@ -8,6 +8,7 @@ import { AgentClient } from "./agent-client.ts";
 import { registerAgentCommands } from "./agent-commands.ts";
 import type { CommandTools } from "./command-tools.ts";
 import { registerCompletion } from "./completion/commands.ts";
+import { registerConvert } from "./convert/command.ts";
 import { withDatastore } from "./datastore-access.ts";
 import { registerIpamCommands } from "./ipam/commands.ts";
 import { registerMigration } from "./migration/commands.ts";
@@ -101,6 +102,7 @@ function buildProgram(
   registerAgentCommands(program, tools);
   registerResourceCommands(program, tools);
   registerIpamCommands(program, tools);
+  registerConvert(program, tools);
   registerMigration(program, tools);
   registerVersion(program, tools);
   registerCompletion(program, tools);

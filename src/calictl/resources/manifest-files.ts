@@ -40,7 +40,8 @@ export function locationOf({ file, document, line }: ManifestEntry): string {
   return `${file}: document ${document}, line ${line}`;
 }
 
-async function readSources(
+/** The texts of files, folders and standard input, each with the name that messages have for it. */
+export async function readSources(
   context: CommandContext,
   paths: readonly string[],
   options: FileOptions,
