@@ -34,6 +34,8 @@ export class FieldReader {
     const entries: [string, unknown][] = [];
     for (const [name, field] of Object.entries(schema.fields)) {
       const given = Object.hasOwn(value, name) ? value[name] : undefined;
+      // Most fields of most objects are absent, and a path for each would be a good part of all the work.
+      if (given === undefined && field.required !== true && field.zero !== "fill") continue;
       const read = this.#readPresent(field, given, [...path, name]);
       if (read !== undefined) entries.push([name, read]);
     }
