@@ -23,7 +23,7 @@ export function registerExplain(program: Command, { context }: CommandTools): vo
       const { schema, steps } = findField(kind, fields);
       const lines = [
         ...headerOf(kind, steps, schema),
-        ...section("DESCRIPTION", wrap(descriptionOf(kind, steps, schema), "    ")),
+        ...section("DESCRIPTION", wrap(schema.description ?? "", "    ")),
         ...section("ALLOWED", ruleLines(schema, "    ")),
         ...section("FIELDS", recursive ? fieldTree(schema, "    ") : fieldList(schema)),
       ];
@@ -74,10 +74,6 @@ function headerOf(kind: ResourceKind, steps: readonly string[], schema: AnyField
   const header = [`KIND:     ${kind}`, `VERSION:  ${API_VERSION}`];
   if (steps.length > 0) return [...header, `FIELD:    ${steps.join(".")} <${typeName(schema)}>${requiredMark(schema)}`];
   return [...header, `NAMES:    ${names.join(", ")}`, `SCOPE:    ${namespaced ? "namespace" : "cluster"}`];
-}
-
-function descriptionOf(kind: ResourceKind, steps: readonly string[], schema: AnyFieldSchema): string {
-  return (steps.length === 0 ? kinds[kind].description : schema.description) ?? "";
 }
 
 /** What may stand there, as far as the schema knows it. */

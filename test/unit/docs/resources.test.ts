@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { kinds, type ResourceKind, resourceKinds } from "../../../src/resources/kinds.ts";
 import { parseManifest } from "../../../src/resources/manifest.ts";
+import { objectSchemas } from "../../../src/resources/resource.ts";
 import { compileSelector } from "../../../src/resources/selector.ts";
 
 const page = readFileSync(new URL("../../../docs/resources.md", import.meta.url), "utf8");
@@ -21,6 +22,12 @@ describe("docs/resources.md", () => {
 
   test.each(resourceKinds)("has a section on %s", (kind) => {
     expect(page).toMatch(new RegExp(`^### .*\\b${kind}\\b`, "m"));
+  });
+
+  test.each(resourceKinds)("says the same of %s as calictl explain", (kind) => {
+    expect(/calibird's own agents do nothing/.test(objectSchemas[kind].description ?? "")).toBe(
+      kinds[kind].keptForCalico === true,
+    );
   });
 
   test("shows objects that are valid, and selectors that parse", async () => {
