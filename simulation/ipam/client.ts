@@ -11,6 +11,7 @@ import { IpAddress } from "../../src/net/address.ts";
 import { Connection, Crash } from "./connection.ts";
 import type { FaultType, Operation } from "./history.ts";
 import type { Actor } from "./ledger.ts";
+import { createUpkeep, type Upkeep } from "./upkeep.ts";
 import { addressAt, blockAt, type Handle, type World } from "./world.ts";
 
 /** The errors with which IPAM may refuse a request for addresses, if they are true. */
@@ -28,6 +29,7 @@ export class Client {
   readonly #random: () => number;
   #ipam: Ipam;
   #claims: BlockClaims;
+  #upkeep: Upkeep;
   #watcher: BlockWatcher | undefined;
 
   constructor(world: World, index: number, node: string, faults: ReadonlyMap<number, FaultType>, random: () => number) {
@@ -37,7 +39,7 @@ export class Client {
     this.node = node;
     this.#random = random;
     this.connection = new Connection({ store, scheduler, ledger, client: index, faults, random }, { name: "start" });
-    ({ ipam: this.#ipam, claims: this.#claims } = this.#startProcess());
+    ({ ipam: this.#ipam, claims: this.#claims, upkeep: this.#upkeep } = this.#startProcess());
   }
 
   /** Plays all operations; after a crash a new process goes on. */
@@ -54,6 +56,18 @@ export class Client {
   /** Asks for so many addresses of each family; false if it is told that there are not so many. */
   async takeAll(count: number): Promise<boolean> {
     return (await this.#assign({ count4: count, count6: count })) !== undefined;
+  }
+
+  /** Lets the node compare what is recorded with what it uses. */
+  async audit(): Promise<void> {
+    this.#act({ name: "audit", ...this.#upkeep.auditRights() });
+    await this.#upkeep.audit.run();
+  }
+
+  /** Collects what no node gives back. */
+  async collect(): Promise<void> {
+    this.#act({ name: "collect", ...this.#upkeep.collectorRights() });
+    await this.#upkeep.collector.run();
   }
 
   /** Releases a handle that may have something. */
@@ -89,7 +103,7 @@ export class Client {
   async #restart(): Promise<void> {
     this.#watcher?.stop();
     this.view.clear();
-    ({ ipam: this.#ipam, claims: this.#claims } = this.#startProcess());
+    ({ ipam: this.#ipam, claims: this.#claims, upkeep: this.#upkeep } = this.#startProcess());
     await this.#watch();
   }
 
@@ -97,12 +111,12 @@ export class Client {
   async #afterCrash(): Promise<void> {
     const open = this.handles.find(({ state }) => state === "asked");
     if (open === undefined) return;
-    open.state = "open";
-    if (open.afterCrash === "release") await this.release(open);
-    if (open.afterCrash !== "ask") return;
-    const sinceMs = this.#world.nowMs();
-    const found = await this.#ipam.addressesByHandle(open.id);
-    this.#answered(open, found, sinceMs);
+    try {
+      if (open.afterCrash === "release") await this.release(open);
+      if (open.afterCrash === "ask") this.#answered(open, await this.#ipam.addressesByHandle(open.id));
+    } finally {
+      if (open.state === "asked") open.state = "open";
+    }
   }
 
   async #perform(operation: Operation): Promise<void> {
@@ -136,11 +150,16 @@ export class Client {
       case "release-affinity": {
         const node = this.#world.clients[operation.of]?.node ?? this.node;
         const block = blockAt(operation.block);
-        const releases = operation.onlyEmpty ? {} : { releases: { node, block: `${block}` } };
-        this.#act({ name: `release ${block} of ${node}`, ...releases });
+        const { onlyEmpty } = operation;
+        const releases = (cidr: string, owner: string) => !onlyEmpty && cidr === `${block}` && owner === node;
+        this.#act({ name: `release ${block} of ${node}`, releases });
         await this.#claims.giveUp(node, block, { onlyEmpty: operation.onlyEmpty });
         return;
       }
+      case "audit":
+        return this.audit();
+      case "collect":
+        return this.collect();
       case "wait":
         return scheduler.sleep(operation.seconds * 1_000);
     }
@@ -168,7 +187,7 @@ export class Client {
       if (refused === undefined) throw error;
     }
     if (refused === undefined) {
-      this.#answered(handle, given, since);
+      this.#answered(handle, given);
       return handle;
     }
     const left = this.#world.ledger.held(handle.id).length > 0 && !this.connection.hadTrouble;
@@ -186,7 +205,7 @@ export class Client {
     this.#act({ name: `assign ${address} for ${handle.id}`, handleId: handle.id });
     try {
       const owner = { handleId: handle.id, attributes: { node: this.node } };
-      this.#answered(handle, [await this.#ipam.assignAddress({ address, ...owner })], since);
+      this.#answered(handle, [await this.#ipam.assignAddress({ address, ...owner })]);
     } catch (error) {
       handle.state = "open";
       if (!(error instanceof CalibirdError)) throw error;
@@ -233,7 +252,7 @@ export class Client {
   }
 
   /** Takes note of an answer: each address is the handle's since the request, unless it was released meanwhile. */
-  #answered(handle: Handle, given: readonly AssignedAddress[], sinceMs: number): void {
+  #answered(handle: Handle, given: readonly AssignedAddress[]): void {
     const { ledger, clients } = this.#world;
     handle.state = "answered";
     for (const { address, block } of given) {
@@ -255,7 +274,7 @@ export class Client {
           !handle.released &&
           other.tenures.some((each) => each.address === text)
         )
-          this.#expect(false, `is given ${text}, which ${other.id} was given before (asked at ${sinceMs})`);
+          this.#expect(false, `is given ${text}, which ${other.id} was given before`);
     }
   }
 
@@ -294,14 +313,15 @@ export class Client {
     if (!holds) this.#world.ledger.complain(`at ${this.#world.elapsedMs()} ms, ${this.connection.actor.name}: ${text}`);
   }
 
-  #startProcess(): { ipam: Ipam; claims: BlockClaims } {
+  #startProcess(): { ipam: Ipam; claims: BlockClaims; upkeep: Upkeep } {
     const { scheduler, pools } = this.#world;
     const { clock } = scheduler;
     const datastore = this.connection.open();
     const random = this.#random;
     const shared = { datastore, nodeName: this.node, clock, random, logger: silentLogger };
     const ipam = new Ipam({ ...shared, pools: () => pools, nodeLabels: () => ({}) });
-    return { ipam, claims: new BlockClaims(new IpamStore(datastore), this.node, clock, random) };
+    const claims = new BlockClaims(new IpamStore(datastore), this.node, clock, random);
+    return { ipam, claims, upkeep: createUpkeep(this.#world, this.node, datastore, ipam, random) };
   }
 
   /** Follows who owns which block. Slow news are old, but never contradict themselves. */

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 
-/** The blocks that histories are about: the first ones of each of the pools. */
 const CLIENTS = 8;
 /** Addresses of the IPv4 pool, and of one of its blocks. */
 export const POOL_ADDRESSES = 32;
@@ -17,6 +16,8 @@ export type Operation =
   | { readonly type: "claim"; readonly block: number }
   | { readonly type: "ensure-block" }
   | { readonly type: "release-affinity"; readonly of: number; readonly block: number; readonly onlyEmpty: boolean }
+  | { readonly type: "audit" }
+  | { readonly type: "collect" }
   | { readonly type: "wait"; readonly seconds: number };
 
 /**
@@ -98,6 +99,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       onlyEmpty: fc.boolean(),
     }),
   },
+  { weight: 2, arbitrary: fc.constant({ type: "audit" as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: "collect" as const }) },
   {
     weight: 1,
     arbitrary: fc.record({ type: fc.constant("wait" as const), seconds: fc.constantFrom(1, 31, 61) }),
@@ -163,6 +166,10 @@ function printOperation(operation: Operation): string {
       return "ensure a block";
     case "release-affinity":
       return `release block ${operation.block} of client ${operation.of}'s node${operation.onlyEmpty ? ", if empty" : ""}`;
+    case "audit":
+      return "audit its node";
+    case "collect":
+      return "collect what nobody gives back";
     case "wait":
       return `wait ${operation.seconds} s`;
   }

@@ -1,7 +1,7 @@
 import type { Operation } from "../../src/datastore/datastore.ts";
 import { type Block, handleOf, ordinalsOfHandle } from "../../src/ipam/block.ts";
 import { type AffinityState, decodeAffinity, decodeBlock, decodeHandle } from "../../src/ipam/codec.ts";
-import { AFFINITIES_PREFIX, blocksPrefix, handleKey, parseAffinityKey } from "../../src/ipam/keys.ts";
+import { AFFINITIES_PREFIX, blocksPrefix, HANDLES_PREFIX, parseAffinityKey } from "../../src/ipam/keys.ts";
 import { blockProblems } from "../../test/support/ipam-audit.ts";
 
 /** Who makes a write, and what it may do to addresses. */
@@ -9,10 +9,12 @@ export interface Actor {
   readonly name: string;
   /** The handle that it may take and free addresses for. */
   readonly handleId?: string;
+  /** Whether it may record this address for this handle again. */
+  readonly asserts?: (address: string, handleId: string) => boolean;
   /** Whether it may free this address of this handle. */
   readonly frees?: (address: string, handleId: string) => boolean;
-  /** The node and block whose affinity it may end although addresses are taken. */
-  readonly releases?: { readonly node: string; readonly block: string };
+  /** Whether it may take this block from this node although addresses of it are taken. */
+  readonly releases?: (block: string, node: string) => boolean;
 }
 
 /** A time during which a handle had an address. */
@@ -24,7 +26,7 @@ export interface Tenure {
   ended: boolean;
 }
 
-const HANDLES_PREFIX = handleKey("x").slice(0, -1);
+const OWNER_PREFIX = "host:";
 
 /**
  * Reads along with every write and notes what goes against the rules of IPAM at that very revision: an address that
@@ -65,6 +67,11 @@ export class Ledger {
   /** All addresses that a handle has had. */
   tenures(handleId: string): readonly Tenure[] {
     return this.#tenures.get(handleId) ?? [];
+  }
+
+  /** All times that have not ended. */
+  current(): Iterable<Tenure> {
+    return this.#current.values();
   }
 
   get blocks(): ReadonlyMap<string, Block> {
@@ -193,7 +200,9 @@ export class Ledger {
   }
 
   #begin(actor: Actor, tenure: Tenure, complain: (text: string) => void): void {
-    if (actor.handleId !== tenure.handleId) complain(`takes ${tenure.address} for ${tenure.handleId}`);
+    const { address, handleId } = tenure;
+    if (actor.handleId !== handleId && actor.asserts?.(address, handleId) !== true)
+      complain(`takes ${address} for ${handleId}`);
     this.#current.set(tenure.address, tenure);
     this.#tenures.set(tenure.handleId, [...this.tenures(tenure.handleId), tenure]);
   }
@@ -215,7 +224,7 @@ export class Ledger {
       return state.type === "free" || (state.type === "cooling" && state.untilMs <= this.#nowMs());
     };
     if ([...before.allocations.keys()].every(isFree)) return;
-    if (`host:${actor.releases?.node}` !== owner || actor.releases?.block !== `${before.cidr}`)
+    if (actor.releases?.(`${before.cidr}`, owner.slice(OWNER_PREFIX.length)) !== true)
       complain(`takes ${before.cidr}, which is not empty, from ${owner}`);
   }
 

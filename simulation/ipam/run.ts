@@ -1,15 +1,19 @@
 import { Random } from "../../fuzz/random.ts";
 import type { Datastore } from "../../src/datastore/datastore.ts";
+import { ResourceClient } from "../../src/datastore/resource-client.ts";
 import { CONFIG_KEY } from "../../src/ipam/keys.ts";
+import { resourceKey } from "../../src/resources/resource-keys.ts";
 import { auditIpam } from "../../test/support/ipam-audit.ts";
 import { Client } from "./client.ts";
 import { type FaultType, type History, POOL_ADDRESSES, printHistory } from "./history.ts";
 import { Scheduler } from "./scheduler.ts";
-import { World } from "./world.ts";
+import { isLive, World } from "./world.ts";
 
 const START_MS = Date.parse("2026-01-02T03:04:05Z");
 /** After this even the blocks that were claimed last may be taken over, and the longest cooldown is over. */
 const LONG_AFTER_MS = 120_000;
+
+const GONE_NODES = ["node-1", "node-4"];
 
 /** What a run has come to. */
 export interface Outcome {
@@ -41,6 +45,7 @@ async function runHistory(history: History, store: Datastore): Promise<Outcome> 
     clients.push(client);
     return client;
   };
+  for (const node of new Set(history.clients.map((each) => `node-${each.node}`))) await makeNode(world, node);
   await store.transact({ compares: [], success: [{ type: "put", key: CONFIG_KEY, value: configText(history) }] });
   const players = history.clients.map(({ node, operations }, index) => {
     const own = history.faults.filter(({ client }) => client === index);
@@ -48,19 +53,25 @@ async function runHistory(history: History, store: Datastore): Promise<Outcome> 
   });
   await scheduler.run(Promise.all(players.map(({ client, operations }) => client.play(operations))));
   await scheduler.run(Promise.all(clients.map(({ connection }) => connection.settled())));
-  do {
-    for (const client of clients) await scheduler.run(client.recover());
-    await scheduler.run(scheduler.sleep(LONG_AFTER_MS));
-  } while (clients.some(({ connection }) => !connection.alive));
+  for (const { connection } of clients) connection.makePeace();
+  for (const client of clients) await scheduler.run(client.recover());
+  await scheduler.run(scheduler.sleep(LONG_AFTER_MS));
   for (const client of clients) checkView(world, client);
   for (const { problems } of [await auditIpam(store)]) for (const problem of problems) ledger.complain(problem);
 
+  await keepUp(world);
   const assignments = clients.flatMap(({ handles }) => handles.filter(({ tenures }) => tenures.length > 0)).length;
   const faults = clients.reduce((sum, { connection }) => sum + connection.faultsMet, 0);
   const last = startClient(players.length, new Map());
+  await makeNode(world, last.node);
   const everything = async () => {
-    for (const handle of clients.flatMap(({ handles }) => handles)) await last.release(handle);
-    await scheduler.sleep(LONG_AFTER_MS);
+    for (const handle of clients.flatMap(({ handles }) => handles))
+      if (ledger.held(handle.id).length > 0) await last.release(handle);
+    // Blocks that nobody owns go at the second look after all of them has cooled down.
+    for (let look = 0; look < 2; look++) {
+      await scheduler.sleep(LONG_AFTER_MS);
+      await last.collect();
+    }
     if (!(await last.takeAll(POOL_ADDRESSES))) ledger.complain("in the end not all addresses can be assigned again");
     else if (await last.takeAll(1)) ledger.complain("in the end more addresses are assigned than there are");
     for (const handle of last.handles) await last.release(handle);
@@ -71,6 +82,45 @@ async function runHistory(history: History, store: Datastore): Promise<Outcome> 
   if (allocations.size > 0) ledger.complain(`at last ${[...allocations.keys()].join(", ")} are taken`);
   for (const client of clients) client.stop();
   return { violations: ledger.violations, steps: scheduler.steps, assignments, faults };
+}
+
+/** Audits and collects until nothing can be found any more; then some nodes leave the cluster without a word. */
+async function keepUp({ scheduler, ledger, clients, store, goneNodes }: World): Promise<void> {
+  const collect = async () => {
+    await clients.at(-1)?.collect();
+    await scheduler.sleep(LONG_AFTER_MS);
+  };
+  // One process of each node is enough. What the second look does may be for the third to clean up.
+  const auditors = new Map(clients.map((client) => [client.node, client]));
+  const upkeep = async () => {
+    for (let round = 0; round < 3; round++) {
+      for (const client of auditors.values()) await client.audit();
+      await collect();
+    }
+  };
+  await scheduler.run(upkeep());
+  for (const { handles } of clients)
+    for (const handle of handles)
+      if (!isLive(handle) && ledger.held(handle.id).length > 0) ledger.complain(`${handle.id} is leaked for ever`);
+      else if (isLive(handle) && handle.tenures.some(({ ended }) => ended))
+        ledger.complain(`${handle.id} has lost an address that it was given`);
+  for (const node of GONE_NODES) {
+    goneNodes.add(node);
+    await store.transact({ compares: [], success: [{ type: "delete", key: resourceKey("Node", node) }] });
+  }
+  for (const { node, handles } of clients) for (const handle of handles) handle.released ||= goneNodes.has(node);
+  await scheduler.run(collect());
+  await scheduler.run(collect());
+  for (const { node, handles } of clients)
+    if (goneNodes.has(node) && handles.some(({ id }) => ledger.held(id).length > 0))
+      ledger.complain(`${node}, which is gone, still has addresses`);
+  for (const { node, block } of ledger.affinities())
+    if (goneNodes.has(node)) ledger.complain(`${node}, which is gone, still has ${block}`);
+}
+
+async function makeNode({ store, scheduler }: World, name: string): Promise<void> {
+  const client = new ResourceClient({ datastore: store, clock: scheduler.clock, createUid: () => `uid-of-${name}` });
+  await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec: {} });
 }
 
 /** Runs a history and throws a HistoryFailure that tells what went wrong and how to see it again. */

@@ -21,6 +21,9 @@ export interface Handle {
   readonly tenures: Tenure[];
 }
 
+/** True while a client counts on what it was told. */
+export const isLive = ({ state, released }: Handle): boolean => state === "answered" && !released;
+
 const POOLS = {
   4: Prefix.parse(`10.0.0.0/${32 - Math.log2(POOL_ADDRESSES)}`),
   6: Prefix.parse(`fd00::/${128 - Math.log2(POOL_ADDRESSES)}`),
@@ -40,6 +43,8 @@ export class World {
     ipamPool("v6", `${POOLS[6]}`, { blockSize: blockLength(6) }),
   ];
   readonly clients: Client[] = [];
+  /** Nodes that were removed from the cluster. */
+  readonly goneNodes = new Set<string>();
   readonly #strict: boolean;
   readonly #startMs: number;
 

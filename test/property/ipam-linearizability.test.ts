@@ -19,4 +19,4 @@ it("no history of eight clients that crash, lose answers and come late breaks a 
   // The histories are not empty ones.
   expect(seen.assignments).toBeGreaterThan(HISTORIES);
   expect(seen.faults).toBeGreaterThan(HISTORIES);
-});
+}, 300_000);
