@@ -217,13 +217,13 @@ export class Client {
   }
 
   async #releaseOf(client: Client | undefined, own: number): Promise<void> {
-    const handle = client?.handles[own];
+    const handle = client?.handles.at(-1 - own);
     if (handle !== undefined) await this.release(handle);
   }
 
   async #releaseAddresses(own: number, guarded: boolean): Promise<void> {
     const { ledger } = this.#world;
-    const handle = this.handles[own];
+    const handle = this.handles.at(-1 - own);
     if (handle?.state !== "answered") return;
     const tenures = handle.tenures;
     handle.released = true;

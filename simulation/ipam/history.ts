@@ -6,7 +6,7 @@ export const POOL_ADDRESSES = 32;
 export const BLOCK_ADDRESSES = 4;
 const BLOCKS = POOL_ADDRESSES / BLOCK_ADDRESSES;
 
-/** What a client does next. `own` counts its own handles, `of` names a client. */
+/** What a client does next. `own` counts back from the latest handle, `of` names a client. */
 export type Operation =
   | { readonly type: "assign"; readonly count4: number; readonly count6: number; readonly afterCrash: AfterCrash }
   | { readonly type: "assign-address"; readonly ordinal: number }
@@ -87,7 +87,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ type: fc.constant("release-address" as const), own: nth, guarded: fc.boolean() }),
   },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("release-others" as const), of: client, own: nth }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("release-others" as const), of: client, own: nth }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("claim" as const), block: fc.nat({ max: BLOCKS - 1 }) }) },
   { weight: 1, arbitrary: fc.constant({ type: "ensure-block" as const }) },
   {
@@ -155,11 +155,11 @@ function printOperation(operation: Operation): string {
     case "assign-address":
       return `assign address ${operation.ordinal}`;
     case "release-handle":
-      return `release its handle ${operation.own}`;
+      return `release its ${latest(operation.own)}`;
     case "release-address":
-      return `release the addresses of its handle ${operation.own}${operation.guarded ? ", by sequence number" : ""}`;
+      return `release the addresses of its ${latest(operation.own)}${operation.guarded ? ", by sequence number" : ""}`;
     case "release-others":
-      return `release handle ${operation.own} of client ${operation.of}`;
+      return `release the ${latest(operation.own)} of client ${operation.of}`;
     case "claim":
       return `claim block ${operation.block}`;
     case "ensure-block":
@@ -173,4 +173,8 @@ function printOperation(operation: Operation): string {
     case "wait":
       return `wait ${operation.seconds} s`;
   }
+}
+
+function latest(own: number): string {
+  return own === 0 ? "latest handle" : `latest handle but ${own}`;
 }

@@ -13,6 +13,8 @@ const START_MS = Date.parse("2026-01-02T03:04:05Z");
 /** After this even the blocks that were claimed last may be taken over, and the longest cooldown is over. */
 const LONG_AFTER_MS = 120_000;
 
+/** Between two looks at whether the watchers have been told. */
+const NEWS_PAUSE_MS = 20;
 const GONE_NODES = ["node-1", "node-4"];
 
 /** What a run has come to. */
@@ -32,7 +34,7 @@ export class HistoryFailure extends Error {}
  * Plays a history on an empty store: first all clients at the same time, with everything that befalls them; then, in
  * peace, everything is released, and one node takes every address there is.
  */
-async function runHistory(history: History, store: Datastore): Promise<Outcome> {
+async function runHistory(history: History, store: Datastore, newsTakeMs: number): Promise<Outcome> {
   const scheduler = new Scheduler(history.schedule, START_MS);
   const world = new World(store, scheduler, history);
   const { ledger, clients } = world;
@@ -56,7 +58,12 @@ async function runHistory(history: History, store: Datastore): Promise<Outcome> 
   for (const { connection } of clients) connection.makePeace();
   for (const client of clients) await scheduler.run(client.recover());
   await scheduler.run(scheduler.sleep(LONG_AFTER_MS));
-  for (const client of clients) checkView(world, client);
+  const deadlineMs = performance.now() + newsTakeMs;
+  while (differingViews(world).length > 0 && performance.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, NEWS_PAUSE_MS));
+    await scheduler.run(scheduler.sleep(LONG_AFTER_MS));
+  }
+  for (const difference of differingViews(world)) ledger.complain(difference);
   for (const { problems } of [await auditIpam(store)]) for (const problem of problems) ledger.complain(problem);
 
   await keepUp(world);
@@ -123,11 +130,14 @@ async function makeNode({ store, scheduler }: World, name: string): Promise<void
   await client.create({ kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name }, spec: {} });
 }
 
-/** Runs a history and throws a HistoryFailure that tells what went wrong and how to see it again. */
-export async function checkHistory(history: History, store: Datastore): Promise<Outcome> {
+/**
+ * Runs a history and throws a HistoryFailure that tells what went wrong and how to see it again. `newsTakeMs`: how long in
+ * real time a store may take to tell its watchers.
+ */
+export async function checkHistory(history: History, store: Datastore, newsTakeMs = 0): Promise<Outcome> {
   let violations: readonly string[];
   try {
-    const outcome = await runHistory(history, store);
+    const outcome = await runHistory(history, store, newsTakeMs);
     if (outcome.violations.length === 0) return outcome;
     ({ violations } = outcome);
   } catch (error) {
@@ -145,12 +155,13 @@ function configText({ strictAffinity, cooldownSec }: History): string {
 }
 
 /** What a watcher has reported in the end is what there is, however late it heard of it. */
-function checkView({ ledger }: World, client: Client): void {
-  const seen = [...client.view].flatMap(([block, nodes]) =>
-    [...nodes].map(([node, state]) => `${node} ${block} ${state}`),
-  );
-  const actual = ledger.affinities().map(({ node, block, state }) => `${node} ${block} ${state}`);
+function differingViews({ ledger, clients }: World): string[] {
   const text = (lines: readonly string[]) => [...lines].sort().join("; ");
-  if (text(seen) !== text(actual))
-    ledger.complain(`the watcher of client ${client.index} sees ${text(seen)}, not ${text(actual)}`);
+  const actual = text(ledger.affinities().map(({ node, block, state }) => `${node} ${block} ${state}`));
+  return clients.flatMap(({ index, view }) => {
+    const seen = text(
+      [...view].flatMap(([block, nodes]) => [...nodes].map(([node, state]) => `${node} ${block} ${state}`)),
+    );
+    return seen === actual ? [] : [`the watcher of client ${index} sees ${seen}, not ${actual}`];
+  });
 }
