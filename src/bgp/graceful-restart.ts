@@ -81,9 +81,23 @@ export class StaleRouteKeeper {
 
   /** The session is lost. A second loss while routes are stale gives them up first (RFC 4724 §4.2). */
   onDown(reason: SessionDownReason, session: NegotiatedSession): void {
-    const families = retainedFamilies(reason, session);
     this.stop();
     this.#routes.sweep();
+    this.#retain(retainedFamilies(reason, session), session);
+  }
+
+  /** We have ended the session for another one with the same peer: what is stale already stays, too. */
+  onReplaced(session: NegotiatedSession): void {
+    this.stop();
+    this.#retain(retainedFamilies({ kind: "tcp-closed", text: "" }, session), session);
+  }
+
+  /** Some routes are of last resort already. */
+  get isLongLived(): boolean {
+    return this.#longLived.size > 0;
+  }
+
+  #retain(families: readonly Family[], session: NegotiatedSession): void {
     this.#routes.keepOnly(families);
     this.#routes.mark(families);
     const { gracefulRestart } = session;

@@ -1,29 +1,24 @@
-import type { Socket } from "node:net";
-import type { Clock } from "../core/clock.ts";
-import type { Logger } from "../core/logger.ts";
 import type { IpAddress } from "../net/address.ts";
-import type { Prefix } from "../net/prefix.ts";
-import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
+import { AttributeComplaints } from "./attribute-complaints.ts";
+import { type Bequest, mayInherit } from "./bequest.ts";
+import { administrativeShutdown, CeaseSubcode, notification } from "./fsm/notification.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
-import { type RetentionLimits, StaleRouteKeeper } from "./graceful-restart.ts";
+import { StaleRouteKeeper } from "./graceful-restart.ts";
 import { LimitKeeper } from "./limit-keeper.ts";
 import { ErrorCode, RefreshSubtype } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
 import type { Announcement, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
-import { exportProfileOf, importSideOf, type SpeakerRules, sourceOf } from "./peer-rules.ts";
-import type { PlainUpdates } from "./plain-updates.ts";
+import type { PeerEnvironment, Session } from "./peer-environment.ts";
+import { exportProfileOf, importSideOf, sourceOf } from "./peer-rules.ts";
 import { RefreshWindow } from "./refresh-window.ts";
 import type { AdjRibIn, ImportSide } from "./rib/adj-rib-in.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
-import type { GroupTable } from "./rib/group-table.ts";
 import type { GroupMember } from "./rib/lane.ts";
-import type { RibViews } from "./rib/rib-views.ts";
 import { select } from "./rib/select.ts";
 import type { StopMode } from "./session/peer-session.ts";
-import { type StaleRouteEnvironment, staleRoutesOf } from "./stale-routes.ts";
+import { staleRoutesOf } from "./stale-routes.ts";
 import type {
-  BgpSpeakerListener,
   ExplainedPath,
   NegotiatedSession,
   Path,
@@ -34,49 +29,7 @@ import type {
   RouteSelection,
   SessionDownReason,
   SessionListener,
-  SessionStatus,
 } from "./types.ts";
-
-/** The session below a peer, as far as the speaker uses it. */
-export interface Session {
-  start(): void;
-  /** Resolves when the connections are closed. */
-  stop(mode: StopMode): Promise<void>;
-  /** Takes a connection that the peer has opened. */
-  accept(socket: Socket): void;
-  /** A configuration that differs in nothing but the password, as far as sessions go. */
-  reconfigure(config: PeerConfig): void;
-
-  /** Ends an Established session because the way to the peer is dead. */
-  unreachable(text: string): void;
-  /** Queues octets of whole messages; false asks to stop until `onWritable`. */
-  send(bytes: Uint8Array): boolean;
-  /** Asks for all routes of a family again; false if that is not possible. */
-  sendRouteRefresh(family: Family): boolean;
-  status(): SessionStatus;
-}
-
-/** What all peers of a speaker share. */
-export interface PeerEnvironment extends SpeakerRules, StaleRouteEnvironment {
-  readonly groups: GroupTable;
-  readonly views: RibViews;
-  readonly plainUpdates: PlainUpdates;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly retention: RetentionLimits;
-  readonly isOwnAddress: (address: IpAddress) => boolean;
-  /** R and F bits after a restart of the whole speaker; read for every OPEN. */
-  readonly restart: () => { readonly restarting: boolean; readonly forwardingPreserved: boolean };
-  readonly createSession: (
-    config: PeerConfig,
-    listener: SessionListener,
-    restartState: () => GracefulRestartState,
-  ) => Session;
-  /** A limit kept a route of this peer out. */
-  readonly onDiscarded?: ((peer: string, prefix: Prefix, limit: number) => void) | undefined;
-  /** The session came up or went down. */
-  readonly onStateChange: BgpSpeakerListener["onPeerStateChange"];
-}
 
 type Notification = Exclude<StopMode, "restart">;
 
@@ -95,16 +48,21 @@ export class Peer implements SessionListener, GroupMember {
   #negotiated: NegotiatedSession | undefined;
   /** Our end of the last session; also judges routes that are kept after its loss. */
   #localAddress: IpAddress | undefined;
+  /** The session whose routes are kept while there is no other. */
+  #lostSession: NegotiatedSession | undefined;
+  readonly #complaints: AttributeComplaints;
   #closed = false;
 
-  constructor(config: PeerConfig, environment: PeerEnvironment) {
+  /** `bequest` is what an earlier session with the same peer has left. */
+  constructor(config: PeerConfig, environment: PeerEnvironment, bequest?: Bequest) {
     this.name = config.name;
     this.address = config.address;
     this.#config = config;
     this.#environment = environment;
     const { rib } = environment;
-    const table = rib.createTable(sourceOf(config, 0), this.#importSide(config));
+    const table = bequest?.table ?? rib.createTable(sourceOf(config, 0), this.#importSide(config));
     this.#table = table;
+    this.#complaints = new AttributeComplaints(config.name, environment.clock, environment.logger);
     const routesGone = () => {
       this.#limitKeeper.routesGone();
       environment.wake();
@@ -134,6 +92,11 @@ export class Peer implements SessionListener, GroupMember {
       },
     );
     this.session = environment.createSession(config, this, () => this.#restartState());
+    if (bequest === undefined) return;
+    this.#localAddress = bequest.localAddress;
+    this.#lostSession = bequest.session;
+    this.#keeper.onReplaced(bequest.session);
+    this.#judgeAgain();
   }
 
   get config(): PeerConfig {
@@ -194,18 +157,34 @@ export class Peer implements SessionListener, GroupMember {
     else if (controlPlaneIndependent) this.#keeper.giveUp();
   }
 
-  /** Ends the session, for `text`, and forgets what the peer told us. */
-  async remove(notification: Notification, text: string): Promise<void> {
+  /** Ends the session with a Cease of this subcode, and forgets what the peer told us. */
+  async remove(subcode: number): Promise<void> {
     const wasUp = this.#negotiated !== undefined;
     this.#closed = true;
     this.#stopTimers();
     this.#environment.groups.leave(this);
     this.#environment.rib.dropTable(this.#table);
     this.#environment.wake();
-    const closed = this.session.stop(this.#forGood(notification));
+    const closed = this.session.stop(this.#forGood(notification(ErrorCode.cease, subcode)));
     // Nothing that the session says from now on is heard.
-    if (wasUp) this.#environment.onStateChange(this.name, "Idle", { kind: "administrative", text });
+    if (wasUp) this.#tellOfEnd(subcode);
     await closed;
+  }
+
+  /**
+   * As `remove`, but `heir` takes this peer's place and what it has told us: both sides keep each other's routes over the change
+   * of session, as RFC 8538 allows. Undefined, and nothing done, if it has nothing to leave or the heir may not have it.
+   */
+  bequeath(heir: PeerConfig): Bequest | undefined {
+    const session = this.#negotiated ?? (this.#table.stale > 0 ? this.#lostSession : undefined);
+    if (session === undefined || this.#keeper.isLongLived || !mayInherit(this.#config, heir, session)) return undefined;
+    const wasUp = this.#negotiated !== undefined;
+    this.#closed = true;
+    this.#stopTimers();
+    this.#environment.groups.leave(this);
+    this.#end(notification(ErrorCode.cease, CeaseSubcode.otherConfigurationChange));
+    if (wasUp) this.#tellOfEnd(CeaseSubcode.otherConfigurationChange);
+    return { table: this.#table, session, localAddress: this.#localAddress };
   }
 
   /** Ends the session because the speaker stops; after `restart` the peer keeps our routes (RFC 4724). */
@@ -268,8 +247,8 @@ export class Peer implements SessionListener, GroupMember {
 
   onUpdate(update: UpdateMessage): void {
     if (this.#closed) return;
-    const { rib, logger } = this.#environment;
-    for (const problem of update.problems) logger.warn({ peer: this.name, ...problem }, "attribute error in an UPDATE");
+    const { rib } = this.#environment;
+    for (const problem of update.problems) this.#complaints.tell(problem);
     for (const { nlri } of update.withdrawals)
       for (const { prefix, pathId } of nlri) rib.withdraw(this.#table, rib.prefixes.find(prefix), pathId);
     if (update.attributes !== undefined) {
@@ -310,6 +289,7 @@ export class Peer implements SessionListener, GroupMember {
     const session = this.#negotiated;
     if (this.#closed || session === undefined) return;
     this.#negotiated = undefined;
+    this.#lostSession = session;
     this.#refreshWindow.stop();
     this.#environment.groups.leave(this);
     this.#keeper.onDown(reason, session);
@@ -351,10 +331,19 @@ export class Peer implements SessionListener, GroupMember {
     });
   }
 
+  #tellOfEnd(subcode: number): void {
+    const text =
+      subcode === CeaseSubcode.peerDeconfigured
+        ? "the peer is not wanted any more"
+        : "the peer's configuration has changed";
+    this.#environment.onStateChange(this.name, "Idle", { kind: "administrative", text });
+  }
+
   #stopTimers(): void {
     this.#keeper.stop();
     this.#refreshWindow.stop();
     this.#limitKeeper.stop();
+    this.#complaints.stop();
   }
 
   /** The F bit also holds after a mere loss of the session: our kernel routes were there all the time. */
@@ -390,9 +379,9 @@ export class Peer implements SessionListener, GroupMember {
   }
 
   /** RFC 8538 §3.1: a peer that keeps routes over NOTIFICATIONs must hear that this one is meant to end everything. */
-  #forGood(notification: Notification): Notification {
-    if (this.#negotiated?.gracefulRestart?.notification !== true) return notification;
-    const { code, subcode, data } = notification;
+  #forGood(reason: Notification): Notification {
+    if (this.#negotiated?.gracefulRestart?.notification !== true) return reason;
+    const { code, subcode, data } = reason;
     return { code: ErrorCode.cease, subcode: CeaseSubcode.hardReset, data: Uint8Array.from([code, subcode, ...data]) };
   }
 }

@@ -1,14 +1,15 @@
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Prefix } from "../net/prefix.ts";
+import type { Bequest, Succession } from "./bequest.ts";
 import { BgpError } from "./errors.ts";
-import { administrativeShutdown, CeaseSubcode, notification } from "./fsm/notification.ts";
+import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import { History, type HistoryEvent, type HistoryQuery } from "./history/history.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
-import { ErrorCode } from "./packet/constants.ts";
-import { Peer, type PeerEnvironment } from "./peer.ts";
+import { Peer } from "./peer.ts";
 import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
+import type { PeerEnvironment } from "./peer-environment.ts";
 import { PlainUpdates } from "./plain-updates.ts";
 import type { AdjRibIn } from "./rib/adj-rib-in.ts";
 import { AttributeStore } from "./rib/attribute-store.ts";
@@ -221,7 +222,8 @@ export class SpeakerCore implements BgpSpeaker {
     // Before anybody dials.
     if ([...before, ...set].some(({ transport }) => transport?.key !== undefined))
       this.#transport.setKeys([...this.#configsBut(touched), ...set]);
-    for (const name of remove) this.#removePeer(name, CeaseSubcode.peerDeconfigured, "the peer is not wanted any more");
+    const succession = { heirs: new Map(set.map((config) => [endpointOf(config), config])), bequests: new Map() };
+    for (const name of remove) this.#replacePeer(name, CeaseSubcode.peerDeconfigured, succession);
     const added: PeerConfig[] = [];
     for (const config of set) {
       const peer = this.#peers.get(config.name);
@@ -229,11 +231,11 @@ export class SpeakerCore implements BgpSpeaker {
         peer.reconfigure(config);
         continue;
       }
-      this.#removePeer(config.name, CeaseSubcode.otherConfigurationChange, "the peer's configuration has changed");
+      this.#replacePeer(config.name, CeaseSubcode.otherConfigurationChange, succession);
       added.push(config);
     }
     // After all that are removed, since two may have exchanged their addresses.
-    for (const config of added) this.#addPeer(config);
+    for (const config of added) this.#addPeer(config, succession.bequests.get(endpointOf(config)));
     this.#regroup(set);
     this.#peersKnown = true;
     this.#wake();
@@ -318,8 +320,8 @@ export class SpeakerCore implements BgpSpeaker {
     return this.#settings.options?.restarting !== undefined && !this.#convergenceTold;
   }
 
-  #addPeer(config: PeerConfig): void {
-    const peer = new Peer(config, this.#environment);
+  #addPeer(config: PeerConfig, bequest: Bequest | undefined): void {
+    const peer = new Peer(config, this.#environment, bequest);
     this.#peers.set(config.name, peer);
     this.#peersByEndpoint.set(endpointOf(config), peer);
     if (this.#state === "started") peer.start();
@@ -329,14 +331,20 @@ export class SpeakerCore implements BgpSpeaker {
     return [...this.#peers.values()].map(({ config }) => config).filter(({ name }) => !names.has(name));
   }
 
-  #removePeer(name: string, subcode: number, text: string): void {
+  /** Ends the session of a peer that is there; what it leaves goes to the heir at its place if that may have it. */
+  #replacePeer(name: string, subcode: number, { heirs, bequests }: Succession): void {
     const peer = this.#peers.get(name);
     if (peer === undefined) return;
+    const place = endpointOf(peer.config);
     this.#peers.delete(name);
-    this.#peersByEndpoint.delete(endpointOf(peer.config));
-    peer.remove(notification(ErrorCode.cease, subcode), text).catch((error: unknown) => {
-      this.#settings.logger.error({ peer: name, error }, "could not close a removed session");
-    });
+    this.#peersByEndpoint.delete(place);
+    const heir = heirs.get(place);
+    const bequest = heir && peer.bequeath(heir);
+    if (bequest !== undefined) bequests.set(place, bequest);
+    else
+      peer.remove(subcode).catch((error: unknown) => {
+        this.#settings.logger.error({ peer: name, error }, "could not close a removed session");
+      });
   }
 
   #regroup(configs: readonly PeerConfig[]): void {

@@ -6,7 +6,7 @@ import type { Family } from "../../src/bgp/packet/family.ts";
 import { MessageFramer } from "../../src/bgp/packet/framer.ts";
 import type { NextHop, Nlri, NotificationMessage, UpdateMessage } from "../../src/bgp/packet/message.ts";
 import { encodeUpdates } from "../../src/bgp/packet/update-encode.ts";
-import type { Session } from "../../src/bgp/peer.ts";
+import type { Session } from "../../src/bgp/peer-environment.ts";
 import { SpeakerCore } from "../../src/bgp/speaker-core.ts";
 import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
 import type {
