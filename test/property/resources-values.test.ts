@@ -1,11 +1,13 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nearestName } from "../../src/core/nearest-name.ts";
 import { parseAsNumber } from "../../src/resources/as-number.ts";
 import { canonicalDuration, parseDuration } from "../../src/resources/duration.ts";
+import { ResourceError } from "../../src/resources/errors.ts";
 import { kinds, resourceKinds } from "../../src/resources/kinds.ts";
 import { decodeResource, encodeResource, readResource, validateResource } from "../../src/resources/resource.ts";
-import { resourceKey } from "../../src/resources/resource-keys.ts";
+import { possibleKeys, resourceKey } from "../../src/resources/resource-keys.ts";
 
 describe("durations", () => {
   test("the canonical form means the same and is its own canonical form", () => {
@@ -106,6 +108,46 @@ describe("readResource", () => {
         expect(encodeResource(validateResource(again))).toBe(encodeResource(valid));
       }),
       { numRuns: 1500 },
+    );
+  });
+});
+
+describe("decodeResource", () => {
+  const stored = readFileSync(new URL("../vectors/stored-resources.txt", import.meta.url), "utf8").split("\n");
+  const records = stored.flatMap((line, index) =>
+    line.startsWith("/") ? [[line, stored[index + 1] ?? ""] as const] : [],
+  );
+  const piece = fc.constantFrom(
+    "",
+    "null",
+    "{}",
+    "[]",
+    '""',
+    "0",
+    "-1",
+    "true",
+    "1767323045678901234",
+    "[[",
+    '{"a":1}',
+    "\\u0000",
+  );
+
+  test("of a stored value that was damaged anywhere gives an object that can be written, or an error that names the key", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...records), fc.nat(), fc.nat(30), piece, ([key, value], at, length, put) => {
+        const start = at % value.length;
+        const damaged = value.slice(0, start) + put + value.slice(start + length);
+        try {
+          const resource = decodeResource(key, damaged, 1n);
+          expect(possibleKeys(resource.kind, resource.metadata.name, resource.metadata.namespace)).toContain(key);
+          encodeResource(validateResource(resource));
+        } catch (error) {
+          if (!(error instanceof ResourceError)) throw error;
+          expect(["INVALID_STORED_VALUE", "INVALID_RESOURCE"]).toContain(error.code);
+          if (error.code === "INVALID_STORED_VALUE") expect(error.message).toContain(key);
+        }
+      }),
+      { numRuns: 2000 },
     );
   });
 });
