@@ -32,6 +32,7 @@ import { Listening } from "./peering/listening.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { SecretFiles } from "./peering/secret-files.ts";
 import { openPlatform } from "./platform.ts";
+import { PodAddresses } from "./pods/pod-addresses.ts";
 import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
 import { PodJournal } from "./pods/pod-journal.ts";
 import { PodManager } from "./pods/pod-manager.ts";
@@ -264,7 +265,12 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     engine,
     logger,
     interfacePrefix: config.interfacePrefix,
-    families: () => podFamilies(cluster, nodeName, ownAddresses),
+    addresses: new PodAddresses({
+      ipam,
+      client,
+      pools: () => ipamPools(cluster.resources),
+      families: (labels) => podFamilies(cluster, nodeName, ownAddresses, labels),
+    }),
     journal: new PodJournal(join(config.stateDir, "pods"), logger),
     nowMs: () => clock.wallMs(),
   });

@@ -17,9 +17,16 @@ export function registerPodCommands(parent: Command, context: CommandContext): v
     .description("make a network namespace, give it an address and wire it; prints the pod as JSON")
     .argument("<pod>", "NAMESPACE/NAME, or NAME in the namespace default")
     .option("--netns <name>", "name of the network namespace below /run/netns (default: the pod's name)")
+    .option(
+      "--annotation <key=value>",
+      "e.g. cni.projectcalico.org/ipv4pools='[\"blue\"]'; more than once",
+      collect,
+      [],
+    )
     .addOption(runDir())
-    .action(async (name: string, options: { netns?: string; runDir: string }) => {
-      const body = { ...parsePodName(name), networkNamespace: options.netns };
+    .action(async (name: string, options: { netns?: string; annotation: string[]; runDir: string }) => {
+      const annotations = parseAnnotations(options.annotation);
+      const body = { ...parsePodName(name), networkNamespace: options.netns, annotations };
       const added = await client(options).admin<PodView>("POST", "/v1/pods", body);
       await writeStructured(context, added, "json");
     });
@@ -68,4 +75,16 @@ function parsePodName(text: string): { namespace: string; name: string } {
       `"${text}" is no pod: it must be NAME or NAMESPACE/NAME of lower-case letters, digits and '-'`,
     );
   return { namespace, name };
+}
+
+const collect = (value: string, values: readonly string[]): string[] => [...values, value];
+
+function parseAnnotations(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [key, ...value] = text.split("=");
+      if (key && value.length > 0) return [key, value.join("=")];
+      throw new UsageError(`--annotation "${text}" must be KEY=VALUE`);
+    }),
+  );
 }

@@ -18,6 +18,8 @@ export type IpamErrorCode =
   /** The address lies in another node's block, and strict affinity forbids borrowing. */
   | "STRICT_AFFINITY"
   | "INVALID_HANDLE"
+  /** A pod's annotation about pools or addresses makes no sense; `details.annotation`. */
+  | "INVALID_ANNOTATION"
   /** A range that holds no block, or too many, or parts that a pool can't be split into. */
   | "INVALID_RANGE"
   | "BLOCK_NOT_FOUND"

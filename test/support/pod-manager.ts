@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { PodAddresses } from "../../src/agent/pods/pod-addresses.ts";
 import { PodJournal } from "../../src/agent/pods/pod-journal.ts";
 import { PodManager, type PodManagerOptions } from "../../src/agent/pods/pod-manager.ts";
 import { type PodRecord, podEndpointName, podIdentity, podToResource } from "../../src/agent/pods/pod-record.ts";
@@ -37,8 +38,8 @@ export function podManagerOn(store: Datastore, options: Partial<PodManagerOption
     wire: () => Promise.resolve({ containerMacAddress: "02:00:00:00:00:01" }) as never,
     unwire: () => Promise.resolve() as never,
   };
-  const families = () => [4] as const;
-  const fixed = { families, nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
+  const addresses = new PodAddresses({ ipam, client, pools: () => pools, families: () => [4] });
+  const fixed = { addresses, nodeName: "n1", interfacePrefix: "cali", nowMs: () => 0, logger: silentLogger };
   const directory = mkdtempSync(join(tmpdir(), "calibird-pods-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const journal = new PodJournal(directory, silentLogger);

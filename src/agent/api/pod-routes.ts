@@ -1,4 +1,4 @@
-import type { PodManager } from "../pods/pod-manager.ts";
+import type { PodManager, PodRequest } from "../pods/pod-manager.ts";
 import type { PodRecord } from "../pods/pod-record.ts";
 import { ApiError, type ApiRoute } from "./unix-server.ts";
 import type { PodView } from "./views.ts";
@@ -31,9 +31,9 @@ function podView(pod: PodRecord): PodView {
 export const podLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const fileName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
-function readRequest(body: unknown): { namespace: string; name: string; networkNamespace?: string } {
+function readRequest(body: unknown): PodRequest {
   const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  const { namespace, name, networkNamespace } = fields;
+  const { namespace, name, networkNamespace, annotations } = fields;
   const text = (field: string, value: unknown, pattern: RegExp, right: string): string => {
     if (typeof value === "string" && pattern.test(value)) return value;
     throw new ApiError("INVALID_REQUEST", `${field} ${JSON.stringify(value)} must be ${right}`, { field, value });
@@ -45,5 +45,17 @@ function readRequest(body: unknown): { namespace: string; name: string; networkN
     ...(networkNamespace !== undefined && {
       networkNamespace: text("networkNamespace", networkNamespace, fileName, "a file name of letters, digits, '_.-'"),
     }),
+    ...(annotations !== undefined && { annotations: readAnnotations(annotations) }),
   };
+}
+
+function readAnnotations(value: unknown): Record<string, string> {
+  const entries = Object.entries(typeof value === "object" && value !== null ? value : {});
+  if (typeof value === "object" && entries.every((entry): entry is [string, string] => typeof entry[1] === "string"))
+    return Object.fromEntries(entries);
+  const right = "must be an object of texts";
+  throw new ApiError("INVALID_REQUEST", `annotations ${JSON.stringify(value)} ${right}`, {
+    field: "annotations",
+    value,
+  });
 }

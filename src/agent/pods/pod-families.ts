@@ -1,4 +1,4 @@
-import { offersAddresses } from "../../ipam/pool-selection.ts";
+import { type Labels, offersAddresses } from "../../ipam/pool-selection.ts";
 import type { AddressFamily } from "../../net/address.ts";
 import type { ClusterCache } from "../cluster-cache.ts";
 import { ipamPools } from "../cluster-view.ts";
@@ -14,8 +14,9 @@ export function podFamilies(
   cluster: PoolsAndLabels,
   nodeName: string,
   ownAddresses: OwnAddresses,
+  namespaceLabels: Labels = {},
 ): readonly AddressFamily[] {
-  const offered = (family: AddressFamily) => isOffered(cluster, nodeName, family);
+  const offered = (family: AddressFamily) => isOffered(cluster, nodeName, family, namespaceLabels);
   const ipv6 = ownAddresses[6] !== undefined && offered(6);
   return [...(offered(4) || !ipv6 ? ([4] as const) : []), ...(ipv6 ? ([6] as const) : [])];
 }
@@ -32,7 +33,12 @@ export function podFamilyProblems(
   ];
 }
 
-function isOffered(cluster: PoolsAndLabels, node: string, family: AddressFamily): boolean {
-  const request = { family, node, nodeLabels: cluster.labelsOf(node), namespaceLabels: {} };
+function isOffered(
+  cluster: PoolsAndLabels,
+  node: string,
+  family: AddressFamily,
+  namespaceLabels: Labels = {},
+): boolean {
+  const request = { family, node, nodeLabels: cluster.labelsOf(node), namespaceLabels };
   return offersAddresses(ipamPools(cluster.resources), { ...request, intendedUse: "Workload" });
 }

@@ -8,10 +8,10 @@ import type { EndpointWiring } from "../../endpoint/wiring.ts";
 import type { AddressOwner } from "../../ipam/block.ts";
 import type { Ipam } from "../../ipam/ipam.ts";
 import { podOwner } from "../../ipam/owners.ts";
-import type { AddressFamily } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { createNamespace, defaultNamespaceDirectory, deleteNamespace } from "../../netlink/namespace.ts";
 import type { RoutingEngine } from "../routing/engine.ts";
+import type { PodAddresses } from "./pod-addresses.ts";
 import type { PodJournal } from "./pod-journal.ts";
 import {
   type PodRecord,
@@ -28,18 +28,26 @@ type PodErrorCode = "INVALID_POD";
 /** A pod that cannot be made or removed. */
 class PodError extends CalibirdError<PodErrorCode> {}
 
+export interface PodRequest {
+  readonly namespace: string;
+  readonly name: string;
+  /** Its name below /run/netns; default the pod's name. */
+  readonly networkNamespace?: string;
+  /** Calico's annotations about pools and addresses are heeded, others are not. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 export interface PodManagerOptions {
   readonly nodeName: string;
   readonly wiring: Pick<EndpointWiring, "wire" | "unwire">;
-  readonly ipam: Pick<Ipam, "autoAssign" | "releaseByHandle">;
+  readonly ipam: Pick<Ipam, "releaseByHandle">;
+  readonly addresses: Pick<PodAddresses, "take">;
   readonly releases: Pick<PodReleases, "release" | "settle" | "isOwed">;
   readonly client: ResourceClient;
   readonly engine: Pick<RoutingEngine, "updateWorkloads" | "flush">;
   readonly logger: Logger;
   /** How the names of host interfaces begin. */
   readonly interfacePrefix: string;
-  /** The families that a new pod gets an address of now. */
-  readonly families: () => readonly AddressFamily[];
   readonly journal: Pick<PodJournal, "list" | "write" | "remove">;
   /** When the pod was made, for IPAM's attributes: Unix milliseconds. */
   readonly nowMs: () => number;
@@ -104,7 +112,7 @@ export class PodManager {
   }
 
   /** Makes a pod; one that exists is returned as it is. Whatever fails, nothing half-made remains. */
-  add(request: { namespace: string; name: string; networkNamespace?: string }): Promise<PodRecord> {
+  add(request: PodRequest): Promise<PodRecord> {
     return this.#inTurn(keyOf(request), async () => {
       const existing = this.#pods.get(keyOf(request));
       if (existing !== undefined) return existing;
@@ -194,10 +202,7 @@ export class PodManager {
     });
   }
 
-  async #make(
-    request: { namespace: string; name: string; networkNamespace?: string },
-    undo: (() => Promise<unknown>)[],
-  ): Promise<PodRecord> {
+  async #make(request: PodRequest, undo: (() => Promise<unknown>)[]): Promise<PodRecord> {
     const { namespace, name } = request;
     const { client, engine, ipam, nodeName } = this.#options;
     const endpoint = podEndpointName(nodeName, name);
@@ -207,15 +212,8 @@ export class PodManager {
     const owner = this.#ownerOf({ namespace, name, containerId });
     this.#making.add(owner.handleId);
     undo.push(async () => void this.#making.delete(owner.handleId));
-    const families = this.#options.families();
-    const assigned = await ipam.autoAssign({
-      ...owner,
-      count4: families.includes(4) ? 1 : 0,
-      count6: families.includes(6) ? 1 : 0,
-      intendedUse: "Workload",
-    });
-    const addresses = [...assigned.ipv4, ...assigned.ipv6].map(({ address }) => address);
     undo.push(() => ipam.releaseByHandle(owner.handleId));
+    const addresses = await this.#options.addresses.take(owner, namespace, request.annotations ?? {});
     const namespacePath = createNamespace(request.networkNamespace ?? name);
     undo.push(async () => deleteNamespace(request.networkNamespace ?? name));
     const hostInterface = podInterfaceName(namespace, name, this.#options.interfacePrefix);
