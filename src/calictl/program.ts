@@ -30,15 +30,14 @@ interface GlobalOptions {
 export async function runCalictl(argv: readonly string[], context: CommandContext): Promise<number> {
   let status = 0;
   let failureStatus = 1;
-  const program = buildProgram(
-    context,
-    (code) => {
+  const program = buildProgram(context, {
+    setStatus: (code) => {
       status = code;
     },
-    (code) => {
+    setFailureStatus: (code) => {
       failureStatus = code;
     },
-  );
+  });
   try {
     await program.parseAsync(argv, { from: "user" });
     return status;
@@ -55,10 +54,10 @@ export async function runCalictl(argv: readonly string[], context: CommandContex
   }
 }
 
-function buildProgram(
+/** All of calictl's commands. `statuses` is told with which exit status a command wants to end. */
+export function buildProgram(
   context: CommandContext,
-  setStatus: CommandTools["setStatus"],
-  setFailureStatus: CommandTools["setFailureStatus"],
+  statuses: Pick<CommandTools, "setStatus" | "setFailureStatus">,
 ): Command {
   const program = new Command("calictl")
     .description("Shows and changes what calibird does on this node and in the cluster.")
@@ -91,8 +90,7 @@ function buildProgram(
     runDir: () => globals().runDir,
     output: () => globals().output,
     format: (known) => parseOutputFormat(globals().output, known),
-    setStatus,
-    setFailureStatus,
+    ...statuses,
     withDatastore: (configFile, run, client) => {
       const sources = { environment: context.environment, ...(configFile !== undefined && { configFile }) };
       return withDatastore(sources, () => client ?? agent(), run);

@@ -23,7 +23,8 @@ export async function showRoutes(
   );
   if (options.format === "json" || options.format === "yaml") await writeStructured(context, routes, options.format);
   else if (routes.length === 0) writeLine(context, target === undefined ? "no routes" : `no route for ${target}`);
-  else writeLine(context, formatTable(columns(context, options.format === "wide"), routes, context.colour));
+  else if (options.format === "wide") writeLine(context, formatTable(columns(context), routes, context.colour));
+  else writeLine(context, narrowTable(context, routes));
   if (options.watch) await watchRoutes(client, context, wanted, options.format);
 }
 
@@ -70,8 +71,8 @@ const stateStyles: Record<RouteView["state"], Style> = {
   filtered: "dim",
 };
 
-function columns(context: CommandContext, wide: boolean): Column<RouteView>[] {
-  const narrow: Column<RouteView>[] = [
+function columns(context: CommandContext): Column<RouteView>[] {
+  return [
     { title: "DESTINATION", value: (route) => route.prefix },
     { title: "KIND", value: (route) => route.kind },
     { title: "MODE", value: (route) => route.mode },
@@ -80,14 +81,36 @@ function columns(context: CommandContext, wide: boolean): Column<RouteView>[] {
     { title: "NODE", value: (route) => route.node ?? "" },
     { title: "STATE", value: (route) => route.state, style: (route) => stateStyles[route.state] },
     { title: "AGE", value: (route) => formatAge(route.since, context.nowMs()), align: "right" },
-  ];
-  const extra: Column<RouteView>[] = [
     { title: "PROTO", value: (route) => String(route.protocol), align: "right" },
     { title: "METRIC", value: (route) => String(route.metric), align: "right" },
     { title: "PEER", value: (route) => route.bgp?.peer ?? "" },
     { title: "AS PATH", value: (route) => route.bgp?.asPath ?? "" },
     { title: "LOCAL PREF", value: (route) => String(route.bgp?.localPref ?? ""), align: "right" },
     { title: "COMMUNITIES", value: (route) => route.bgp?.communities.join(" ") ?? "" },
+    { title: "REASON", value: (route) => route.reason },
   ];
-  return [...narrow, ...(wide ? extra : []), { title: "REASON", value: (route) => route.reason }];
+}
+
+/** What fits a terminal of 80 columns. The reason has a line of its own where a route is not as it should be. */
+function narrowTable(context: CommandContext, routes: readonly RouteView[]): string {
+  const narrow: Column<RouteView>[] = [
+    { title: "DESTINATION", value: (route) => route.prefix },
+    { title: "VIA", value: via },
+    { title: "NODE", value: (route) => route.node ?? "" },
+    { title: "STATE", value: (route) => route.state, style: (route) => stateStyles[route.state] },
+    { title: "AGE", value: (route) => formatAge(route.since, context.nowMs()), align: "right" },
+  ];
+  const [header = "", ...lines] = formatTable(narrow, routes, context.colour).split("\n");
+  const explained = routes.flatMap(({ state, reason }, index) => [
+    lines[index] ?? "",
+    ...(state === "installed" ? [] : [`  ${reason}`]),
+  ]);
+  return [header, ...explained].join("\n");
+}
+
+/** `10.0.0.2 eth1`, `cali0123456789a`, `blackhole`; of several next hops the first, and how many more. */
+function via({ mode, nextHops, device }: RouteView): string {
+  const [first, ...more] = nextHops;
+  const hops = first === undefined ? [] : [more.length === 0 ? first : `${first} (+${more.length})`];
+  return [...hops, ...(device === null ? [] : [device])].join(" ") || mode;
 }

@@ -51,6 +51,16 @@ const block: RouteView = {
   bgp: null,
   reason: "own block in pool pods",
 };
+const stale: RouteView = {
+  ...remote,
+  prefix: "10.244.3.0/26",
+  nextHop: "10.0.0.3",
+  nextHops: ["10.0.0.3", "10.0.0.4"],
+  device: null,
+  node: "n3",
+  state: "stale",
+  reason: "kept until Mesh_10_0_0_3 is back",
+};
 const peer: PeerView = {
   name: "Mesh_10_0_0_2",
   description: "node-to-node mesh",
@@ -139,7 +149,7 @@ beforeAll(async () => {
       path: join(folder, "status.sock"),
       mode: 0o600,
       routes: [
-        { method: "GET", path: "/v1/routes", handle: () => [block, remote] },
+        { method: "GET", path: "/v1/routes", handle: () => [block, remote, stale] },
         { method: "GET", path: "/v1/route-differences", handle: () => differences },
         { method: "GET", path: "/v1/status", handle: () => status },
         { method: "GET", path: "/v1/node", handle: () => status.node },
@@ -202,9 +212,11 @@ describe("calictl", () => {
     const { code, out } = await calictl("routes");
     expect(code).toBe(0);
     expect(out.split("\n")).toEqual([
-      "DESTINATION     KIND           MODE        NEXT HOP   DEVICE   NODE   STATE       AGE   REASON",
-      "10.244.1.0/26   local-block    blackhole   -          -        n1     installed    1m   own block in pool pods",
-      "10.244.2.0/26   remote-block   direct      10.0.0.2   eth1     n2     installed    1m   learned from Mesh_10_0_0_2, node n2 in pool pods",
+      "DESTINATION     VIA             NODE   STATE       AGE",
+      "10.244.1.0/26   blackhole       n1     installed    1m",
+      "10.244.2.0/26   10.0.0.2 eth1   n2     installed    1m",
+      "10.244.3.0/26   10.0.0.3 (+1)   n3     stale        1m",
+      "  kept until Mesh_10_0_0_3 is back",
       "",
     ]);
   });
@@ -226,12 +238,13 @@ describe("calictl", () => {
 
   it("selects the routes that cover an address, or overlap a prefix", async () => {
     expect(JSON.parse((await calictl("routes", "10.244.2.7", "-o", "json")).out)).toEqual([remote]);
-    expect(JSON.parse((await calictl("routes", "10.244.0.0/16", "-o", "json")).out)).toEqual([block, remote]);
+    expect(JSON.parse((await calictl("routes", "10.244.0.0/16", "-o", "json")).out)).toEqual([block, remote, stale]);
     expect(await calictl("routes", "192.0.2.1")).toMatchObject({ code: 0, out: "no route for 192.0.2.1\n" });
   });
 
   it("adds BGP's columns with -o wide", async () => {
     const { out } = await calictl("routes", "-o", "wide");
+    expect(out).toMatch(/^DESTINATION +KIND +MODE +NEXT HOP +DEVICE +NODE +STATE +AGE .* REASON\n/);
     expect(out).toContain("LOCAL PREF");
     expect(out).toMatch(/10\.244\.2\.0\/26.* 202 .*1024.*Mesh_10_0_0_2.*2147482623.*64512:100/);
   });
