@@ -55,14 +55,15 @@ export class MessageFramer {
 
   /** The message at the read position if this chunk holds all of it; else begins a partial one. */
   #nextInside(chunk: Uint8Array): Uint8Array | undefined {
-    const rest = chunk.subarray(this.#consumed);
+    const start = this.#consumed;
+    const available = chunk.length - start;
     let wanted = headerLength;
-    if (rest.length >= headerLength) {
-      const length = this.#judgeHeader(rest);
+    if (available >= headerLength) {
+      const length = this.#judgeHeader(chunk, start);
       if (length === undefined) return undefined;
-      if (rest.length >= length) {
+      if (available >= length) {
         this.#consume(chunk, length);
-        return rest.subarray(0, length);
+        return chunk.subarray(start, start + length);
       }
       wanted = length;
     }
@@ -78,7 +79,7 @@ export class MessageFramer {
     this.#consume(chunk, taken);
     if (this.#filled < partial.length) return undefined;
     if (partial.length === headerLength) {
-      const length = this.#judgeHeader(partial);
+      const length = this.#judgeHeader(partial, 0);
       if (length === undefined) return undefined;
       if (length > headerLength) {
         this.#partial = new Uint8Array(length);
@@ -90,8 +91,8 @@ export class MessageFramer {
     return partial;
   }
 
-  #judgeHeader(bytes: Uint8Array): number | undefined {
-    const header = readHeader(bytes, this.#maxMessageLength);
+  #judgeHeader(bytes: Uint8Array, start: number): number | undefined {
+    const header = readHeader(bytes, this.#maxMessageLength, start);
     if (header.ok) return header.length;
     this.#failure = header;
     this.#chunks.length = 0;

@@ -7,12 +7,13 @@ import {
 } from "./constants.ts";
 import { BgpPacketError, decodeFailure } from "./errors.ts";
 import type { SessionError } from "./message.ts";
-import { Reader } from "./reader.ts";
 import { Writer } from "./writer.ts";
 
 export type HeaderResult =
   | { readonly ok: true; readonly type: number; readonly length: number }
   | { readonly ok: false; readonly error: SessionError };
+
+const markerLength = 16;
 
 /** Smallest and largest length per message type (RFC 4271 §6.1); RFC 8654 §4 leaves OPEN and KEEPALIVE at 4096. */
 const lengthLimits = new Map<number, { readonly minimum: number; readonly maximum: number }>([
@@ -25,17 +26,17 @@ const lengthLimits = new Map<number, { readonly minimum: number; readonly maximu
 ]);
 
 /**
- * Checks marker, type and length of a message that begins `bytes` (at least 19 octets), RFC 4271 §6.1. The rest of the
- * message need not be there. Errors are 1/1, 1/2 with the length and 1/3 with the type as data.
+ * Checks marker, type and length of a message that begins at `start` of `bytes` (at least 19 octets), RFC 4271 §6.1. The rest of
+ * the message need not be there. Errors are 1/1, 1/2 with the length and 1/3 with the type as data.
  */
-export function readHeader(bytes: Uint8Array, maxMessageLength: number): HeaderResult {
-  const reader = Reader.of(bytes);
-  const marker = reader.u32() & reader.u32() & reader.u32() & reader.u32();
-  const length = reader.u16();
-  const type = reader.u8();
-  if (reader.overran)
-    return decodeFailure(ErrorCode.header, 2, `${bytes.length} octets are less than a message header`);
-  if (marker !== -1) return decodeFailure(ErrorCode.header, 1, "the header's marker is not all ones");
+export function readHeader(bytes: Uint8Array, maxMessageLength: number, start = 0): HeaderResult {
+  if (bytes.length - start < headerLength)
+    return decodeFailure(ErrorCode.header, 2, `${bytes.length - start} octets are less than a message header`);
+  let marker = 0xff;
+  for (let at = start; at < start + markerLength; at++) marker &= bytes[at] ?? 0;
+  const length = ((bytes[start + markerLength] ?? 0) << 8) | (bytes[start + markerLength + 1] ?? 0);
+  const type = bytes[start + markerLength + 2] ?? 0;
+  if (marker !== 0xff) return decodeFailure(ErrorCode.header, 1, "the header's marker is not all ones");
   const limits = lengthLimits.get(type);
   if (limits === undefined)
     return decodeFailure(ErrorCode.header, 3, `message type ${type} is unknown`, new Uint8Array([type]));

@@ -1,3 +1,4 @@
+import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { BgpPacketError } from "../packet/errors.ts";
 import { type Family, families } from "../packet/family.ts";
@@ -7,7 +8,7 @@ import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
 import type { GroupMember } from "./lane.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
-import { UpdateWriter } from "./update-writer.ts";
+import type { UpdateWriter } from "./update-writer.ts";
 
 /** Octets of a batch that some recipients must not get. */
 interface Range {
@@ -34,11 +35,12 @@ export class UpdateBatch {
   /** Withdrawals for single members, which may no longer hear of a route that others keep. */
   readonly #withdrawnFrom = new Map<GroupMember, Slot[]>();
 
-  constructor(context: CodecContext, rib: Rib, buckets: BucketTable) {
+  /** `writer` is of this context, and at its beginning. */
+  constructor(context: CodecContext, rib: Rib, buckets: BucketTable, writer: UpdateWriter) {
     this.#context = context;
     this.#rib = rib;
     this.#buckets = buckets;
-    this.#writer = new UpdateWriter(rib, context);
+    this.#writer = writer;
   }
 
   announce(slot: Slot, bucket: number): void {
@@ -83,21 +85,27 @@ export class UpdateBatch {
         );
       }
     }
-    const announced = this.#writer.octets();
-    const withdrawn = this.#withdrawals(this.#withdrawn);
-    const withdrawnPaths = this.#withdrawals(this.#withdrawnPaths);
-    return [...members].filter((member) => {
+    const announced = this.#writer.length;
+    const withdrawn = this.#withdraw(this.#withdrawn);
+    const end = this.#withdraw(this.#withdrawnPaths);
+    const run = new Uint8Array(end);
+    // Withdrawals in front, and those of single paths behind.
+    const start = this.#writer.copyInto(run, 0, announced, withdrawn);
+    this.#writer.copyInto(run, this.#writer.copyInto(run, start, 0, announced), withdrawn, end);
+    const blocked: GroupMember[] = [];
+    for (const member of members) {
       let mayGoOn = true;
-      const say = (octets: Uint8Array) => {
-        if (octets.length > 0) mayGoOn = member.send(octets) && mayGoOn;
-      };
       const own = this.#withdrawnFrom.get(member);
-      if (own !== undefined) say(this.#withdrawals(own));
-      say(withdrawn);
-      for (const { start, end } of excluded.rangesFor(member, announced.length)) say(announced.subarray(start, end));
-      say(withdrawnPaths);
-      return !mayGoOn;
-    });
+      if (own !== undefined) {
+        const from = this.#writer.length;
+        mayGoOn = member.send(this.#writer.copy(from, this.#withdraw(own)));
+      }
+      for (const range of excluded.rangesFor(member, start, end))
+        mayGoOn = member.send(run.subarray(range.start, range.end)) && mayGoOn;
+      if (!mayGoOn) blocked.push(member);
+    }
+    this.#writer.rewind();
+    return blocked;
   }
 
   /** Undefined if it could be done; nothing is written if not. */
@@ -123,10 +131,10 @@ export class UpdateBatch {
     }
   }
 
-  #withdrawals(slots: readonly Slot[]): Uint8Array {
-    const writer = new UpdateWriter(this.#rib, this.#context);
-    for (const list of this.#byFamily(slots)) writer.withdraw(list.family, list.slots);
-    return writer.octets();
+  /** Where what was written ends then. */
+  #withdraw(slots: readonly Slot[]): number {
+    for (const list of this.#byFamily(slots)) this.#writer.withdraw(list.family, list.slots);
+    return this.#writer.length;
   }
 
   #byFamily(slots: readonly Slot[]): { readonly family: Family; readonly slots: readonly Slot[] }[] {
@@ -151,7 +159,7 @@ class ExcludedRanges {
   readonly #bySource = new Map<string, Range[]>();
   readonly #byAddress = new Map<string, Range[]>();
   /** Most buckets in a row have the same next hop. */
-  #lastAddress: { readonly address: object; readonly key: string } | undefined;
+  #lastAddress: { readonly address: IpAddress; readonly key: string } | undefined;
 
   add(buckets: BucketTable, bucket: number, start: number, end: number): void {
     const { address } = buckets.nextHopOf(bucket);
@@ -161,17 +169,26 @@ class ExcludedRanges {
     if (source !== undefined) addRange(this.#bySource, source, start, end);
   }
 
-  /** What is left for a recipient: few, large ranges. Excluded ranges are equal, disjoint, or one in another. */
-  rangesFor({ name, address }: Recipient, length: number): Range[] {
-    const bySource = this.#bySource.get(name) ?? [];
-    const byAddress = this.#byAddress.get(address.toString()) ?? [];
-    const gaps = [...bySource, ...byAddress].sort((left, right) => left.start - right.start);
+  /**
+   * What is left for a recipient of a run of octets that ends at `end`, in which the ranges begin at `offset`: few, large ranges.
+   * Excluded ranges may overlap.
+   */
+  rangesFor({ name, address }: Recipient, offset: number, end: number): Range[] {
+    const bySource = this.#bySource.get(name);
+    // Where all have one next hop there is no need to make texts.
+    const byAddress =
+      this.#byAddress.size === 1 && this.#lastAddress?.address.equals(address) === false
+        ? undefined
+        : this.#byAddress.get(address.toString());
+    if (bySource === undefined && byAddress === undefined) return end === 0 ? [] : [{ start: 0, end }];
+    const gaps = [...(bySource ?? []), ...(byAddress ?? [])].sort((left, right) => left.start - right.start);
     const ranges: Range[] = [];
     let at = 0;
-    for (const { start, end } of [...gaps, { start: length, end: length }]) {
-      if (start > at) ranges.push({ start: at, end: start });
-      at = Math.max(at, end);
+    for (const gap of gaps) {
+      if (gap.start + offset > at) ranges.push({ start: at, end: gap.start + offset });
+      at = Math.max(at, gap.end + offset);
     }
+    if (end > at) ranges.push({ start: at, end });
     return ranges;
   }
 }

@@ -18,6 +18,7 @@ import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
 import { SlotQueue } from "./slot-queue.ts";
 import { UpdateBatch } from "./update-batch.ts";
+import { UpdateWriter } from "./update-writer.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
 const laggardGraceMs = 100;
@@ -57,6 +58,7 @@ export class UpdateGroup {
   readonly #buckets: BucketTable;
   readonly #out: AdjRibOut;
   readonly #octets: OctetExport;
+  readonly #writer: UpdateWriter;
   /** The places of prefixes in `#out`, where each has several. */
   readonly #slots = new Map<number, readonly Slot[]>();
   readonly #lanes = new Set<Lane>();
@@ -74,6 +76,7 @@ export class UpdateGroup {
     this.#environment = environment;
     this.#buckets = buckets;
     this.#out = new AdjRibOut(buckets);
+    this.#writer = new UpdateWriter(environment.rib, rules.profile.context);
     this.#octets = new OctetExport(environment.rib.attributes, rules.profile);
     this.reload();
   }
@@ -363,7 +366,7 @@ export class UpdateGroup {
 
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
-    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets);
+    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets, this.#writer);
     const tell = (slot: Slot, told: number) => {
       this.#tell(lane, slot, told, batch);
       this.#buckets.release(told);

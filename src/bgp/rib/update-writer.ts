@@ -12,7 +12,9 @@ const updateOverhead = headerLength + 4;
 const attributeOverhead = 4;
 /** The NEXT_HOP attribute. */
 const nextHopLength = 7;
-const firstCapacity = 16 * 1024;
+const firstCapacity = 4 * 1024;
+/** Room that a writer keeps from one batch to the next. */
+const largestIdle = 1024 * 1024;
 
 /** Where prefixes and attributes are. */
 interface WriterTables {
@@ -40,9 +42,21 @@ export class UpdateWriter {
     return this.#at;
   }
 
-  /** What was written, good until somebody writes again. */
-  octets(): Uint8Array {
-    return this.#octets.subarray(0, this.#at);
+  /** A copy of what was written from `start` to `end`. */
+  copy(start: number, end: number): Uint8Array {
+    return this.#octets.slice(start, end);
+  }
+
+  /** Copies what was written from `start` to `end` to a place in `into`; where to go on. */
+  copyInto(into: Uint8Array, at: number, start: number, end: number): number {
+    into.set(this.#octets.subarray(start, end), at);
+    return at + end - start;
+  }
+
+  /** Forgets everything, and begins anew in the same memory. */
+  rewind(): void {
+    this.#at = 0;
+    if (this.#octets.length > largestIdle) this.#octets = new Uint8Array(firstCapacity);
   }
 
   /** Forgets what was written behind `length`. */
