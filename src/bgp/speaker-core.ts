@@ -51,6 +51,8 @@ export interface SpeakerSettings {
   readonly defer: (turn: () => void) => void;
   /** How many prefixes one turn chooses for, and how many each lane of peers is told of. */
   readonly prefixesPerTurn: number;
+  /** How far apart small batches of changes go to the same peers, at least; 0 if absent. */
+  readonly spacingMs?: number;
   readonly options?: SpeakerOptions;
 }
 
@@ -125,6 +127,7 @@ export class SpeakerCore implements BgpSpeaker {
         views: this.#views,
         clock,
         wake,
+        spacingMs: settings.spacingMs ?? 0,
         learnedHeld: () => this.#restarts,
         onRefused: history && ((path, reason) => history.refusedOnExport(path, reason)),
         onUnencodable: (prefixes, error) =>

@@ -14,6 +14,9 @@ import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig } from "./
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
 const prefixesPerTurn = 4096;
 
+/** Short against what a route takes through a network, and long enough for tens of changes at the pace of the busiest ones. */
+const spacingMs = 10;
+
 /** What `createSpeaker` needs. */
 export interface CreateSpeaker {
   /** BGP identifier, an unsigned 32-bit number other than 0. */
@@ -63,6 +66,7 @@ export function createSpeaker({
       logger,
       defer: setImmediate,
       prefixesPerTurn,
+      spacingMs,
       options: {
         ...options,
         isOwnAddress: (address) =>

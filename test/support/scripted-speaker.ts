@@ -268,7 +268,7 @@ export class ScriptedSpeaker {
   convergences = 0;
   #turns: (() => void)[] = [];
 
-  constructor(options: SpeakerOptions = {}, prefixesPerTurn = 1000) {
+  constructor(options: SpeakerOptions = {}, prefixesPerTurn = 1000, spacingMs = 0) {
     this.core = new SpeakerCore(
       {
         routerId: 0x0a000064,
@@ -277,6 +277,7 @@ export class ScriptedSpeaker {
         logger: silentLogger,
         defer: (turn) => this.#turns.push(turn),
         prefixesPerTurn,
+        spacingMs,
         options,
         listener: {
           onLocRibChanges: (changes) => this.changes.push(...changes),

@@ -1,5 +1,6 @@
 import { ErrorCode, headerLength, MessageType } from "./constants.ts";
 import { decodeFailure, requireInteger } from "./errors.ts";
+import { afiSafiOf, type Family } from "./family.ts";
 import { badLength, buildMessage } from "./header.ts";
 import type { CodecContext, DecodeResult, RouteRefreshMessage } from "./message.ts";
 import { Reader } from "./reader.ts";
@@ -37,4 +38,9 @@ export function encodeRouteRefresh(message: Omit<RouteRefreshMessage, "type">): 
     .u8(requireInteger("subtype", message.subtype, 0, 255))
     .u8(requireInteger("safi", message.safi, 0, 255));
   return buildMessage(MessageType.routeRefresh, [body.toBytes()]);
+}
+
+/** Beginning or end of the answer to a request for a family (RFC 7313 §3.2): BoRR or EoRR. */
+export function encodeDemarcation(family: Family, subtype: number): Uint8Array {
+  return encodeRouteRefresh({ ...afiSafiOf(family), subtype });
 }

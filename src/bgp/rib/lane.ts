@@ -33,6 +33,8 @@ export class Lane {
   readonly refreshing = new Set<Family>();
   /** Members were told things by another group: wait until this group's Adj-RIB-Out is complete. */
   readonly transferred: boolean;
+  /** When changes were sent last, by the monotonic clock. */
+  sentMs = Number.NEGATIVE_INFINITY;
   /** Nothing sent yet and nothing told before: further newcomers may join. */
   fresh: boolean;
 

@@ -1,9 +1,12 @@
 import type { Prefix } from "../../net/prefix.ts";
 import type { ExplainedPath, LocRibChange, Path, ReceivedRoute, RouteSelection } from "../types.ts";
 import type { AdjRibIn } from "./adj-rib-in.ts";
+import type { AdjRibOut } from "./adj-rib-out.ts";
+import type { BucketTable, Recipient } from "./bucket.ts";
 import { decide, type Loss } from "./decision.ts";
 import type { Candidate, DecisionOptions } from "./decision-steps.ts";
 import { none, PathFlag } from "./path-rows.ts";
+import { isPathSlot } from "./path-slots.ts";
 import { type Destination, PathView } from "./path-view.ts";
 import type { Rib } from "./rib.ts";
 
@@ -50,6 +53,19 @@ export class RibViews {
         attributes: attributes.get(paths.received[row] ?? 0),
         nextHop: this.#rib.trackedOf(row)?.nextHop,
       };
+    }
+  }
+
+  /** What a member of a group is told. */
+  *advertised(out: AdjRibOut, buckets: BucketTable, recipient: Recipient): IterableIterator<Path> {
+    const { slots, choices, attributes: sets } = this.#rib;
+    for (const slot of out.slots()) {
+      const bucket = out.get(slot);
+      const row = isPathSlot(slot) ? slots.pathOf(slot) : choices.bestOf(slot);
+      if (row === none || buckets.isExcluded(bucket, recipient)) continue;
+      const { prefix, source, stale } = this.path(row);
+      const attributes = sets.get(buckets.attributesOf(bucket));
+      yield { prefix, pathId: slots.pathIdOf(slot), attributes, nextHop: buckets.nextHopOf(bucket), source, stale };
     }
   }
 

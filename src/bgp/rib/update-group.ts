@@ -2,18 +2,17 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { RefreshSubtype } from "../packet/constants.ts";
 import type { BgpPacketError } from "../packet/errors.ts";
-import { afiSafiOf, type Family } from "../packet/family.ts";
-import type { NextHop } from "../packet/message.ts";
-import { encodeRouteRefresh } from "../packet/route-refresh.ts";
+import type { Family } from "../packet/family.ts";
+import { encodeDemarcation } from "../packet/route-refresh.ts";
 import { encodeEndOfRib } from "../packet/update-encode.ts";
-import type { Path, PathSource } from "../types.ts";
+import type { Path } from "../types.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
+import { BatchSpacing } from "./batch-spacing.ts";
 import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
-import { notByOctets, OctetExport } from "./export-octets.ts";
 import type { ExportRules } from "./export-rules.ts";
+import { GroupExport } from "./group-export.ts";
 import { type GroupMember, Lane } from "./lane.ts";
-import { none } from "./path-rows.ts";
-import { isPathSlot, type Slot } from "./path-slots.ts";
+import type { Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
 import { SlotQueue } from "./slot-queue.ts";
@@ -30,6 +29,8 @@ export interface GroupEnvironment {
   readonly clock: Clock;
   /** There is something to do: call `work` in the next turn of the event loop. */
   readonly wake: () => void;
+  /** How far apart small batches go to the same peers, at least; the first after a rest goes at once. */
+  readonly spacingMs: number;
   /** While true only routes of our own go out and no End-of-RIB (RFC 4724 §4.1). */
   readonly learnedHeld: () => boolean;
   /** Routes were withdrawn because no message can carry them. */
@@ -57,8 +58,9 @@ export class UpdateGroup {
   readonly #environment: GroupEnvironment;
   readonly #buckets: BucketTable;
   readonly #out: AdjRibOut;
-  readonly #octets: OctetExport;
+  readonly #export: GroupExport;
   readonly #writer: UpdateWriter;
+  readonly #spacing: BatchSpacing;
   /** The places of prefixes in `#out`, where each has several. */
   readonly #slots = new Map<number, readonly Slot[]>();
   readonly #lanes = new Set<Lane>();
@@ -68,16 +70,15 @@ export class UpdateGroup {
   readonly #asked = new Map<GroupMember, Set<Family>>();
   /** Where the part of the Loc-RIB begins that is not yet in `#out`. */
   #unread: number | undefined;
-  /** The last export, since routes of one UPDATE come one after another. */
-  readonly #last = { accepted: none, table: none, nextHop: none, family: "", bucket: noBucket };
 
   constructor(rules: ExportRules, environment: GroupEnvironment, buckets: BucketTable) {
     this.rules = rules;
     this.#environment = environment;
     this.#buckets = buckets;
     this.#out = new AdjRibOut(buckets);
+    this.#spacing = new BatchSpacing(environment);
     this.#writer = new UpdateWriter(environment.rib, rules.profile.context);
-    this.#octets = new OctetExport(environment.rib.attributes, rules.profile);
+    this.#export = new GroupExport(rules, environment, buckets);
     this.reload();
   }
 
@@ -94,6 +95,7 @@ export class UpdateGroup {
   /** The last member has left: gives back what the group holds. */
   close(): void {
     for (const lane of this.#lanes) this.#forget(lane);
+    this.#spacing.stop();
     this.#out.clear();
   }
 
@@ -104,13 +106,13 @@ export class UpdateGroup {
 
   /** The Loc-RIB's choice for these prefixes changed, or with several paths anything about them. */
   apply(prefixes: readonly number[]): void {
-    this.#last.accepted = none;
+    this.#export.begin();
     for (const prefix of prefixes) this.#apply(prefix);
   }
 
   #apply(prefix: number): void {
     const limit = this.addsPaths ? this.#pathLimit(prefix) : undefined;
-    if (limit === undefined) this.#put(prefix, this.#export(this.#environment.rib.choices.bestOf(prefix)));
+    if (limit === undefined) this.#put(prefix, this.#export.bucketOf(this.#environment.rib.choices.bestOf(prefix)));
     else this.#applyPaths(prefix, limit);
   }
 
@@ -124,7 +126,7 @@ export class UpdateGroup {
     const { rib } = this.#environment;
     const wanted = new Map<Slot, number>();
     for (const slot of rib.slotsOf(prefix, limit)) {
-      const bucket = this.#export(rib.slots.pathOf(slot));
+      const bucket = this.#export.bucketOf(rib.slots.pathOf(slot));
       if (bucket !== noBucket) wanted.set(slot, bucket);
     }
     // The new ones first, so that those who are told in several turns are not left without any in between.
@@ -233,7 +235,7 @@ export class UpdateGroup {
     for (const other of own.refreshing) resend.refreshing.add(other);
     if (member.demarcatesRefresh && !own.endOfRibDue.has(member) && !own.refreshing.has(family)) {
       resend.refreshing.add(family);
-      if (!member.send(demarcation(family, RefreshSubtype.begin))) resend.blocked.add(member);
+      if (!member.send(encodeDemarcation(family, RefreshSubtype.begin))) resend.blocked.add(member);
     }
     this.#forget(own);
     this.#track(resend);
@@ -256,11 +258,10 @@ export class UpdateGroup {
     return this.#unread !== undefined || [...this.#lanes].some((lane) => lane.pending.size > 0 && this.#mayFlush(lane));
   }
 
-  /** True if no member has anything to wait for, so that nobody holds a destination that is gone. */
+  /** True if no member has anything to wait for, so that nobody holds a row that is gone. */
   get idle(): boolean {
-    return (
-      this.#unread === undefined && this.#asked.size === 0 && [...this.#lanes].every((lane) => lane.pending.size === 0)
-    );
+    if (this.#unread !== undefined || this.#asked.size > 0) return false;
+    return [...this.#lanes].every((lane) => lane.pending.size === 0);
   }
 
   countFor(recipient: Recipient): number {
@@ -268,80 +269,14 @@ export class UpdateGroup {
   }
 
   /** The Adj-RIB-Out of one member. */
-  *pathsFor(recipient: Recipient): IterableIterator<Path> {
-    const { rib, views } = this.#environment;
-    for (const slot of this.#out.slots()) {
-      const bucket = this.#out.get(slot);
-      const row = isPathSlot(slot) ? rib.slots.pathOf(slot) : rib.choices.bestOf(slot);
-      if (row === none || this.#buckets.isExcluded(bucket, recipient)) continue;
-      const { prefix, source, stale } = views.path(row);
-      const attributes = rib.attributes.get(this.#buckets.attributesOf(bucket));
-      const nextHop = this.#buckets.nextHopOf(bucket);
-      yield { prefix, pathId: rib.slots.pathIdOf(slot), attributes, nextHop, source, stale };
-    }
-  }
-
-  /** The bucket of a path, held for the caller. */
-  #export(row: number): number {
-    if (row === none) return noBucket;
-    const { rib, learnedHeld } = this.#environment;
-    const table = rib.tableOf(row);
-    if (table.source.kind === "peer" && learnedHeld()) return noBucket;
-    const accepted = rib.paths.accepted[row] ?? none;
-    const nextHop = rib.paths.nextHops[row] ?? none;
-    const family = rib.prefixes.familyOf(rib.prefixOf(row));
-    const last = this.#last;
-    const isKnown =
-      last.accepted === accepted && last.table === table.id && last.nextHop === nextHop && last.family === family;
-    if (isKnown) {
-      this.#buckets.retain(last.bucket);
-      return last.bucket;
-    }
-    const bucket = this.#exportByOctets(row, accepted, family) ?? this.#exportByRules(row);
-    if (bucket === undefined) return noBucket;
-    last.accepted = this.rules.looksAtPrefix ? none : accepted;
-    last.table = table.id;
-    last.nextHop = nextHop;
-    last.family = family;
-    last.bucket = bucket;
-    return bucket;
-  }
-
-  /** Undefined where that is not possible. */
-  #exportByOctets(row: number, accepted: number, family: Family): number | undefined {
-    const { rib } = this.#environment;
-    const { source } = rib.tableOf(row);
-    if (!this.rules.profile.context.families.includes(family)) return undefined;
-    const nextHop = this.rules.nextHopFor(rib.trackedOf(row)?.nextHop, family);
-    const attributes = nextHop === undefined ? notByOctets : this.#octets.rewrite(accepted, source);
-    return nextHop === undefined || attributes === notByOctets
-      ? undefined
-      : this.#bucketOf(attributes, nextHop, source);
-  }
-
-  /** Undefined where the answer need not be the same for the next route like this. */
-  #exportByRules(row: number): number | undefined {
-    const { rib, views, onRefused } = this.#environment;
-    const path = views.path(row);
-    const result = this.rules.apply(path, rib.trackedOf(row)?.interface);
-    if (result.announced) return this.#bucketOf(rib.attributes.take(result.attributes), result.nextHop, path.source);
-    if (result.byPolicy !== true || onRefused === undefined) return noBucket;
-    onRefused(path, result.reason);
-    return undefined;
-  }
-
-  /** Takes over the hold of `attributes`. */
-  #bucketOf(attributes: number, nextHop: NextHop, source: PathSource): number {
-    const mayBeMember = source.kind === "peer" && source.type === this.rules.profile.context.peerType;
-    const bucket = this.#buckets.take(attributes, nextHop, mayBeMember ? source.peer : undefined);
-    this.#environment.rib.attributes.release(attributes);
-    return bucket;
+  pathsFor(recipient: Recipient): IterableIterator<Path> {
+    return this.#environment.views.advertised(this.#out, this.#buckets, recipient);
   }
 
   #read(limit: number): void {
     if (this.#unread === undefined) return;
     const { prefixes } = this.#environment.rib;
-    this.#last.accepted = none;
+    this.#export.begin();
     const end = Math.min(this.#unread + limit, prefixes.end);
     for (let row = this.#unread; row < end; row++) if (prefixes.isUsed(row)) this.#apply(row);
     this.#unread = end < prefixes.end ? end : undefined;
@@ -353,7 +288,7 @@ export class UpdateGroup {
   }
 
   #mayFlush(lane: Lane): boolean {
-    return lane.blocked.size === 0 && !(lane.transferred && this.#unread !== undefined);
+    return lane.blocked.size === 0 && !(lane.transferred && this.#unread !== undefined) && !this.#spacing.holds(lane);
   }
 
   #flush(lane: Lane, limit: number): void {
@@ -366,6 +301,7 @@ export class UpdateGroup {
 
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
+    this.#spacing.noteSent(lane);
     const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets, this.#writer);
     const tell = (slot: Slot, told: number) => {
       this.#tell(lane, slot, told, batch);
@@ -404,7 +340,7 @@ export class UpdateGroup {
     if (lane.refreshing.size === 0 || this.#unread !== undefined) return;
     for (const family of lane.refreshing)
       for (const member of lane.members)
-        if (!member.send(demarcation(family, RefreshSubtype.end))) lane.blocked.add(member);
+        if (!member.send(encodeDemarcation(family, RefreshSubtype.end))) lane.blocked.add(member);
     lane.refreshing.clear();
   }
 
@@ -461,9 +397,4 @@ export class UpdateGroup {
     this.#laggardTimers.get(lane)?.cancel();
     this.#laggardTimers.delete(lane);
   }
-}
-
-/** BoRR or EoRR (RFC 7313 §3.2). */
-function demarcation(family: Family, subtype: number): Uint8Array {
-  return encodeRouteRefresh({ ...afiSafiOf(family), subtype });
 }

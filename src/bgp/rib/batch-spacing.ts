@@ -1,0 +1,47 @@
+import type { Clock, Timer } from "../../core/clock.ts";
+import type { Lane } from "./lane.ts";
+
+/** So many changes go out at once; fewer wait for others while the last ones have only just been sent. */
+const worthSending = 256;
+
+interface SpacingEnvironment {
+  readonly clock: Clock;
+  readonly spacingMs: number;
+  readonly wake: () => void;
+}
+
+/**
+ * Keeps small batches of changes apart: writing to a socket costs more than all else about a change, so those that come one by one share
+ * it. What comes after a rest, and what is much, goes at once.
+ */
+export class BatchSpacing {
+  readonly #environment: SpacingEnvironment;
+  /** Runs while a lane waits for more. */
+  #timer: Timer | undefined;
+
+  constructor(environment: SpacingEnvironment) {
+    this.#environment = environment;
+  }
+
+  /** True if the lane is to wait; then somebody is woken when it need not any more. */
+  holds({ pending, sentMs }: Lane): boolean {
+    const { clock, spacingMs, wake } = this.#environment;
+    if (spacingMs === 0 || pending.size === 0 || pending.size >= worthSending) return false;
+    const restMs = sentMs + spacingMs - clock.monotonicMs();
+    if (restMs <= 0) return false;
+    this.#timer ??= clock.setTimer(restMs, () => {
+      this.#timer = undefined;
+      wake();
+    });
+    return true;
+  }
+
+  noteSent(lane: Lane): void {
+    lane.sentMs = this.#environment.clock.monotonicMs();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}

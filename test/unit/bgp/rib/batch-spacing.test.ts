@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
+import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
+
+/** Two clients of a speaker that sends small batches ten milliseconds apart. */
+async function reflect() {
+  const speaker = new ScriptedSpeaker({}, 1000, 10);
+  const configs = [1, 2].map((number) =>
+    peerConfigOf({ name: `peer-${number}`, address: `10.0.0.${number}`, port: 179 }, { routeReflectorClient: true }),
+  );
+  speaker.core.setPeers(configs);
+  await speaker.core.start();
+  const [one, two] = configs.map(({ name }) => speaker.session(name));
+  if (one === undefined || two === undefined) throw new Error("two sessions");
+  for (const peer of [one, two]) peer.up();
+  speaker.settle();
+  speaker.clock.advance(10);
+  const announce = (prefix: string) => one.announce(prefix, attributesOf([], { localPref: 100 }));
+  return { speaker, announce, told: () => two.log.filter((line) => line.startsWith("+")).map((line) => line.slice(2)) };
+}
+
+describe("small batches of changes", () => {
+  it("go at once after a rest, and wait for others just after one was sent, without a turn in between", async () => {
+    const { speaker, announce, told } = await reflect();
+    announce("10.1.0.0/26");
+    speaker.settle();
+    expect(told()).toEqual(["10.1.0.0/26"]);
+    for (const prefix of ["10.2.0.0/26", "10.3.0.0/26"]) {
+      announce(prefix);
+      speaker.settle();
+      speaker.clock.advance(4);
+    }
+    expect(speaker.turn()).toBe(false);
+    expect(told()).toEqual(["10.1.0.0/26"]);
+    speaker.clock.advance(2);
+    speaker.settle();
+    expect(told()).toEqual(["10.1.0.0/26", "10.2.0.0/26", "10.3.0.0/26"]);
+    expect(speaker.clock.pendingTimers).toBeLessThanOrEqual(1);
+  });
+
+  it("go at once where they are not small", async () => {
+    const { speaker, announce, told } = await reflect();
+    announce("10.1.0.0/26");
+    speaker.settle();
+    for (let index = 0; index < 300; index++) announce(`10.2.${index >> 1}.${(index & 1) * 128}/25`);
+    speaker.settle();
+    expect(told()).toHaveLength(301);
+  });
+});
