@@ -24,8 +24,10 @@ import { endingRecord, hasDueLease, renewedLease } from "./lease-rules.ts";
 import type { StoreState } from "./state.ts";
 import { WatchHub } from "./watch-hub.ts";
 
-/** Look for other processes' commits and overdue leases this often; file events usually come first, but can be lost. */
+/** Look for overdue leases, and for other processes' commits where there are no file events, this often. */
 const POLL_MS = 150;
+/** The same where there are no leases and file events tell of commits: events can be lost, but an idle agent shall sleep. */
+const IDLE_POLL_MS = 1_500;
 /** Requests that share one lock and one sync. */
 const MAX_BATCH = 256;
 
@@ -62,6 +64,8 @@ export class EmbeddedDatastore implements DescribedDatastore {
   readonly #hub: WatchHub;
   readonly #fileEvents: FSWatcher | undefined;
   #poll: Timer;
+  #pollDelayMs = POLL_MS;
+  #hasFileEvents = true;
   #queue: CommitJob[] = [];
   #rounds: Promise<void> | undefined;
   #closed = false;
@@ -248,16 +252,28 @@ export class EmbeddedDatastore implements DescribedDatastore {
       this.#submit(() => ({ answer: undefined })).catch((error: unknown) =>
         this.#parts.logger.warn({ error: errorMessage(error) }, "the store could not be looked after"),
       );
-    this.#poll = clock.setTimer(POLL_MS, () => this.#onPoll());
+    this.#pollAgain();
+  }
+
+  #pollAgain(mayWait = true): void {
+    const hasLease = this.#parts.journal.state.leases()[Symbol.iterator]().next().done !== true;
+    this.#pollDelayMs = mayWait && this.#hasFileEvents && this.#readable && !hasLease ? IDLE_POLL_MS : POLL_MS;
+    this.#poll.cancel();
+    this.#poll = this.#parts.clock.setTimer(this.#pollDelayMs, () => this.#onPoll());
   }
 
   #watchDirectory(): FSWatcher | undefined {
     const { directory, logger } = this.#parts;
-    const giveUp = (error: unknown) =>
+    const giveUp = (error: unknown) => {
+      this.#hasFileEvents = false;
       logger.warn({ directory, error: errorMessage(error) }, "no file events; polling finds changes a little later");
+    };
     try {
       const watcher = watchFiles(directory, { persistent: false }, () => {
-        if (!this.#closed && this.#failure === undefined) this.#catchUp();
+        if (this.#closed || this.#failure !== undefined) return;
+        const caughtUp = this.#catchUp();
+        // There may be a lease now, or something that needs a second look.
+        if (this.#pollDelayMs > POLL_MS) this.#pollAgain(caughtUp);
       });
       return watcher.on("error", giveUp);
     } catch (error) {
