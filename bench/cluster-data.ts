@@ -1,11 +1,17 @@
 import { systemClock } from "../src/core/clock.ts";
+import type { DatastoreConnection } from "../src/datastore/connection.ts";
 import type { Datastore, Operation } from "../src/datastore/datastore.ts";
 import type { ResourceClient } from "../src/datastore/resource-client.ts";
-import { newBlock } from "../src/ipam/block.ts";
-import { encodeAffinity, encodeBlock } from "../src/ipam/codec.ts";
-import { affinityKey, blockKey } from "../src/ipam/keys.ts";
+import { IpamAdministration } from "../src/ipam/administration.ts";
+import { allocate, newBlock } from "../src/ipam/block.ts";
+import { encodeAffinity, encodeBlock, encodeHandle } from "../src/ipam/codec.ts";
+import { affinityKey, blockKey, handleKey } from "../src/ipam/keys.ts";
+import { podOwner } from "../src/ipam/owners.ts";
+import { surveyIpam } from "../src/ipam/survey.ts";
 import { IpAddress } from "../src/net/address.ts";
 import { Prefix } from "../src/net/prefix.ts";
+import { encodeResource } from "../src/resources/resource.ts";
+import { resourceKey } from "../src/resources/resource-keys.ts";
 
 /** Blocks as the program `neighbours` announces them: /26 from 10.128.0.0 on, those of a node side by side. */
 const firstBlock = IpAddress.parse("10.128.0.0").w0;
@@ -45,6 +51,72 @@ export async function writeBlocks(datastore: Datastore, owners: readonly BlockOw
       ];
     }).flat(),
   );
+  await writeInBatches(datastore, operations);
+}
+
+/** The datastore of a run, as its programs are told of it. */
+export function connectionTo(kind = "", place = ""): DatastoreConnection {
+  return kind === "etcd" ? { kind, members: { endpoints: [place] } } : { kind: "embedded", path: place };
+}
+
+/** Nodes that share the allocations of a large cluster. */
+const allocatingNodes = 500;
+/** Blocks of the pool that are left to those who take addresses one by one. */
+const firstFullBlock = 20_000;
+
+/** Writes full blocks with their handles, nodes and pods past IPAM: so many allocations, all of them in use. */
+export async function writeAllocations(datastore: Datastore, client: ResourceClient, count: number): Promise<void> {
+  const existing = await surveyIpam(datastore);
+  // What was handed out before has no pods.
+  const administration = new IpamAdministration({
+    datastore,
+    clock: systemClock,
+    random: Math.random,
+    pools: () => [],
+  });
+  for (const handleId of existing.handles.keys()) await administration.releaseHandle(handleId);
+  const nodes = new Set(existing.affinities.map(({ node }) => node));
+  const operations: Operation[] = [];
+  for (let taken = 0; taken < count; ) {
+    const index = taken / 2 ** blockBits;
+    const cidr = blockOf(firstFullBlock + index);
+    const node = nodeName(index % allocatingNodes);
+    nodes.add(node);
+    let block = newBlock(cidr, node, systemClock.wallMs());
+    for (let ordinal = 0; ordinal < cidr.size; ordinal++, taken++) {
+      const pod = `full-${taken}`;
+      const identity = { network: "k8s-pod-network", containerId: pod, namespace: "default", pod, node };
+      const owner = podOwner(identity, systemClock.wallMs());
+      const given = allocate(block, 1, owner);
+      block = given.block;
+      const counts = new Map([[cidr.toString(), 1]]);
+      operations.push(
+        { type: "put", key: handleKey(owner.handleId), value: encodeHandle({ counts, unknownFields: {} }) },
+        ...given.addresses.map((address) => endpointOf(node, pod, address)),
+      );
+    }
+    operations.push(
+      { type: "put", key: blockKey(cidr), value: encodeBlock(block) },
+      { type: "put", key: affinityKey(node, cidr), value: encodeAffinity("confirmed") },
+    );
+  }
+  for (const name of nodes)
+    await client.apply({ apiVersion: "projectcalico.org/v3", kind: "Node", metadata: { name }, spec: {} });
+  await writeInBatches(datastore, operations);
+}
+
+function endpointOf(node: string, pod: string, address: IpAddress): Operation {
+  const spec = {
+    ...{ node, orchestrator: "k8s", endpoint: "eth0", pod, interfaceName: "cali0123456789a" },
+    ipNetworks: [`${address}/32`],
+  };
+  const name = `${node.replaceAll("-", "--")}-k8s-${pod.replaceAll("-", "--")}-eth0`;
+  const metadata = { name, namespace: "default" };
+  const resource = { apiVersion: "projectcalico.org/v3", kind: "WorkloadEndpoint", metadata, spec } as const;
+  return { type: "put", key: resourceKey("WorkloadEndpoint", name, "default"), value: encodeResource(resource) };
+}
+
+async function writeInBatches(datastore: Datastore, operations: readonly Operation[]): Promise<void> {
   for (let start = 0; start < operations.length; start += operationsPerTransaction)
     await datastore.transact({ compares: [], success: operations.slice(start, start + operationsPerTransaction) });
 }

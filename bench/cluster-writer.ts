@@ -3,10 +3,9 @@
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { systemClock } from "../src/core/clock.ts";
-import type { DatastoreConnection } from "../src/datastore/connection.ts";
 import { openDatastore } from "../src/datastore/open.ts";
 import { ResourceClient } from "../src/datastore/resource-client.ts";
-import { applyPool, nodeName, writeBlocks } from "./cluster-data.ts";
+import { applyPool, connectionTo, nodeName, writeBlocks } from "./cluster-data.ts";
 import { testedName } from "./contenders/calibird.ts";
 import { clientAddress, testedAs } from "./neighbours.ts";
 import { blocksPerNode, peersOf } from "./scenarios.ts";
@@ -14,10 +13,6 @@ import { blocksPerNode, peersOf } from "./scenarios.ts";
 const peerLabel = "peers-with-tested";
 /** Objects that are written at the same time. */
 const writesAtOnce = 32;
-
-function connection(kind = "", place = ""): DatastoreConnection {
-  return kind === "etcd" ? { kind, members: { endpoints: [place] } } : { kind: "embedded", path: place };
-}
 
 /** A cluster in which the measured node has sessions with those others that a selector picks. */
 async function writeCluster(nodes: number): Promise<void> {
@@ -49,7 +44,7 @@ async function writeCluster(nodes: number): Promise<void> {
   await writeBlocks(datastore, [...remote.map((node) => owner(nodeName(node), node)), owner(testedName, nodes)]);
 }
 
-const datastore = await openDatastore(connection(process.argv[2], process.argv[3]));
+const datastore = await openDatastore(connectionTo(process.argv[2], process.argv[3]));
 const client = new ResourceClient({ datastore, clock: systemClock, createUid: randomUUID });
 for await (const line of createInterface({ input: process.stdin })) {
   const [word, value] = line.split(" ");

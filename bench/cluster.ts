@@ -11,7 +11,8 @@ import { blocksPerNode, peersOf } from "./scenarios.ts";
 import { Scope } from "./scope.ts";
 
 const outsideMac = "02:00:00:00:00:02";
-const etcdAddress = "10.0.0.5";
+/** Where etcd answers, if there is one: in the outside namespace. */
+export const etcdAddress = "10.0.0.5";
 
 /** Where a cluster keeps its data. */
 export interface ClusterStore {

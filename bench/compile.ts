@@ -30,6 +30,7 @@ export function programsOf(root: string): Programs {
     agent: join(root, "dist/bin/calibird.js"),
     speaker: join(built, "bench/contenders/speaker.js"),
     clusterWriter: join(built, "bench/cluster-writer.js"),
+    ipam: join(built, "bench/ipam-program.js"),
     nodeOptions: [],
   };
 }

@@ -12,11 +12,20 @@ import { compileNative, programsOf } from "./compile.ts";
 import { calibirdAgent } from "./contenders/calibird.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { contendersOf, daemons } from "./contenders/index.ts";
+import { measureIpam } from "./ipam.ts";
 import { busyCores } from "./machine.ts";
 import { measure, type RunOptions } from "./measure.ts";
 import { measureModeFlip } from "./mode-flip.ts";
 import { type Report, type Run, summarize } from "./results.ts";
-import { cluster, modeFlip, neighbourScenarios, type Scenario, scenarios, tunnelThroughput } from "./scenarios.ts";
+import {
+  cluster,
+  ipam,
+  modeFlip,
+  neighbourScenarios,
+  type Scenario,
+  scenarios,
+  tunnelThroughput,
+} from "./scenarios.ts";
 import { renderText, tableOf } from "./tables.ts";
 import { carriers, measureThroughput } from "./tunnel-throughput.ts";
 
@@ -50,6 +59,11 @@ const ownBouts: Readonly<Record<string, readonly Pick<Bout, "label" | "contender
     label: store.label,
     contender: calibirdAgent.name,
     run: (options: RunOptions) => measureCluster(store, options),
+  })),
+  [ipam.name]: clusterStores.map((store) => ({
+    label: store.label,
+    contender: calibirdAgent.name,
+    run: (options: RunOptions) => measureIpam(store, options),
   })),
   [tunnelThroughput.name]: carriers.map((carrier) => ({
     label: carrier.label,

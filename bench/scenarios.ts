@@ -4,7 +4,7 @@ import { type Neighbour, receivers, reflectorClients, senders, tableNeighbours }
 export interface Column {
   readonly key: string;
   readonly label: string;
-  readonly unit: "s" | "ms" | "MiB" | "octets" | "Gbit/s" | "cores" | "packets";
+  readonly unit: "s" | "ms" | "MiB" | "octets" | "Gbit/s" | "cores" | "packets" | "/s";
 }
 
 /** Who can take part in a scenario. */
@@ -260,5 +260,26 @@ export const cluster: Scenario = {
   compared: [],
 };
 
+/** Nodes that take addresses at the same time. */
+export const crowdNodes = 50;
+
+export const ipam: Scenario = {
+  name: "ipam",
+  about:
+    `addresses per second for pods of one node, and of ${crowdNodes} nodes at the same time; then calictl ipam check of a ` +
+    "cluster with so many allocations",
+  sizeName: "allocations",
+  sizes: [100_000],
+  product: "agent",
+  parts: [],
+  columns: [
+    { key: "one_node_rate", label: "one node", unit: "/s" },
+    { key: "many_nodes_rate", label: `${crowdNodes} nodes`, unit: "/s" },
+    seconds("check_s", "check"),
+    memory("peak_mib"),
+  ],
+  compared: [],
+};
+
 /** All scenarios, in the order in which they run. */
-export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip, cluster, tunnelThroughput];
+export const scenarios: readonly Scenario[] = [...neighbourScenarios, modeFlip, cluster, ipam, tunnelThroughput];

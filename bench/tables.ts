@@ -33,7 +33,7 @@ function ratioRows(scenario: Scenario, table: SummaryTable, columns: readonly Co
 
 function cell(value: number | undefined, { unit }: Column): string {
   if (value === undefined) return "-";
-  if (unit === "packets" || unit === "octets" || unit === "MiB") return value.toFixed(0);
+  if (unit === "packets" || unit === "/s" || unit === "octets" || unit === "MiB") return value.toFixed(0);
   // Three digits that mean something.
   return value >= 100
     ? value.toFixed(0)

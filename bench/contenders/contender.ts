@@ -22,6 +22,8 @@ export interface Programs {
   readonly speaker: string;
   /** The runner that writes a large cluster into a datastore. */
   readonly clusterWriter: string;
+  /** The runner that hands out addresses. */
+  readonly ipam: string;
   /** Options of Node.js for both. */
   readonly nodeOptions: readonly string[];
 }

@@ -6,9 +6,10 @@ import { clusterStores, measureCluster } from "../../bench/cluster.ts";
 import { compileNative, programsOf } from "../../bench/compile.ts";
 import type { Programs } from "../../bench/contenders/contender.ts";
 import { contendersOf, daemons } from "../../bench/contenders/index.ts";
+import { measureIpam } from "../../bench/ipam.ts";
 import { measure, type RunOptions } from "../../bench/measure.ts";
 import { measureModeFlip } from "../../bench/mode-flip.ts";
-import { cluster, modeFlip, neighbourScenarios, type Scenario, tunnelThroughput } from "../../bench/scenarios.ts";
+import { cluster, ipam, modeFlip, neighbourScenarios, type Scenario, tunnelThroughput } from "../../bench/scenarios.ts";
 import { carriers, measureThroughput } from "../../bench/tunnel-throughput.ts";
 
 let programs: Programs;
@@ -74,6 +75,14 @@ describe("the benchmark measures, side by side,", () => {
     async (store, context) => {
       const values = await measureCluster(store, optionsFor(10));
       context.expect(shown(cluster, values)).toEqual(cluster.columns.map(({ key }) => key));
+    },
+  );
+
+  it.concurrent.for(clusterStores)(
+    "addresses with $label, all of which the check finds in use",
+    async (store, context) => {
+      const values = await measureIpam(store, optionsFor(128));
+      context.expect(shown(ipam, values)).toEqual(ipam.columns.map(({ key }) => key));
     },
   );
 

@@ -4,7 +4,14 @@ import { contendersOf, daemons } from "../../../bench/contenders/index.ts";
 import { clientAddress, reflectorClients, tableNeighbours } from "../../../bench/neighbours.ts";
 import { scenarios } from "../../../bench/scenarios.ts";
 
-const programs = { native: "/n", agent: "/a", speaker: "/s", clusterWriter: "/b/cluster-writer.js", nodeOptions: [] };
+const programs = {
+  native: "/n",
+  agent: "/a",
+  speaker: "/s",
+  clusterWriter: "/b/cluster-writer.js",
+  ipam: "/b/ipam.js",
+  nodeOptions: [],
+};
 const setup = (others: Partial<Setup>): Setup => ({
   neighbours: tableNeighbours({ second: true }),
   toKernel: false,
