@@ -14,8 +14,8 @@ export function* blockOrder(pool: Prefix, blockSize: number, node: string, rando
   for (let step = 0; step < count; step++) yield pool.subnet(blockSize, (start + step) % count);
 }
 
-/** FNV-1 of 32 bits over the UTF-8 bytes: multiply, then xor. */
-function fnv1(text: string): number {
+/** FNV-1 of 32 bits over the UTF-8 bytes: multiply, then xor. The hash that Calico starts from, too. */
+export function fnv1(text: string): number {
   let hash = 2166136261;
   for (const byte of Buffer.from(text)) hash = (Math.imul(hash, 16777619) ^ byte) >>> 0;
   return hash;
