@@ -65,6 +65,7 @@ export class Fib {
   readonly #netlink: Netlink;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
+  readonly #isOwn: (route: RouteShape) => boolean;
   readonly #onStatusChange: (changes: Iterable<StatusChange>) => void;
   readonly #onReachabilityChange: () => void;
   #reachabilityTold = true;
@@ -88,9 +89,11 @@ export class Fib {
     this.#ownership = { protocol: options.protocol ?? RouteProtocol.calibird, takeover: options.takeover ?? [] };
     this.#onStatusChange = options.onStatusChange ?? (() => {});
     this.#onReachabilityChange = options.onReachabilityChange ?? (() => {});
-    const isForeign = (route: RouteShape): boolean => !isOwn(route, this.#ownership);
-    this.#table = new KernelTable(this.#index, (...change) => this.#tableChanged(...change));
-    this.#nextHops = new NextHops(this.#table, this.#links, isForeign);
+    this.#isOwn = (route) => isOwn(route, this.#ownership);
+    this.#table = new KernelTable(this.#index, (row, before, after, cause) =>
+      this.#tableChanged(row, before, after, cause),
+    );
+    this.#nextHops = new NextHops(this.#table, this.#links, (route) => !this.#isOwn(route));
     this.#wishes = new WishTable(this.#nextHops, this.#ownership.protocol);
     this.#writer = new Writer(netlink, this.#table, this.#index);
     this.#resync = new Resync({
@@ -215,7 +218,7 @@ export class Fib {
   #statusOf(row: number): RouteStatus {
     const { entries } = this.#reconciler;
     const prefix = this.#index.prefixOf(row);
-    const own = shapesIn(this.#table.held(row)).find((route) => isOwn(route, this.#ownership));
+    const own = shapesIn(this.#table.held(row)).find(this.#isOwn);
     const index = own?.type === "unicast" ? own.nextHops[0]?.interfaceIndex : undefined;
     const device = index === undefined ? undefined : this.#links.byIndex(index)?.name;
     const wish = this.#wishes.of(row)?.wish;
@@ -241,9 +244,9 @@ export class Fib {
   }
 
   #tableChanged(row: number, before: Held, after: Held, cause: ChangeCause): void {
-    const own = (route: RouteShape): boolean => isOwn(route, this.#ownership);
-    if (!holdsOnly(before, own) || !holdsOnly(after, own)) this.#foreignChanges.push(this.#index.prefixOf(row));
-    this.#reconciler.tableChanged(row, cause, () => shapesIn(after).some(own));
+    if (!holdsOnly(before, this.#isOwn) || !holdsOnly(after, this.#isOwn))
+      this.#foreignChanges.push(this.#index.prefixOf(row));
+    this.#reconciler.tableChanged(row, cause, after);
   }
 
   async #dump(): Promise<void> {

@@ -114,6 +114,10 @@ export class KernelTable {
   erase(row: number, shape: RouteShape, cause: "event" | "answer"): boolean {
     const before = this.#held[row];
     this.#touch(row);
+    if (before !== undefined && !isList(before) && sameShape(before, shape)) {
+      this.#store(row, before, undefined, cause);
+      return true;
+    }
     const routes = shapesIn(before);
     const same = (held: RouteShape): boolean => sameShapeKey(held, shape) && held.protocol === shape.protocol;
     let at = routes.findIndex((held) => sameShape(held, shape));

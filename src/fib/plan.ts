@@ -68,16 +68,18 @@ function superseded(target: RouteShape, held: readonly RouteShape[], ownership: 
 }
 
 /**
- * What `planPrefix` says of a wanted route where the table holds nothing or one route of ours, without a plan: most prefixes of a
- * full table are like that. "done": it is there. Undefined for all other cases.
+ * What `planPrefix` says where the table holds nothing or one route of ours, without a plan: most prefixes of a full table are
+ * like that. Without a target nothing is wanted. "done": all is as it shall be. Undefined for all other cases.
  */
 export function usualStep(
-  target: RouteShape,
+  target: RouteShape | undefined,
   held: Held,
   { protocol }: Ownership,
-): "route-add" | "route-replace" | "done" | undefined {
-  if (held === undefined) return "route-add";
-  if (isList(held) || held.protocol !== protocol || !sameShapeKey(held, target)) return undefined;
+): "route-add" | "route-replace" | "route-delete" | "done" | undefined {
+  if (held === undefined) return target === undefined ? "done" : "route-add";
+  if (isList(held) || held.protocol !== protocol) return undefined;
+  if (target === undefined) return "route-delete";
+  if (!sameShapeKey(held, target)) return undefined;
   return sameShape(held, target) ? "done" : "route-replace";
 }
 

@@ -10,11 +10,11 @@ import { DelayQueue } from "./delay-queue.ts";
 import { sameDemand, sameShape } from "./diff.ts";
 import type { EntryTable } from "./entry-table.ts";
 import type { ChangeCause, KernelTable } from "./kernel-table.ts";
-import type { Ownership } from "./ownership.ts";
+import { isOwn, type Ownership } from "./ownership.ts";
 import { installedReason, planPrefix, usualStep, type Wanted } from "./plan.ts";
 import { Progress } from "./progress.ts";
 import { RowQueue } from "./row-queue.ts";
-import { isList, shapesIn } from "./shapes.ts";
+import { type Held, isList, shapesIn } from "./shapes.ts";
 import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
 import type { FibUpdate, RouteDemand, RouteWish } from "./types.ts";
@@ -26,6 +26,8 @@ const batchSize = 512;
 
 /** Batches on their way to the kernel: while it works on one the next is made, and more would only be older when they arrive. */
 const maxFlights = 3;
+
+const beingRemoved = "being removed";
 
 /** An event is given this long to be followed by the one that explains it (a replaced route, our own echo). */
 const settleMs = 25;
@@ -142,8 +144,8 @@ export class Reconciler {
     return new Promise((resolve) => this.#flushed.push(resolve));
   }
 
-  /** The table changed at this row. */
-  tableChanged(row: number, cause: ChangeCause, holdsOwn: () => boolean): void {
+  /** The table changed at this row, and holds this now. */
+  tableChanged(row: number, cause: ChangeCause, held: Held): void {
     // The step that asked for it is about to be concluded.
     if (cause === "answer") return;
     if (this.#writer.inFlight(row)) {
@@ -151,7 +153,7 @@ export class Reconciler {
       return;
     }
     if (!this.#entries.has(row)) {
-      if (!holdsOwn()) return;
+      if (!shapesIn(held).some((route) => isOwn(route, this.#ownership))) return;
       this.#entries.add(row);
       if (this.#adopting) {
         this.#adopted.add(row);
@@ -204,7 +206,7 @@ export class Reconciler {
     const row = this.#index.find(prefix);
     if (row === noRow || !this.#entries.has(row)) return;
     this.#wishes.delete(row);
-    this.#progress.renew(row, "being removed");
+    this.#progress.renew(row, beingRemoved);
     this.#adopted.delete(row);
     this.#marked.add(row);
   }
@@ -284,14 +286,24 @@ export class Reconciler {
   #planUsual(row: number, flight: Flight | undefined): boolean {
     const wish = this.#wishes.of(row);
     const target = wish?.shapeFor(this.#index.familyOf(row));
-    if (wish === undefined || target === undefined) return false;
+    const isRemoval = wish === undefined && !this.#adopted.has(row);
+    if (target === undefined && !isRemoval) return false;
     const held = this.#table.held(row);
     const step = usualStep(target, held, this.#ownership);
     if (step === undefined) return false;
-    if (step === "done") this.#installed(row, wish, target, installedReason);
+    if (wish === undefined || target === undefined) {
+      if (held === undefined) this.#forget(row);
+      else for (const route of shapesIn(held)) this.#remove(row, route, flight);
+    } else if (step === "done") this.#installed(row, wish, target, installedReason);
     else if (flight !== undefined && this.#progress.mayWrite(row, target))
       this.#writer.board(flight, step, row, target, wish);
     return true;
+  }
+
+  #remove(row: number, route: RouteShape, flight: Flight | undefined): void {
+    this.#entries.setPresent(row, undefined);
+    this.#progress.setState(row, "pending", beingRemoved);
+    if (flight !== undefined) this.#writer.board(flight, "route-delete", row, route, undefined);
   }
 
   #planAny(row: number, flight: Flight | undefined): void {
@@ -320,7 +332,7 @@ export class Reconciler {
   #wanted(row: number): Wanted {
     const wish = this.#wishes.of(row);
     if (wish === undefined)
-      return this.#adopted.has(row) ? { kind: "adopted" } : { kind: "nothing", reason: "being removed" };
+      return this.#adopted.has(row) ? { kind: "adopted" } : { kind: "nothing", reason: beingRemoved };
     const { forwarding, reason } = wish.wish;
     if (forwarding.mode === "none") return { kind: "nothing", state: forwarding.state, reason };
     const { resolution } = wish;

@@ -5,6 +5,13 @@ import { Prefix } from "./prefix.ts";
 export const noRow = -1;
 
 const FIRST_CAPACITY = 64;
+/** Words per row, and which is which. */
+const CELLS = 4;
+const FIRST = 0;
+const KIND = 1;
+const HASH = 2;
+const HOLDERS = 3;
+
 const IPV6 = 0x100;
 const LENGTH = 0xff;
 /** In the place of length and family, of a row that is free. */
@@ -19,17 +26,15 @@ const FREE = 0xffff;
  * a row when they release it.
  *
  * Invariants: the slots are an open-addressing table with linear probing, at most half full, of the rows that are not free;
- * free rows are chained through `#hashes`; IPv6 rows have three more words in `#rest`, which is made with the first of them.
+ * free rows are chained through their hashes; IPv6 rows have three more words in `#rest`, which is made with the first of them.
  */
 export class PrefixIndex {
   #slots = new Int32Array(FIRST_CAPACITY * 2).fill(noRow);
   #shift = 32 - Math.log2(FIRST_CAPACITY * 2);
-  #hashes = new Uint32Array(FIRST_CAPACITY);
-  /** Length, and the bit `IPV6`. */
-  #kinds = new Uint16Array(FIRST_CAPACITY);
-  #firsts = new Uint32Array(FIRST_CAPACITY);
+  /** Of each row, side by side since they are needed together: first word, kind (length, and the bit `IPV6`), hash, holders. */
+  #cells = new Uint32Array(FIRST_CAPACITY * CELLS);
   #rest = new Uint32Array(0);
-  #holders = new Uint8Array(FIRST_CAPACITY);
+  #capacity = FIRST_CAPACITY;
   #firstFree = noRow;
   #used = 0;
   #size = 0;
@@ -42,7 +47,7 @@ export class PrefixIndex {
 
   /** All rows are below this. It grows by doubling, so that arrays which grow with it seldom have to. */
   get capacity(): number {
-    return this.#kinds.length;
+    return this.#capacity;
   }
 
   /** The row of a prefix, or `noRow`. */
@@ -64,43 +69,42 @@ export class PrefixIndex {
       this.#slots[slot] = row;
       this.#fill(row, prefix, hash);
     }
-    this.#holders[row] = (this.#holders[row] ?? 0) | holder;
+    this.holdRow(row, holder);
     return row;
   }
 
   /** As `hold` of a row's prefix, which somebody holds already. */
   holdRow(row: number, holder: number): void {
-    this.#holders[row] = (this.#holders[row] ?? 0) | holder;
+    this.#put(row, HOLDERS, this.#cell(row, HOLDERS) | holder);
   }
 
   isHeld(row: number, holder: number): boolean {
-    return ((this.#holders[row] ?? 0) & holder) !== 0;
+    return (this.#cell(row, HOLDERS) & holder) !== 0;
   }
 
   /** The row may get another prefix from now on, unless others hold it. */
   release(row: number, holder: number): void {
-    const left = (this.#holders[row] ?? 0) & ~holder;
-    const isFreed = left === 0 && this.#kinds[row] !== FREE;
-    this.#holders[row] = left;
-    if (!isFreed) return;
+    const left = this.#cell(row, HOLDERS) & ~holder;
+    this.#put(row, HOLDERS, left);
+    if (left !== 0 || this.#cell(row, KIND) === FREE) return;
     this.#count(row, -1);
     this.#closeGap(this.#slotOfRow(row));
-    this.#kinds[row] = FREE;
-    this.#hashes[row] = this.#firstFree;
+    this.#put(row, KIND, FREE);
+    this.#put(row, HASH, this.#firstFree);
     this.#firstFree = row;
   }
 
   familyOf(row: number): AddressFamily {
-    return ((this.#kinds[row] ?? 0) & IPV6) === 0 ? 4 : 6;
+    return (this.#cell(row, KIND) & IPV6) === 0 ? 4 : 6;
   }
 
   lengthOf(row: number): number {
-    return (this.#kinds[row] ?? 0) & LENGTH;
+    return this.#cell(row, KIND) & LENGTH;
   }
 
   /** The address's words, as those of `IpAddress`; `word` is 0 … 3. */
   wordOf(row: number, word: number): number {
-    if (word === 0) return this.#firsts[row] ?? 0;
+    if (word === 0) return this.#cell(row, FIRST);
     return this.familyOf(row) === 4 ? 0 : (this.#rest[row * 3 + word - 1] ?? 0);
   }
 
@@ -115,7 +119,7 @@ export class PrefixIndex {
    * may or may not be visited.
    */
   *rows(holders: number): IterableIterator<number> {
-    for (let row = 0; row < this.#used; row++) if (((this.#holders[row] ?? 0) & holders) !== 0) yield row;
+    for (let row = 0; row < this.#used; row++) if (this.isHeld(row, holders)) yield row;
   }
 
   /** The same in the order of their prefixes. */
@@ -135,6 +139,14 @@ export class PrefixIndex {
     return noRow;
   }
 
+  #cell(row: number, which: number): number {
+    return this.#cells[row * CELLS + which] ?? 0;
+  }
+
+  #put(row: number, which: number, value: number): void {
+    this.#cells[row * CELLS + which] = value;
+  }
+
   #compare(left: number, right: number): number {
     let order = this.familyOf(left) - this.familyOf(right);
     for (let word = 0; order === 0 && word < 4; word++) order = this.wordOf(left, word) - this.wordOf(right, word);
@@ -147,46 +159,46 @@ export class PrefixIndex {
     let slot = hash >>> this.#shift;
     for (;;) {
       const row = this.#slots[slot] ?? noRow;
-      if (row === noRow || (this.#hashes[row] === hash && this.#holds(row, prefix))) return slot;
+      if (row === noRow || this.#holds(row, prefix)) return slot;
       slot = (slot + 1) & mask;
     }
   }
 
   #slotOfRow(row: number): number {
     const mask = this.#slots.length - 1;
-    let slot = (this.#hashes[row] ?? 0) >>> this.#shift;
+    let slot = this.#cell(row, HASH) >>> this.#shift;
     while (this.#slots[slot] !== row) slot = (slot + 1) & mask;
     return slot;
   }
 
   #holds(row: number, prefix: Prefix): boolean {
     const { family, w0, w1, w2, w3 } = prefix.address;
-    if (this.#firsts[row] !== w0) return false;
-    if (family === 4) return this.#kinds[row] === prefix.length;
+    if (this.#cell(row, FIRST) !== w0) return false;
+    const kind = this.#cell(row, KIND);
+    if (family === 4) return kind === prefix.length;
     const at = row * 3;
     return (
-      this.#kinds[row] === (prefix.length | IPV6) &&
-      this.#rest[at] === w1 &&
-      this.#rest[at + 1] === w2 &&
-      this.#rest[at + 2] === w3
+      kind === (prefix.length | IPV6) && this.#rest[at] === w1 && this.#rest[at + 1] === w2 && this.#rest[at + 2] === w3
     );
   }
 
   #takeRow(): number {
     const row = this.#firstFree;
     if (row === noRow) return this.#used++;
-    this.#firstFree = (this.#hashes[row] ?? 0) | 0;
+    this.#firstFree = this.#cell(row, HASH) | 0;
     return row;
   }
 
   #fill(row: number, prefix: Prefix, hash: number): void {
     const { family, w0, w1, w2, w3 } = prefix.address;
-    this.#hashes[row] = hash;
-    this.#firsts[row] = w0;
-    this.#kinds[row] = family === 4 ? prefix.length : prefix.length | IPV6;
+    this.#put(row, HASH, hash);
+    this.#put(row, FIRST, w0);
+    this.#put(row, KIND, family === 4 ? prefix.length : prefix.length | IPV6);
     if (family === 6) {
       if (this.#rest.length === 0) this.#rest = new Uint32Array(this.capacity * 3);
-      this.#rest.set([w1, w2, w3], row * 3);
+      this.#rest[row * 3] = w1;
+      this.#rest[row * 3 + 1] = w2;
+      this.#rest[row * 3 + 2] = w3;
     }
     this.#count(row, 1);
   }
@@ -205,7 +217,7 @@ export class PrefixIndex {
       slot = (slot + 1) & mask;
       const row = this.#slots[slot] ?? noRow;
       if (row === noRow) break;
-      const home = (this.#hashes[row] ?? 0) >>> this.#shift;
+      const home = this.#cell(row, HASH) >>> this.#shift;
       if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
       this.#slots[gap] = row;
       gap = slot;
@@ -216,16 +228,14 @@ export class PrefixIndex {
   /** No row is free when this is called. */
   #grow(): void {
     const capacity = this.capacity * 2;
-    this.#hashes = enlarged(this.#hashes, capacity);
-    this.#kinds = enlarged(this.#kinds, capacity);
-    this.#firsts = enlarged(this.#firsts, capacity);
-    this.#holders = enlarged(this.#holders, capacity);
+    this.#capacity = capacity;
+    this.#cells = enlarged(this.#cells, capacity * CELLS);
     if (this.#rest.length > 0) this.#rest = enlarged(this.#rest, capacity * 3);
     this.#slots = new Int32Array(capacity * 2).fill(noRow);
     this.#shift = 32 - Math.log2(this.#slots.length);
     const mask = this.#slots.length - 1;
     for (let row = 0; row < this.#used; row++) {
-      let slot = (this.#hashes[row] ?? 0) >>> this.#shift;
+      let slot = this.#cell(row, HASH) >>> this.#shift;
       while (this.#slots[slot] !== noRow) slot = (slot + 1) & mask;
       this.#slots[slot] = row;
     }

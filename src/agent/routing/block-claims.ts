@@ -16,7 +16,9 @@ export class BlockClaims {
 
   /** The owner of exactly this block, or without one somebody who would like to be or was. */
   claimOn(block: Prefix): RoutingBlock | undefined {
-    const claims = [...(this.#blocks.get(block)?.values() ?? [])];
+    const known = this.#blocks.get(block);
+    if (known === undefined) return undefined;
+    const claims = [...known.values()];
     return claims.find((claim) => claim.state === "confirmed") ?? claims[0];
   }
 

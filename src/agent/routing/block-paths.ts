@@ -11,14 +11,12 @@ export interface UsedPaths {
 /**
  * Of the equally good paths to a block those whose next hop is its owner, as the confirmed affinity says: two nodes that
  * both believe in a block must not share its packets. If the owner is not among the next hops, as behind a router that
- * puts itself there, BGP's choice stands. `owner` is undefined for what is no block or has no owner.
- */
+ * puts itself there, BGP's choice stands.  */
 export function pathsToUse(
   paths: readonly LearnedPath[],
-  owner: string | undefined,
+  owner: string,
   nodeOf: (address: IpAddress) => string | undefined,
 ): UsedPaths {
-  if (owner === undefined) return { paths };
   const nodeOfPath = ({ nextHop }: LearnedPath) => (nextHop === undefined ? undefined : nodeOf(nextHop.address));
   const owners = paths.filter((path) => nodeOfPath(path) === owner);
   if (owners.length === paths.length) return { paths };

@@ -6,7 +6,6 @@ import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { PrefixIndex } from "../../net/prefix-index.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
-import { PrefixTrie } from "../../net/prefix-trie.ts";
 import { BlockClaims } from "./block-claims.ts";
 import { pathsToUse, type UsedPaths } from "./block-paths.ts";
 import type { EncapsulationContext, Way } from "./encapsulation.ts";
@@ -15,6 +14,7 @@ import { type LearnedPath, LearnedRoutes } from "./learned-routes.ts";
 import { NodeNames } from "./node-names.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
+import { PoolTable } from "./pool-table.ts";
 import { isElevated, metricOf, normalMetric } from "./priority.ts";
 import type {
   PeerRoute,
@@ -58,8 +58,7 @@ export interface RouteComposerOptions {
  */
 export class RouteComposer {
   readonly #options: RouteComposerOptions;
-  readonly #pools = new PrefixTrie<RoutingPool>();
-  #poolList: readonly RoutingPool[] = [];
+  readonly #pools = new PoolTable();
   readonly #claims = new BlockClaims();
   readonly #workloads = new PrefixMap<RoutingWorkload>();
   #tunnelAddresses: readonly Prefix[] = [];
@@ -72,6 +71,8 @@ export class RouteComposer {
   readonly #ways = new Ways();
   readonly #learnedReason = new LearnedReason();
   readonly #wishes = new WishCache();
+  /** The last paths of a prefix outside of all pools and what they came to, while one batch is composed. */
+  #outside: { readonly paths: readonly LearnedPath[]; readonly wish: RouteWish | undefined } | undefined;
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
@@ -80,12 +81,7 @@ export class RouteComposer {
 
   /** The whole set of pools. Routes inside pools that changed are composed again. */
   setPools(pools: readonly RoutingPool[]): RoutingChanges {
-    const changed = [...pools, ...this.#poolList].filter(
-      (pool) => !(contains(pools, pool) && contains(this.#poolList, pool)),
-    );
-    for (const pool of this.#poolList) this.#pools.delete(pool.cidr);
-    for (const pool of pools) this.#pools.set(pool.cidr, pool);
-    this.#poolList = pools;
+    const changed = this.#pools.replace(pools);
     return this.#changesFor(this.#learned.within(changed.map(({ cidr }) => cidr)));
   }
 
@@ -135,6 +131,7 @@ export class RouteComposer {
   updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
     const fib = newFibChange();
     const context = this.#options.encapsulation();
+    this.#outside = undefined;
     for (const { prefix, paths, unresolved = [] } of changes) {
       const candidates = paths.length > 0 ? paths : unresolved;
       const fromPeers = candidates.every(isFromPeer) ? candidates : candidates.filter(isFromPeer);
@@ -168,8 +165,7 @@ export class RouteComposer {
 
   /** A tunnel device came or went: composes again what may go through it. */
   encapsulationChanged(): RoutingChanges {
-    const tunnelled = this.#poolList.filter(isTunnelled);
-    return this.#changesFor(this.#learned.within(tunnelled.map(({ cidr }) => cidr)));
+    return this.#changesFor(this.#learned.within(this.#pools.tunnelled().map(({ cidr }) => cidr)));
   }
 
   /** The tunnels of the nodes with these addresses came or went: composes again what has such a next hop. */
@@ -178,7 +174,7 @@ export class RouteComposer {
   }
 
   poolOf(prefix: Prefix): RoutingPool | undefined {
-    return this.#pools.longestMatchPrefix(prefix)?.[1];
+    return this.#pools.of(prefix);
   }
 
   blockOf(prefix: Prefix): RoutingBlock | undefined {
@@ -210,11 +206,11 @@ export class RouteComposer {
 
   /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
   usedPaths(prefix: Prefix): UsedPaths {
-    return this.#usedOf(prefix, this.#learned.get(prefix));
+    return this.#usedOf(this.#learned.get(prefix), this.#claims.ownerOf(prefix));
   }
 
-  #usedOf(prefix: Prefix, paths: readonly LearnedPath[]): UsedPaths {
-    return pathsToUse(paths, this.#claims.ownerOf(prefix), (address) => this.#nodes.at(address));
+  #usedOf(paths: readonly LearnedPath[], owner: string | undefined): UsedPaths {
+    return owner === undefined ? { paths } : pathsToUse(paths, owner, (address) => this.#nodes.at(address));
   }
 
   /** As `#changesOf`, for prefixes of which some may be there twice. */
@@ -225,6 +221,7 @@ export class RouteComposer {
   #changesOf(prefixes: Iterable<Prefix>, originate: OriginatedChange = { announce: [], withdraw: [] }): RoutingChanges {
     const fib = newFibChange();
     const context = this.#options.encapsulation();
+    this.#outside = undefined;
     for (const prefix of prefixes) this.#addChange(fib, prefix, this.#index.hold(prefix, inWork), context);
     return {
       fib,
@@ -293,11 +290,27 @@ export class RouteComposer {
   #composeLearned(prefix: Prefix, row: number, context: EncapsulationContext): RouteWish | undefined {
     const known = this.#learned.at(row);
     if (known.length === 0) return undefined;
-    const { paths, note } = this.#usedOf(prefix, known);
-    const [best] = paths;
-    if (best === undefined || best.source.kind !== "peer") return undefined;
     if (this.#services.all.some((range) => range.contains(prefix))) return undefined;
     const pool = this.poolOf(prefix);
+    const owner = this.#claims.ownerOf(prefix);
+    if (pool !== undefined || owner !== undefined) return this.#composeUsed(prefix, known, pool, owner, context);
+    // Outside of all pools and blocks the paths say everything, and prefixes in a row have them in common.
+    this.#ways.forget(prefix);
+    if (this.#outside?.paths !== known)
+      this.#outside = { paths: known, wish: this.#composeUsed(prefix, known, pool, owner, context) };
+    return this.#outside.wish;
+  }
+
+  #composeUsed(
+    prefix: Prefix,
+    known: readonly LearnedPath[],
+    pool: RoutingPool | undefined,
+    owner: string | undefined,
+    context: EncapsulationContext,
+  ): RouteWish | undefined {
+    const { paths, note } = this.#usedOf(known, owner);
+    const [best] = paths;
+    if (best === undefined || best.source.kind !== "peer") return undefined;
     const kind: RouteWish["kind"] = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
     const node = this.#ownerOf(prefix, best, kind);
     const stale = paths.every((path) => path.stale);
@@ -376,20 +389,4 @@ function difference(before: PrefixSet, after: PrefixSet): OriginatedChange {
     announce: [...after].filter((prefix) => !before.has(prefix)),
     withdraw: [...before].filter((prefix) => !after.has(prefix)),
   };
-}
-
-function isTunnelled({ ipipMode, vxlanMode, udpMode }: RoutingPool): boolean {
-  return [ipipMode, vxlanMode, udpMode].some((mode) => mode !== "Never");
-}
-
-function contains(pools: readonly RoutingPool[], wanted: RoutingPool): boolean {
-  return pools.some(
-    (pool) =>
-      pool.name === wanted.name &&
-      pool.cidr.equals(wanted.cidr) &&
-      pool.ipipMode === wanted.ipipMode &&
-      pool.vxlanMode === wanted.vxlanMode &&
-      pool.udpMode === wanted.udpMode &&
-      pool.disableBgpExport === wanted.disableBgpExport,
-  );
 }
