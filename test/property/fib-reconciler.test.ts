@@ -72,9 +72,10 @@ async function settle(clock: FakeClock, ms: number): Promise<void> {
 
 test("whatever happens, the kernel ends up with what is desired, and others' routes are as they left them", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
+    fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.boolean(), async (actions, hidesEchoes) => {
       const clock = new FakeClock();
       const kernel = new KernelModel();
+      kernel.hidesEchoes = hidesEchoes;
       const subnet = connected("10.1.0.0/24", 2);
       kernel.linksHeld = [link(1, "lo"), link(2, "eth0"), link(7, "cali1")];
       kernel.routesHeld = [subnet];

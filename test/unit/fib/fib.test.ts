@@ -242,6 +242,21 @@ describe("routes of others", () => {
     expect(heldAt("10.65.1.0/26")).toHaveLength(1);
   });
 
+  test("what others did while ours was written is settled by a dump, where the kernel hides our own events", async () => {
+    kernel.hidesEchoes = true;
+    fib = makeFib();
+    await fib.start();
+    await set(desired("10.65.1.0/26", via("10.1.0.6")));
+    // The event of the deletion comes before the answer, and nothing tells whether our write was before it or after it.
+    kernel.beforeAnswer = () => {
+      for (const held of heldAt("10.65.1.0/26")) kernel.delete(held);
+    };
+    await set(desired("10.65.1.0/26", via("10.1.0.7")));
+    await settle(1000);
+    expect(heldAt("10.65.1.0/26").map(({ nextHops }) => String(nextHops[0]?.gateway))).toEqual(["10.1.0.7"]);
+    expect(stateOf("10.65.1.0/26")).toBe("installed");
+  });
+
   test("a foreign write while ours is being refused is seen without waiting for the next try", async () => {
     fib = makeFib();
     await fib.start();

@@ -32,6 +32,9 @@ export class KernelModel implements Netlink, RouteWriter {
   readonly requests: NetlinkRequest[] = [];
   /** Events are kept back while true, as if they were still on their way. */
   holdEvents = false;
+  /** No events of what was asked for by requests, as with `hidesOwnRouteChanges`. */
+  hidesEchoes = false;
+  #isAnswering = false;
   /** Answers of the next requests instead of the model's own. */
   readonly forcedAnswers: NetlinkResult[] = [];
   /** Called once when requests have been applied and before they are answered. */
@@ -43,7 +46,10 @@ export class KernelModel implements Netlink, RouteWriter {
     await Promise.resolve();
     const answers = requests.map((request) => {
       this.requests.push(request);
-      return this.forcedAnswers.shift() ?? this.#apply(request);
+      this.#isAnswering = true;
+      const answer = this.forcedAnswers.shift() ?? this.#apply(request);
+      this.#isAnswering = false;
+      return answer;
     });
     const between = this.beforeAnswer;
     this.beforeAnswer = undefined;
@@ -116,6 +122,7 @@ export class KernelModel implements Netlink, RouteWriter {
   }
 
   emit(event: NetlinkEvent): void {
+    if (this.#isAnswering && this.hidesEchoes) return;
     this.#pending.push(event);
     if (!this.holdEvents) this.releaseEvents();
   }
