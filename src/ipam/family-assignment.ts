@@ -58,7 +58,7 @@ export class FamilyAssignment {
       return taken.length >= count;
     };
     const config = await store.config();
-    for (const block of await this.#ownBlocks()) if (!reserved.covers(block) && (await takeFrom(block))) return;
+    for await (const block of this.#ownBlocks()) if (!reserved.covers(block) && (await takeFrom(block))) return;
     let refusal: IpamError;
     try {
       while (!(await takeFrom(await this.#newBlock(config))));
@@ -77,21 +77,25 @@ export class FamilyAssignment {
 
   /** An own block, claimed now if there is none. */
   async ensureBlock(): Promise<Prefix> {
-    const [first] = await this.#ownBlocks();
-    return first ?? (await this.#newBlock(await this.#parts.store.config()));
+    for await (const block of this.#ownBlocks()) return block;
+    return this.#newBlock(await this.#parts.store.config());
   }
 
-  /** This node's blocks in the chosen pools; claims that were cut short are completed, lost ones dropped. */
-  async #ownBlocks(): Promise<readonly Prefix[]> {
+  /**
+   * This node's blocks in the chosen pools; claims that were cut short are completed, lost ones dropped. One after the other:
+   * most requests are served from the first.
+   */
+  async *#ownBlocks(): AsyncGenerator<Prefix> {
     const { store, claims, node, family, pools, isUnwanted } = this.#parts;
-    const own: Prefix[] = [];
-    for (const { block } of await store.affinities(node, family)) {
-      if (pools.some((pool) => pool.cidr.contains(block))) {
-        if (await claims.claim(block)) own.push(block);
-      } else if (isUnwanted(block)) await claims.giveUp(node, block, { onlyEmpty: true });
+    const affinities = await store.affinities(node, family);
+    const isChosen = (block: Prefix) => pools.some((pool) => pool.cidr.contains(block));
+    for (const { block } of affinities)
+      if (!isChosen(block) && isUnwanted(block)) await claims.giveUp(node, block, { onlyEmpty: true });
+    for (const { block } of affinities) {
+      if (!isChosen(block) || !(await claims.claim(block))) continue;
+      this.#own.add(block.toString());
+      yield block;
     }
-    for (const block of own) this.#own.add(block.toString());
-    return own;
   }
 
   /** Claims one more block. Throws `BLOCK_LIMIT` or `POOL_EXHAUSTED`. */
