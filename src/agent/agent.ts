@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { BfdService } from "../bgp/bfd/service.ts";
 import { createSpeaker } from "../bgp/speaker.ts";
 import type { BgpSpeaker, BgpSpeakerListener } from "../bgp/types.ts";
 import { errorMessage } from "../core/errors.ts";
 import { unlessAborted } from "../core/unless-aborted.ts";
 import { version } from "../core/version.ts";
-import { EndpointWiring } from "../endpoint/wiring.ts";
 import { Fib } from "../fib/fib.ts";
 import { BlockWatcher } from "../ipam/block-watcher.ts";
 import { Ipam } from "../ipam/ipam.ts";
@@ -14,7 +12,7 @@ import { createNftRunner } from "../nat/program.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { nativeSockets } from "../sys/tcp/native-sockets.ts";
-import { AddressKeeping, leadsToOtherNode } from "./addresses/address-keeping.ts";
+import { leadsToOtherNode } from "./addresses/address-keeping.ts";
 import { datastoreProblems, datastoreView } from "./api/datastore-view.ts";
 import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
@@ -32,11 +30,8 @@ import { Listening } from "./peering/listening.ts";
 import { PeeringReconciler } from "./peering/reconciler.ts";
 import { SecretFiles } from "./peering/secret-files.ts";
 import { openPlatform } from "./platform.ts";
-import { PodAddresses } from "./pods/pod-addresses.ts";
-import { podFamilies, podFamilyProblems } from "./pods/pod-families.ts";
-import { PodJournal } from "./pods/pod-journal.ts";
-import { PodManager } from "./pods/pod-manager.ts";
-import { PodReleases } from "./pods/pod-releases.ts";
+import { createPods } from "./pods/create-pods.ts";
+import { podFamilyProblems } from "./pods/pod-families.ts";
 import { PoolModeChanger } from "./pools/pool-modes.ts";
 import { routerId } from "./router-id.ts";
 import { RouteComposer } from "./routing/composer.ts";
@@ -252,46 +247,11 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
   });
   await blocks.start();
   cleanups.add("blocks", () => blocks.stop());
-  const wiring = new EndpointWiring({ netlink, clock, logger });
-  const path = join(config.stateDir, "pending-releases.json");
-  const releases = new PodReleases({ ipam, client, path, clock, logger: logger.child({ part: "pods" }) });
-  cleanups.add("releases", () => releases.stop());
-  const pods = new PodManager({
-    releases,
-    nodeName,
-    wiring,
-    ipam,
-    client,
-    engine,
-    logger,
-    interfacePrefix: config.interfacePrefix,
-    addresses: new PodAddresses({
-      ipam,
-      client,
-      pools: () => ipamPools(cluster.resources),
-      families: (labels) => podFamilies(cluster, nodeName, ownAddresses, labels),
-    }),
-    journal: new PodJournal(join(config.stateDir, "pods"), logger),
-    nowMs: () => clock.wallMs(),
-  });
   giveUp.throwIfAborted();
-  await pods.recover();
-  const addressKeeping = new AddressKeeping({
-    nodeName,
-    config,
-    ipam,
-    pods,
-    client,
-    cluster,
-    datastore,
-    netlink,
-    isRouted,
-    clock,
-    random,
-    logger,
-  });
-  cleanups.add("address audit", () => addressKeeping.stop());
-  await addressKeeping.start();
+  const { pods, releases, addressKeeping } = await createPods(
+    { ...platform, config, clock, random, logger, ipam, engine, isRouted },
+    cleanups,
+  );
 
   const modes = new PoolModeChanger({ client: operator, cluster, composer });
   const shadowing = new ShadowingRoutes(fib, logger);
