@@ -20,6 +20,7 @@ import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import { Rib } from "./rib/rib.ts";
 import { RibViews } from "./rib/rib-views.ts";
+import { UpdateWriter } from "./rib/update-writer.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
@@ -125,6 +126,7 @@ export class SpeakerCore implements BgpSpeaker {
       {
         rib: this.#rib,
         views: this.#views,
+        writer: new UpdateWriter(this.#rib),
         clock,
         wake,
         spacingMs: settings.spacingMs ?? 0,

@@ -236,7 +236,8 @@ describe("UPDATEs written from rows", () => {
     fc.assert(
       fc.property(exchange, ({ session, parts }) => {
         const rib = new Rib(defaultDecisionOptions, () => ({ metric: 0 }));
-        const writer = new UpdateWriter(rib, session);
+        const writer = new UpdateWriter(rib);
+        writer.begin(session);
         const table = rib.createTable({ kind: "local" }, acceptAll);
         const attributes = rib.attributes.take(parts.attributes);
         const hop = { address: addressOf("192.0.2.1") };

@@ -14,6 +14,9 @@ const localPref = 5;
 const insideAs: readonly number[] = [localPref, 9, 10];
 const med = 4;
 
+/** Where octets are put together; what is in it is of no use to anybody from one call to the next. */
+const scratch = new Uint8Array(0x10000 + 16);
+
 /**
  * What `ExportRules` makes of attributes in the plain cases, from octets to octets: towards eBGP our AS number in front and
  * nothing that belongs inside an AS, towards iBGP a LOCAL_PREF. Everything else is left to the rules on objects; a test holds one
@@ -23,7 +26,6 @@ export class OctetExport {
   readonly #attributes: AttributeTable;
   readonly #profile: ExportProfile;
   readonly #isPlain: boolean;
-  readonly #scratch = new Uint8Array(0x10000 + 16);
   #at = 0;
 
   constructor(attributes: AttributeTable, profile: ExportProfile) {
@@ -70,7 +72,7 @@ export class OctetExport {
     this.#word(this.#profile.localAs);
     this.#copy(chunk, count === 0 ? first : first + 2, pathEnd);
     this.#copyRest(chunk, pathEnd, end, (code) => insideAs.includes(code) || (isLearned && code === med));
-    return this.#attributes.takeOctets(this.#scratch, 0, this.#at);
+    return this.#attributes.takeOctets(scratch, 0, this.#at);
   }
 
   #withLocalPref(id: number): number {
@@ -87,7 +89,7 @@ export class OctetExport {
     this.#push(4);
     this.#word(defaultLocalPref);
     this.#copy(chunk, place, end);
-    return this.#attributes.takeOctets(this.#scratch, 0, this.#at);
+    return this.#attributes.takeOctets(scratch, 0, this.#at);
   }
 
   /** Copies whole attributes but those that are left out. */
@@ -101,11 +103,11 @@ export class OctetExport {
   }
 
   #copy(chunk: Uint8Array, start: number, end: number): void {
-    for (let from = start; from < end; from++) this.#scratch[this.#at++] = chunk[from] ?? 0;
+    for (let from = start; from < end; from++) scratch[this.#at++] = chunk[from] ?? 0;
   }
 
   #push(octet: number): void {
-    this.#scratch[this.#at++] = octet;
+    scratch[this.#at++] = octet;
   }
 
   #word(value: number): void {

@@ -4,8 +4,8 @@ import type { Path } from "../types.ts";
 import { BucketTable } from "./bucket.ts";
 import type { Settled } from "./choice-table.ts";
 import { type ExportIdentity, type ExportProfile, ExportRules } from "./export-rules.ts";
-import type { GroupMember } from "./lane.ts";
-import { type GroupEnvironment, type Transfer, UpdateGroup } from "./update-group.ts";
+import type { GroupMember, Transfer } from "./lane.ts";
+import { type GroupEnvironment, UpdateGroup } from "./update-group.ts";
 
 /** All update groups, found by what makes peers equal, and which group each peer is in. */
 export class GroupTable {

@@ -11,6 +11,16 @@ export interface GroupMember extends Recipient {
   readonly demarcatesRefresh: boolean;
 }
 
+/** Members on their way from one group to another, with what they have been told so far. */
+export interface Transfer {
+  readonly members: ReadonlySet<GroupMember>;
+  readonly endOfRibDue: ReadonlySet<GroupMember>;
+  /** The buckets are held for whoever adopts the members. */
+  readonly told: ReadonlyMap<Slot, number>;
+  /** Families of a refresh that has begun and not ended; then there is one member. */
+  readonly refreshing: ReadonlySet<Family>;
+}
+
 /**
  * Members of a group that have been told exactly the same and go on together. A group has one lane for those that are up
  * to date, and others for newcomers, for peers that read slowly and for answers to route refresh.

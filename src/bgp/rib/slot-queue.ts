@@ -5,7 +5,7 @@ import type { Slot } from "./path-slots.ts";
 const hole = -0x80000000;
 const firstCapacity = 16;
 /** Entries for which an empty queue keeps room. */
-const largestIdle = 8192;
+const largestIdle = 4096;
 
 /**
  * A map from places of an Adj-RIB-Out to buckets that keeps the order in which they came: what `Map` is, in typed arrays.

@@ -35,12 +35,12 @@ export class UpdateBatch {
   /** Withdrawals for single members, which may no longer hear of a route that others keep. */
   readonly #withdrawnFrom = new Map<GroupMember, Slot[]>();
 
-  /** `writer` is of this context, and at its beginning. */
   constructor(context: CodecContext, rib: Rib, buckets: BucketTable, writer: UpdateWriter) {
     this.#context = context;
     this.#rib = rib;
     this.#buckets = buckets;
     this.#writer = writer;
+    writer.begin(context);
   }
 
   announce(slot: Slot, bucket: number): void {
@@ -104,7 +104,6 @@ export class UpdateBatch {
         mayGoOn = member.send(run.subarray(range.start, range.end)) && mayGoOn;
       if (!mayGoOn) blocked.push(member);
     }
-    this.#writer.rewind();
     return blocked;
   }
 

@@ -11,13 +11,13 @@ import { BatchSpacing } from "./batch-spacing.ts";
 import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { GroupExport } from "./group-export.ts";
-import { type GroupMember, Lane } from "./lane.ts";
+import { type GroupMember, Lane, type Transfer } from "./lane.ts";
 import type { Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
 import { SlotQueue } from "./slot-queue.ts";
 import { UpdateBatch } from "./update-batch.ts";
-import { UpdateWriter } from "./update-writer.ts";
+import type { UpdateWriter } from "./update-writer.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
 const laggardGraceMs = 100;
@@ -26,6 +26,8 @@ const laggardGraceMs = 100;
 export interface GroupEnvironment {
   readonly rib: Rib;
   readonly views: RibViews;
+  /** Memory to write messages into, for one group after the other. */
+  readonly writer: UpdateWriter;
   readonly clock: Clock;
   /** There is something to do: call `work` in the next turn of the event loop. */
   readonly wake: () => void;
@@ -39,16 +41,6 @@ export interface GroupEnvironment {
   readonly onRefused?: ((path: Path, reason: string) => void) | undefined;
 }
 
-/** Members on their way from one group to another, with what they have been told so far. */
-export interface Transfer {
-  readonly members: ReadonlySet<GroupMember>;
-  readonly endOfRibDue: ReadonlySet<GroupMember>;
-  /** The buckets are held for whoever adopts the members. */
-  readonly told: ReadonlyMap<Slot, number>;
-  /** Families of a refresh that has begun and not ended; then there is one member. */
-  readonly refreshing: ReadonlySet<Family>;
-}
-
 /**
  * Peers that are told the same: export policy runs and UPDATEs are encoded once, however many members there are. `#out` is
  * the Adj-RIB-Out that all of them are to have in the end; lanes know how far each one is.
@@ -59,7 +51,6 @@ export class UpdateGroup {
   readonly #buckets: BucketTable;
   readonly #out: AdjRibOut;
   readonly #export: GroupExport;
-  readonly #writer: UpdateWriter;
   readonly #spacing: BatchSpacing;
   /** The places of prefixes in `#out`, where each has several. */
   readonly #slots = new Map<number, readonly Slot[]>();
@@ -77,7 +68,6 @@ export class UpdateGroup {
     this.#buckets = buckets;
     this.#out = new AdjRibOut(buckets);
     this.#spacing = new BatchSpacing(environment);
-    this.#writer = new UpdateWriter(environment.rib, rules.profile.context);
     this.#export = new GroupExport(rules, environment, buckets);
     this.reload();
   }
@@ -302,7 +292,8 @@ export class UpdateGroup {
   #sendPending(lane: Lane, limit: number): void {
     lane.fresh = false;
     this.#spacing.noteSent(lane);
-    const batch = new UpdateBatch(this.rules.profile.context, this.#environment.rib, this.#buckets, this.#writer);
+    const { rib, writer } = this.#environment;
+    const batch = new UpdateBatch(this.rules.profile.context, rib, this.#buckets, writer);
     const tell = (slot: Slot, told: number) => {
       this.#tell(lane, slot, told, batch);
       this.#buckets.release(told);

@@ -16,6 +16,15 @@ const firstCapacity = 4 * 1024;
 /** Room that a writer keeps from one batch to the next. */
 const largestIdle = 1024 * 1024;
 
+const plainContext: CodecContext = {
+  peerType: "ebgp",
+  fourOctetAs: true,
+  maxMessageLength: 4096,
+  families: [],
+  addPathReceive: [],
+  addPathSend: [],
+};
+
 /** Where prefixes and attributes are. */
 interface WriterTables {
   readonly prefixes: PrefixRows;
@@ -29,13 +38,12 @@ interface WriterTables {
  */
 export class UpdateWriter {
   readonly #tables: WriterTables;
-  readonly #context: CodecContext;
+  #context = plainContext;
   #octets = new Uint8Array(firstCapacity);
   #at = 0;
 
-  constructor(tables: WriterTables, context: CodecContext) {
+  constructor(tables: WriterTables) {
     this.#tables = tables;
-    this.#context = context;
   }
 
   get length(): number {
@@ -53,8 +61,9 @@ export class UpdateWriter {
     return at + end - start;
   }
 
-  /** Forgets everything, and begins anew in the same memory. */
-  rewind(): void {
+  /** Forgets everything, and begins anew in the same memory for peers of another kind. */
+  begin(context: CodecContext): void {
+    this.#context = context;
     this.#at = 0;
     if (this.#octets.length > largestIdle) this.#octets = new Uint8Array(firstCapacity);
   }
@@ -80,13 +89,13 @@ export class UpdateWriter {
     for (let from = 0; from < slots.length; ) {
       const { count, length } = this.#fit(family, slots, from, budget);
       if (isClassic) {
-        this.#begin(updateOverhead + length);
+        this.#beginMessage(updateOverhead + length);
         this.#u16(length);
         this.#nlri(family, slots, from, count);
         this.#u16(0);
       } else {
         const value = 3 + length;
-        this.#begin(updateOverhead + attributeHead(value) + value);
+        this.#beginMessage(updateOverhead + attributeHead(value) + value);
         this.#u16(0);
         this.#u16(attributeHead(value) + value);
         this.#routesAttribute(15, family, value);
@@ -116,7 +125,7 @@ export class UpdateWriter {
         return false;
       }
       if (isClassic) {
-        this.#begin(updateOverhead + attributesLength + nextHopLength + length);
+        this.#beginMessage(updateOverhead + attributesLength + nextHopLength + length);
         this.#u16(0);
         this.#u16(attributesLength + nextHopLength);
         this.#withNextHop(attributes, nextHop);
@@ -124,7 +133,7 @@ export class UpdateWriter {
       } else {
         const value = 5 + hopLength + length;
         const total = attributeHead(value) + value + attributesLength;
-        this.#begin(updateOverhead + total);
+        this.#beginMessage(updateOverhead + total);
         this.#u16(0);
         this.#u16(total);
         this.#routesAttribute(14, family, value);
@@ -201,7 +210,7 @@ export class UpdateWriter {
     this.#octets[this.#at++] = safi;
   }
 
-  #begin(length: number): void {
+  #beginMessage(length: number): void {
     this.#reserve(length);
     this.#octets.fill(0xff, this.#at, this.#at + 16);
     this.#at += 16;
