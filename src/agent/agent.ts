@@ -16,12 +16,13 @@ import { leadsToOtherNode } from "./addresses/address-keeping.ts";
 import { datastoreProblems, datastoreView } from "./api/datastore-view.ts";
 import { serveSockets } from "./api/serve-sockets.ts";
 import { Cleanups } from "./cleanups.ts";
-import type { ClusterCache, ClusterChanges } from "./cluster-cache.ts";
-import { clusterBgp, ipamPools, peeringNode, routingPools } from "./cluster-view.ts";
+import type { ClusterChanges } from "./cluster-cache.ts";
+import { asNumberOf, ipamPools, routingPools } from "./cluster-view.ts";
 import { decisionOptions, peerDefaults } from "./config/bgp-settings.ts";
 import { EventHub } from "./event-hub.ts";
 import { Monitoring } from "./monitoring.ts";
 import { concernsNat, natProblems, natState } from "./nat.ts";
+import { NodeDrain } from "./node-drain.ts";
 import type { AgentOptions } from "./options.ts";
 import { writeOwnNode } from "./own-node.ts";
 import { OwnNodeKeeper } from "./own-node-keeper.ts";
@@ -155,7 +156,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     random,
     nodeName,
     routerId: identifier,
-    localAs: () => ownAsNumber(cluster, nodeName),
+    localAs: () => asNumberOf(cluster.resources, cluster.node(nodeName)),
     ownAddresses: Object.values(ownAddresses).map(({ address }) => address),
   });
   const speaker: BgpSpeaker = createSpeaker({
@@ -267,7 +268,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       name: nodeName,
       version,
       addresses: ownAddresses,
-      asNumber: ownAsNumber(cluster, nodeName),
+      asNumber: asNumberOf(cluster.resources, cluster.node(nodeName)),
       routerId: identifier,
       startedAtMs,
       datastore: datastoreView(datastore),
@@ -292,6 +293,8 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     ipamAudit: () => addressKeeping.view(),
     addressOfNode: (name, family) => cluster.addressOf(name, family),
   });
+  const drain = new NodeDrain(config.stateDir, peering);
+  drain.restore();
   await serveSockets(
     {
       runDir: config.runDir,
@@ -304,7 +307,7 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
       clock,
       random,
       modes,
-      peering,
+      peering: drain,
     },
     cleanups,
   );
@@ -359,9 +362,4 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     void releases.retry();
     recoverPods();
   });
-}
-
-function ownAsNumber(cluster: ClusterCache, nodeName: string): number {
-  const own = cluster.node(nodeName);
-  return (own && peeringNode(cluster.resources, own).asNumber) ?? clusterBgp(cluster.resources).asNumber;
 }

@@ -67,6 +67,11 @@ export function peeringNode(resources: ClusterResources, node: Resource<"Node">)
   return nodeWithPort(node, configuration(resources, ownConfiguration(node.metadata.name))?.listenPort);
 }
 
+/** The AS number of a node, or of one that is not there yet. */
+export function asNumberOf(resources: ClusterResources, node: Resource<"Node"> | undefined): number {
+  return (node && peeringNode(resources, node).asNumber) ?? clusterBgp(resources).asNumber;
+}
+
 function nodeWithPort({ metadata, spec }: Resource<"Node">, listenPort: number | undefined): PeeringNode {
   const ipv4 = nodeAddress(spec, 4)?.address;
   const ipv6 = nodeAddress(spec, 6)?.address;

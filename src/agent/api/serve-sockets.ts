@@ -5,12 +5,11 @@ import type { Datastore } from "../../datastore/datastore.ts";
 import type { ResourceClient } from "../../datastore/resource-client.ts";
 import type { Cleanups } from "../cleanups.ts";
 import type { EventHub } from "../event-hub.ts";
-import type { PeeringReconciler } from "../peering/reconciler.ts";
 import type { PodManager } from "../pods/pod-manager.ts";
 import type { PoolModeChanger } from "../pools/pool-modes.ts";
 import type { StatusSource } from "../status-source.ts";
 import { datastoreRoutes, datastoreStreams } from "./datastore-routes.ts";
-import { drainRoutes } from "./drain-routes.ts";
+import { type Drainable, drainRoutes } from "./drain-routes.ts";
 import { podRoutes } from "./pod-routes.ts";
 import { poolRoutes } from "./pool-routes.ts";
 import { resourceRoutes } from "./resource-routes.ts";
@@ -30,7 +29,7 @@ export async function serveSockets(
     readonly clock: Clock;
     readonly random: () => number;
     readonly modes: PoolModeChanger;
-    readonly peering: PeeringReconciler;
+    readonly peering: Drainable;
   },
   cleanups: Cleanups,
 ): Promise<void> {

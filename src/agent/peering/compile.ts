@@ -42,6 +42,11 @@ export function compilePeering(input: PeeringInput): CompiledPeering {
   const routes: PeerRoute[] = [];
   const add = (session: PeerConfig, wish: TransportWish, subject: string, explicit?: ExplicitPeer) => {
     const key = `${session.address}%${wish.device ?? ""}`;
+    const rival = peers.get(key);
+    if (explicit !== undefined && rival !== undefined && rival.port !== session.port) {
+      const text = `${subject}: there is a session with port ${rival.port} of ${session.address} already, and one with port ${session.port} beside it is not possible`;
+      problems.set(text, { text, peer: explicit.name });
+    }
     if (peers.has(key)) return;
     const peer = withTransport(session, wish, input);
     if ("problem" in peer) {

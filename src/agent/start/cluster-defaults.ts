@@ -8,6 +8,7 @@ import { admitCreate } from "../../datastore/resource-admission.ts";
 import { ResourceClient } from "../../datastore/resource-client.ts";
 import { listResources } from "../../datastore/stored-resources.ts";
 import { Prefix } from "../../net/prefix.ts";
+import { builtInTiers } from "../../resources/policy/tier.ts";
 import type { AnyResource, Resource } from "../../resources/resource.ts";
 import { describeResource } from "../../resources/resource.ts";
 import { resourceKey } from "../../resources/resource-keys.ts";
@@ -29,7 +30,7 @@ export interface ClusterDefaultsOptions {
 }
 
 /**
- * Creates what a cluster has from its first node on: ClusterInformation, FelixConfiguration, and a pool of each family that has
+ * Creates what a cluster has from its first node on: ClusterInformation, FelixConfiguration, the tiers, and a pool of each family that has
  * none. Whatever of it is missing is written in one transaction under the condition that it is missing still, so that of many
  * nodes that start together one writes and the others find it.
  */
@@ -154,6 +155,12 @@ const singletons: readonly AnyResource[] = [
     metadata: { name: "default" },
     spec: { logSeverityScreen: "Info", reportingInterval: "0s" },
   },
+  ...Object.entries(builtInTiers).map(([name, spec]) => ({
+    kind: "Tier" as const,
+    apiVersion: "projectcalico.org/v3" as const,
+    metadata: { name },
+    spec,
+  })),
 ];
 
 function familyOf({ spec }: Resource<"IPPool">): 4 | 6 {

@@ -60,6 +60,27 @@ describe("compilePeering", () => {
     expect(peers[0]?.gracefulRestart).toEqual({ restartTimeSec: 120 });
   });
 
+  it("refuses a second BGPPeer for another port of the same address, and says so", () => {
+    const at = (port?: number) => ({
+      kind: "address" as const,
+      address: IpAddress.parse("10.0.0.254"),
+      ...(port !== undefined && { port }),
+    });
+    const { peers, problems } = compilePeering(
+      input({
+        cluster: { ...input().cluster, meshEnabled: false },
+        explicit: [explicit(), explicit({ name: "same" }), explicit({ name: "second", target: at(1790) })],
+      }),
+    );
+    expect(peers.map(({ name, port }) => [name, port])).toEqual([["Global_10_0_0_254", 179]]);
+    expect(problems).toEqual([
+      {
+        peer: "second",
+        text: "BGPPeer second is not configured: there is a session with port 179 of 10.0.0.254 already, and one with port 1790 beside it is not possible",
+      },
+    ]);
+  });
+
   it("gives the sessions of a BGPPeer its filters in their order, also the mirror images, and the mesh none", () => {
     const all = { kind: "nodes", matches: () => true } as const;
     const { peers } = compilePeering(

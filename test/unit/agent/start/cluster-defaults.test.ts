@@ -59,6 +59,7 @@ describe("the defaults of a cluster", () => {
       expect.arrayContaining([
         "clusterinformations/default",
         "felixconfigurations/default",
+        ...["default", "kube-admin", "kube-baseline"].map((name) => `tiers/${name}`),
         ...bothPools.map((name) => `ippools/${name}`),
       ]),
     );
