@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Etcd3, Range } from "etcd3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { datastoreConnection } from "../../src/agent/config/datastore-settings.ts";
+import { resolveConfig } from "../../src/agent/config/resolve.ts";
+import { readCalicoConnection } from "../../src/calictl/datastore-config.ts";
 import { Secret } from "../../src/core/secret.ts";
 import type { Datastore } from "../../src/datastore/datastore.ts";
 import { openEtcdDatastore } from "../../src/datastore/etcd/open.ts";
 import type { EtcdOptions, PemSource } from "../../src/datastore/etcd/options.ts";
+import { openDatastore } from "../../src/datastore/open.ts";
 import { put, record, write } from "../conformance/datastore-helpers.ts";
 import { Authority, type CertificateFiles } from "./support/certificates.ts";
 import { EtcdServer } from "./support/etcd-server.ts";
@@ -65,6 +69,28 @@ describe("TLS", () => {
       const seen = record(reader, "/c/", revision + 1n);
       await write(writer, put("/c/a", "1"));
       await seen.untilCount(1);
+    });
+
+    it("is opened with the environment of a Calico node, certificates as files or as text", async () => {
+      const text = (file: string) => readFileSync(file, "utf8");
+      const files = {
+        ETCD_CA_CERT_FILE: authority.certificate,
+        ETCD_CERT_FILE: mine.certificate,
+        ETCD_KEY_FILE: mine.key,
+      };
+      const texts = {
+        ETCD_CA_CERT: text(authority.certificate),
+        ETCD_CERT: text(mine.certificate),
+        ETCD_KEY: text(mine.key),
+      };
+      for (const certificates of [files, texts]) {
+        const environment = { DATASTORE_TYPE: "etcdv3", ETCD_ENDPOINTS: server.url, ...certificates };
+        const connection = datastoreConnection(await resolveConfig({ flags: {}, environment }));
+        expect(await readCalicoConnection({ environment })).toEqual(connection);
+        const store = await openDatastore(connection);
+        clients.push(store);
+        expect(await store.get("/c/none")).not.toHaveProperty("item");
+      }
     });
 
     it("keeps those out who have none, or one of another authority, and says so", async () => {

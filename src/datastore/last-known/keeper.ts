@@ -6,6 +6,8 @@ import type { KeptContent, KeptFile } from "./kept-file.ts";
 /** Changes come in bursts: what has changed is written once they have had time to end. */
 const WRITE_DELAY_MS = 2_000;
 const RETRY_MS = 30_000;
+/** A large state is written less often: of the time this share at most. */
+const LARGEST_SHARE = 1 / 20;
 /** How often a file that needs no change is said to be still true. */
 const CONFIRM_MS = 60_000;
 
@@ -26,6 +28,7 @@ export class Keeper {
   #confirming: Timer;
   #writing: Promise<void> | undefined;
   #failed = false;
+  #lastTookMs = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -35,7 +38,7 @@ export class Keeper {
   changed(): void {
     this.#dirty = true;
     if (this.#writing !== undefined) return;
-    this.#timer ??= this.#options.clock.setTimer(this.#failed ? RETRY_MS : WRITE_DELAY_MS, () => void this.#write());
+    this.#timer ??= this.#options.clock.setTimer(this.#delayMs, () => void this.#write());
   }
 
   /** Writes what is not written yet. */
@@ -44,6 +47,10 @@ export class Keeper {
     await this.#writing;
     this.#timer?.cancel();
     if (this.#dirty) await this.#writeOnce();
+  }
+
+  get #delayMs(): number {
+    return this.#failed ? RETRY_MS : Math.max(WRITE_DELAY_MS, this.#lastTookMs / LARGEST_SHARE);
   }
 
   #write(): Promise<void> {
@@ -56,11 +63,13 @@ export class Keeper {
   }
 
   async #writeOnce(): Promise<void> {
-    const { file, content, logger } = this.#options;
+    const { file, content, clock, logger } = this.#options;
     this.#dirty = false;
+    const began = clock.monotonicMs();
     try {
       await file.write(content);
       this.#failed = false;
+      this.#lastTookMs = clock.monotonicMs() - began;
     } catch (error) {
       if (!this.#failed)
         logger.warn({ error: errorMessage(error) }, "what is known of the datastore can't be kept on the disk");

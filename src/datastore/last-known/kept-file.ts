@@ -11,6 +11,7 @@ const VERSION = 1;
 /** Far above what 5,000 nodes need (about 10 MB); a file beyond it is not for a small disk, nor for a quick start. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+const ITEMS_IN_A_PART = 500;
 /** A file that can't be written for a while must not be followed by changes without end. */
 const MAX_CHANGES_BYTES = 4 * 1024 * 1024;
 
@@ -46,12 +47,13 @@ interface KeptRecord {
 interface FileHeader extends KeptIdentity {
   readonly format: string;
   readonly version: number;
-  readonly sha256: string;
+  readonly places: readonly string[];
+  readonly revisions: Readonly<Record<string, string>>;
 }
 
 /**
- * A file with what was known of the store: one line that says what it is, one with the content. It is written beside itself and
- * renamed; one that is damaged, of another version or of another cluster counts as not there. What the node itself has changed
+ * A file with what was known of the store: a line that says what it is, a line for each key, and a checksum. It is written beside
+ * itself and renamed; one that is damaged, of another version or of another cluster counts as not there. What the node itself has changed
  * since is in a second file, a line for each change, so that a pod that was made a moment ago is known after a crash.
  */
 export class KeptFile {
@@ -109,20 +111,25 @@ export class KeptFile {
   async write(content: () => KeptContent): Promise<void> {
     // The changes until now are in the content; those that come while it is being written are not.
     if (existsSync(this.#changes) && !existsSync(this.#olderChanges)) renameSync(this.#changes, this.#olderChanges);
-    const body = encode(content());
-    const sha256 = checksum(body);
-    const header: FileHeader = { format: FORMAT, version: VERSION, ...this.#identity, sha256 };
-    const text = `${JSON.stringify(header)}\n${body}\n`;
-    if (this.#isTooLarge(text)) return;
+    const snapshot = content();
     mkdirSync(dirname(this.#path), { recursive: true });
     const temporary = `${this.#path}.new`;
     const file = await open(temporary, "w", 0o600);
     try {
-      await file.writeFile(text);
+      const checksum = createHash("sha256");
+      let bytes = 0;
+      for (const part of encode({ format: FORMAT, version: VERSION, ...this.#identity }, snapshot)) {
+        checksum.update(part);
+        bytes += Buffer.byteLength(part);
+        if (this.#isTooLarge(bytes)) return;
+        await file.appendFile(part);
+      }
+      await file.appendFile(`${checksum.digest("hex")}\n`);
       await file.sync();
     } finally {
       await file.close();
     }
+    this.#tooLarge = false;
     await rename(temporary, this.#path);
     rmSync(this.#olderChanges, { force: true });
   }
@@ -153,56 +160,54 @@ export class KeptFile {
     await utimes(this.#path, nowMs / 1000, nowMs / 1000);
   }
 
-  #isTooLarge(text: string): boolean {
-    const bytes = Buffer.byteLength(text);
-    const before = this.#tooLarge;
-    this.#tooLarge = bytes > MAX_BYTES;
-    if (this.#tooLarge && !before)
+  #isTooLarge(bytes: number): boolean {
+    if (bytes <= MAX_BYTES) return false;
+    if (!this.#tooLarge)
       this.#logger.warn(
-        { file: this.#path, bytes, limit: MAX_BYTES },
+        { file: this.#path, limit: MAX_BYTES },
         "too much is known of the datastore to keep it on the disk",
       );
-    return this.#tooLarge;
+    this.#tooLarge = true;
+    return true;
   }
 
   #decode(text: string): KeptContent {
-    const end = text.indexOf("\n");
-    const header = JSON.parse(text.slice(0, Math.max(end, 0))) as Partial<FileHeader>;
-    const body = text.slice(end + 1).replace(/\n$/, "");
+    const lines = text.split("\n");
+    const header = JSON.parse(lines[0] ?? "") as Partial<FileHeader>;
     if (header.format !== FORMAT || header.version !== VERSION)
       throw new Error(`it is ${header.format} of version ${header.version}, not ${FORMAT} of version ${VERSION}`);
-    if (header.sha256 !== checksum(body)) throw new Error("it is damaged: its checksum is wrong");
+    const [checksum = "", end] = lines.slice(-2);
+    const body = text.slice(0, -checksum.length - 1);
+    if (end !== "" || checksum !== createHash("sha256").update(body).digest("hex"))
+      throw new Error("it is damaged: its checksum is wrong");
     const { node, names } = this.#identity;
     if (header.node !== node) throw new Error(`it is of the node ${header.node}`);
-    const { names: written = [] } = header;
+    const { names: written = [], places = [], revisions = {} } = header;
     if (!names.some((name) => written.includes(name)))
       throw new Error(`it is of the datastore ${written.join(", ")}, not of ${names.join(", ")}`);
-    return decode(body);
+    // The checksum vouches for the shape: only `encode` has written it.
+    return {
+      places,
+      revisions: new Map(Object.entries(revisions).map(([prefix, revision]) => [prefix, BigInt(revision)])),
+      items: lines.slice(1, -2).map((line) => itemOf(JSON.parse(line) as ItemRow)),
+    };
   }
 }
 
 type ItemRow = readonly [key: string, value: string, create: string, mod: string, version: string];
 
-interface Body {
-  readonly places: readonly string[];
-  readonly revisions: Readonly<Record<string, string>>;
-  readonly items: readonly ItemRow[];
-}
-
-function encode({ items, revisions, places }: KeptContent): string {
-  const rows = items.map(rowOf);
+/** The lines of the file but the last, in parts that each take a moment, for nothing else goes on meanwhile. */
+function* encode(
+  identity: Pick<FileHeader, "format" | "version" | "node" | "names">,
+  { items, revisions, places }: KeptContent,
+): Generator<string> {
   const texts = Object.fromEntries([...revisions].map(([prefix, revision]) => [prefix, revision.toString()]));
-  return JSON.stringify({ places, revisions: texts, items: rows } satisfies Body);
-}
-
-/** The checksum vouches for the shape: only `encode` has written it. */
-function decode(text: string): KeptContent {
-  const { places, revisions, items } = JSON.parse(text) as Body;
-  return {
-    places,
-    revisions: new Map(Object.entries(revisions).map(([prefix, revision]) => [prefix, BigInt(revision)])),
-    items: items.map(itemOf),
-  };
+  yield `${JSON.stringify({ ...identity, places, revisions: texts } satisfies FileHeader)}\n`;
+  for (let first = 0; first < items.length; first += ITEMS_IN_A_PART)
+    yield items
+      .slice(first, first + ITEMS_IN_A_PART)
+      .map((item) => `${JSON.stringify(rowOf(item))}\n`)
+      .join("");
 }
 
 function rowOf({ key, value, createRevision, modRevision, version }: KeyValue): ItemRow {
@@ -217,8 +222,4 @@ function itemOf([key, value, create, mod, version]: ItemRow): KeyValue {
     modRevision: BigInt(mod),
     version: BigInt(version),
   };
-}
-
-function checksum(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

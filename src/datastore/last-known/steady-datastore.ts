@@ -75,7 +75,7 @@ export class SteadyDatastore implements DescribedDatastore {
     if (file === undefined) return;
     const content = () => ({
       items: [...this.#kept.items],
-      revisions: this.#kept.revisions,
+      revisions: new Map(this.#kept.revisions),
       places: store.description.places,
     });
     const isCurrent = () => this.#hold === undefined && store.reachable;
