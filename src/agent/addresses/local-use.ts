@@ -7,9 +7,13 @@ export async function readLocalUse(
   netlink: Pick<NetlinkAccess, "links" | "routes">,
   interfacePrefix: string,
 ): Promise<LocalUse> {
-  // Routes first: the interface of a route that is there now may be gone a moment later, and nothing is freed for it.
+  const before = await netlink.links();
+  // A table may have a million routes, and without an interface of a pod none of them leads to one.
+  if (!before.some(({ name }) => name.startsWith(interfacePrefix)))
+    return { routed: new Map(), devices: new Set(before.map(({ name }) => name)) };
   const routes = await netlink.routes();
-  const links = await netlink.links();
+  // Those that came with the routes count too.
+  const links = [...before, ...(await netlink.links())];
   const nameOf = new Map(links.map(({ index, name }) => [index, name]));
   const routed = new Map<string, { readonly address: IpAddress; readonly device: string }>();
   for (const { destination, table, type, nextHops } of routes) {
