@@ -129,6 +129,8 @@ describe("natOutgoing", () => {
     await expect.poll(() => nat.seenAs("n1/a", "world"), patience).toBe("n1");
     const before = await nat.table("n1", "ip", "calibird");
     await nat.lab.killNode("n1", "SIGTERM");
+    const stateOfMain = () => nat.lab.status().find(({ name }) => name === "n1")?.main.state;
+    await expect.poll(stateOfMain, patience).toBe("exited");
     expect(await nat.seenAs("n1/a", "world")).toBe("n1");
     await nat.lab.startNode("n1");
     await expect
