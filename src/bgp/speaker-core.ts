@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { Bequest, Succession } from "./bequest.ts";
+import { tellChanges } from "./change-report.ts";
 import { BgpError } from "./errors.ts";
 import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import { History, type HistoryEvent, type HistoryQuery } from "./history/history.ts";
@@ -373,14 +374,11 @@ export class SpeakerCore implements BgpSpeaker {
 
   /** Moves a bounded part of what has changed from the tables to the listener and to the peers. */
   #turn(): void {
-    const { listener, prefixesPerTurn } = this.#settings;
+    const { prefixesPerTurn } = this.#settings;
     const settled = this.#rib.settle(prefixesPerTurn);
     const { changed } = settled;
     this.#groups.apply(settled);
-    if (changed.length > 0) {
-      this.#history?.bestPaths(changed.map((row) => this.#views.destination(row)));
-      listener.onLocRibChanges?.(changed.map((row) => this.#views.change(row)));
-    }
+    if (changed.length > 0) tellChanges(changed, this.#views, this.#settings.listener, this.#history);
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);
     if (this.#groups.idle && !this.#rib.pending) this.#rib.purge();

@@ -10,6 +10,13 @@ import { isPathSlot } from "./path-slots.ts";
 import { type Destination, PathView } from "./path-view.ts";
 import type { Rib } from "./rib.ts";
 
+const noPaths: readonly PathView[] = [];
+
+/** What listeners hear of a prefix that everything is known of. */
+export function changeOf({ prefix, selected, unresolved }: Destination): LocRibChange {
+  return unresolved.length === 0 ? { prefix, paths: selected } : { prefix, paths: selected, unresolved };
+}
+
 /** Makes objects of the RIB's rows: for listeners, for what is kept as history, and for people. */
 export class RibViews {
   readonly #rib: Rib;
@@ -100,9 +107,20 @@ export class RibViews {
   destination(row: number): Destination {
     const { choices, paths, prefixes } = this.#rib;
     const prefix = prefixes.prefixOf(row);
+    const first = choices.firstOf(row);
+    if (first !== none && paths.next[first] === none) {
+      // Nearly always: one path, which is the choice, would be it, or is refused.
+      const only = [this.path(first, prefix)];
+      const listed = (rows: readonly number[]) => (rows[0] === first ? only : noPaths);
+      return {
+        prefix,
+        paths: only,
+        selected: listed(choices.selectedOf(row)),
+        unresolved: listed(choices.unresolvedOf(row)),
+      };
+    }
     const views = new Map<number, PathView>();
-    for (let path = choices.firstOf(row); path !== none; path = paths.next[path] ?? none)
-      views.set(path, this.path(path, prefix));
+    for (let path = first; path !== none; path = paths.next[path] ?? none) views.set(path, this.path(path, prefix));
     const viewOf = (path: number): PathView => views.get(path) ?? this.path(path, prefix);
     return {
       prefix,
