@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import { removeResource } from "../../ipam/removal.ts";
 import type { CommandTools } from "../command-tools.ts";
 import { type CommandContext, UsageError } from "../output.ts";
@@ -8,6 +8,15 @@ import { readManifestItems } from "./manifest-items.ts";
 import { type FileOptions, withDryRunOption, withFileOptions, withScopeOptions } from "./options.ts";
 import { parseKind, referenceTo } from "./reference.ts";
 import { isRefusal } from "./refusal.ts";
+
+/** Its timers keep the process alive: nothing else does while a pool's agents get time to hear that it is disabled. */
+const waitingClock: Clock = {
+  ...systemClock,
+  setTimer(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
 
 interface DeleteOptions extends FileOptions, ChangeOptions {
   readonly skipNotExists: boolean;
@@ -37,9 +46,14 @@ async function deleteResources(
   const verb = { name: "delete", past: "deleted", leftOut: "did not exist" };
   await changeSet(tools, options, verb, items, async (client, item, datastore) => {
     try {
-      await removeResource({ client, datastore, clock: systemClock, random: Math.random }, item.kind, item.name, item);
+      await removeResource({ client, datastore, clock: waitingClock, random: Math.random }, item.kind, item.name, item);
       return true;
     } catch (error) {
+      if (isRefusal(error, "INVALID_STORED_VALUE")) {
+        // What nobody can read has nothing that hangs on it.
+        await client.delete(item.kind, item.name, item);
+        return true;
+      }
       if (options.skipNotExists && isRefusal(error, "RESOURCE_NOT_FOUND")) return false;
       throw error;
     }

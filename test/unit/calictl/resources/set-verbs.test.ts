@@ -171,6 +171,13 @@ describe("calictl delete", () => {
     });
   });
 
+  it("deletes what nobody can read", async () => {
+    const key = "/calico/resources/v3/projectcalico.org/ippools/broken";
+    await calictl.store.transact({ compares: [], success: [{ type: "put", key, value: "{" }] });
+    expect(await calictl.run("delete", "ippool", "broken")).toMatchObject({ code: 0, err: "" });
+    expect((await calictl.store.get(key)).item).toBeUndefined();
+  });
+
   it("refuses what does not exist, in calicoctl's words", async () => {
     expect(await calictl.run("delete", "ippool", "x")).toEqual({
       code: 1,
