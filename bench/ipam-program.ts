@@ -13,6 +13,12 @@ import { podOwner } from "../src/ipam/owners.ts";
 import { effectivePool } from "../src/resources/ip-pool.ts";
 import { applyPool, connectionTo, nodeName, writeAllocations } from "./cluster-data.ts";
 
+// Whoever reads this shows the last line of it.
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.message.replaceAll("\n", " | ")}\n`);
+  process.exit(1);
+});
+
 const [kind = "", place = ""] = process.argv.slice(2);
 const datastore = await openDatastore(connectionTo(kind, place));
 const client = new ResourceClient({ datastore, clock: systemClock, createUid: () => crypto.randomUUID() });
