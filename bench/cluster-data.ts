@@ -61,8 +61,6 @@ export function connectionTo(kind = "", place = ""): DatastoreConnection {
 
 /** Nodes that share the allocations of a large cluster. */
 const allocatingNodes = 500;
-/** Blocks of the pool that are left to those who take addresses one by one. */
-const firstFullBlock = 20_000;
 
 /** Writes full blocks with their handles, nodes and pods past IPAM: so many allocations, all of them in use. */
 export async function writeAllocations(datastore: Datastore, client: ResourceClient, count: number): Promise<void> {
@@ -76,10 +74,11 @@ export async function writeAllocations(datastore: Datastore, client: ResourceCli
   });
   for (const handleId of existing.handles.keys()) await administration.releaseHandle(handleId);
   const nodes = new Set(existing.affinities.map(({ node }) => node));
+  const existingBlocks = new Set(existing.blocks.map(({ cidr }) => cidr.toString()));
   const operations: Operation[] = [];
-  for (let taken = 0; taken < count; ) {
-    const index = taken / 2 ** blockBits;
-    const cidr = blockOf(firstFullBlock + index);
+  for (let index = 0, taken = 0; taken < count; index++) {
+    const cidr = blockOf(index);
+    if (existingBlocks.has(cidr.toString())) continue;
     const node = nodeName(index % allocatingNodes);
     nodes.add(node);
     let block = newBlock(cidr, node, systemClock.wallMs());
