@@ -33,6 +33,7 @@ export class EntryTable {
   readonly #conflicts = new Set<number>();
   readonly #repairs = new Map<number, RepairRecord>();
   #changed: number[] = [];
+  #nowMs: number | undefined;
 
   constructor(clock: Clock, index: PrefixIndex) {
     this.#clock = clock;
@@ -80,7 +81,7 @@ export class EntryTable {
     if (row >= this.#states.length) this.#grow();
     this.#index.holdRow(row, holder.entry);
     this.#states[row] = pending;
-    this.#since[row] = this.#clock.wallMs();
+    this.#since[row] = this.#now();
     this.#failures[row] = 0;
     this.#reasons[row] = "waiting to be written";
     this.#present[row] = undefined;
@@ -119,7 +120,7 @@ export class EntryTable {
     const before = this.stateOf(row);
     if (before === state && this.#reasons[row] === reason) return;
     if (before !== state) {
-      this.#since[row] = this.#clock.wallMs();
+      this.#since[row] = this.#now();
       this.#counts[before]--;
       this.#counts[state]++;
       this.#states[row] = states.indexOf(state);
@@ -156,6 +157,17 @@ export class EntryTable {
   setRepairs(row: number, repairs: RepairRecord | undefined): void {
     if (repairs !== undefined) this.#repairs.set(row, repairs);
     else if (this.#repairs.size > 0) this.#repairs.delete(row);
+  }
+
+  /** The same for all that changes at one go: asking costs as much as all the rest. */
+  #now(): number {
+    if (this.#nowMs === undefined) {
+      this.#nowMs = this.#clock.wallMs();
+      queueMicrotask(() => {
+        this.#nowMs = undefined;
+      });
+    }
+    return this.#nowMs;
   }
 
   #grow(): void {

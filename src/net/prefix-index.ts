@@ -37,6 +37,8 @@ export class PrefixIndex {
   #capacity = FIRST_CAPACITY;
   #firstFree = noRow;
   #used = 0;
+  /** The last row that was found or made. */
+  #latest = noRow;
   #size = 0;
   /** How many rows there are of each length: a longest match probes only these. */
   readonly #lengths: Readonly<Record<AddressFamily, Uint32Array>> = { 4: new Uint32Array(33), 6: new Uint32Array(129) };
@@ -52,14 +54,25 @@ export class PrefixIndex {
 
   /** The row of a prefix, or `noRow`. */
   find(prefix: Prefix): number {
-    return this.#slots[this.#slotOf(prefix, prefix.hash())] ?? noRow;
+    const neighbour = this.#beside(prefix);
+    if (neighbour !== noRow) return neighbour;
+    const row = this.#at(this.#slotOf(prefix, prefix.hash()));
+    if (row !== noRow) this.#latest = row;
+    return row;
   }
 
   /** The row of a prefix, a new one if it has none. */
   hold(prefix: Prefix, holder: number): number {
+    const neighbour = this.#beside(prefix);
+    const row = neighbour === noRow ? this.#findOrAdd(prefix) : neighbour;
+    this.holdRow(row, holder);
+    return row;
+  }
+
+  #findOrAdd(prefix: Prefix): number {
     const hash = prefix.hash();
     let slot = this.#slotOf(prefix, hash);
-    let row = this.#slots[slot] ?? noRow;
+    let row = this.#at(slot);
     if (row === noRow) {
       if (this.#firstFree === noRow && this.#used === this.capacity) {
         this.#grow();
@@ -69,8 +82,22 @@ export class PrefixIndex {
       this.#slots[slot] = row;
       this.#fill(row, prefix, hash);
     }
-    this.holdRow(row, holder);
+    this.#latest = row;
     return row;
+  }
+
+  /**
+   * The row of a prefix if it is next to the last one that was asked for: what came in some order changes and goes in the same
+   * order more often than not, and this needs neither a hash nor a jump through memory.
+   */
+  #beside(prefix: Prefix): number {
+    const latest = this.#latest;
+    for (let row = latest + 1; row >= latest - 1 && row >= 0; row -= 2)
+      if (row < this.#used && this.#holds(row, prefix)) {
+        this.#latest = row;
+        return row;
+      }
+    return noRow;
   }
 
   /** As `hold` of a row's prefix, which somebody holds already. */
@@ -139,6 +166,10 @@ export class PrefixIndex {
     return noRow;
   }
 
+  #at(slot: number): number {
+    return this.#slots[slot] ?? noRow;
+  }
+
   #cell(row: number, which: number): number {
     return this.#cells[row * CELLS + which] ?? 0;
   }
@@ -158,7 +189,7 @@ export class PrefixIndex {
     const mask = this.#slots.length - 1;
     let slot = hash >>> this.#shift;
     for (;;) {
-      const row = this.#slots[slot] ?? noRow;
+      const row = this.#at(slot);
       if (row === noRow || this.#holds(row, prefix)) return slot;
       slot = (slot + 1) & mask;
     }
@@ -215,7 +246,7 @@ export class PrefixIndex {
     const mask = this.#slots.length - 1;
     for (let slot = gap; ; ) {
       slot = (slot + 1) & mask;
-      const row = this.#slots[slot] ?? noRow;
+      const row = this.#at(slot);
       if (row === noRow) break;
       const home = this.#cell(row, HASH) >>> this.#shift;
       if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
