@@ -16,11 +16,12 @@ import { checkNoLiveBird } from "./live-bird.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import type { AgentOptions } from "./options.ts";
 import { checkAddressesAreFree } from "./own-node.ts";
+import { AddressFollower } from "./start/address-follower.ts";
 import { ClusterDefaults } from "./start/cluster-defaults.ts";
 import { readMachine } from "./start/machine.ts";
 import { machineIdentity } from "./start/machine-identity.ts";
 import { NodeClaim } from "./start/node-claim.ts";
-import { type OwnAddresses, resolveOwnAddresses } from "./start/own-addresses.ts";
+import { detectedFamilies, detectOwnAddress, type OwnAddresses, resolveOwnAddresses } from "./start/own-addresses.ts";
 
 /** What everything else stands on: the kernel, the datastore, and what they say of this node. */
 export interface Platform {
@@ -62,11 +63,18 @@ export async function openPlatform(options: AgentOptions, cleanups: Cleanups): P
 
   const stored = cluster.resources.nodes.find(({ metadata }) => metadata.name === nodeName);
   const machine = await readMachine(netlink, config.hostIps);
-  const ownAddresses = await resolveOwnAddresses(config, stored?.spec, machine);
+  const ownAddresses = options.movedTo ?? (await resolveOwnAddresses(config, stored?.spec, machine));
   if (!config.skipNodeIpCheck) checkAddressesAreFree(cluster.resources.nodes, nodeName, ownAddresses);
   giveUp.throwIfAborted();
   const claim = new NodeClaim({ datastore, clock, logger, nodeName, machine: machineIdentity(config.stateDir) });
   cleanups.add("claim", () => claim.stop());
+  const follower = new AddressFollower({
+    ...{ netlink, clock, logger, current: ownAddresses, onMove: options.onMove },
+    families: detectedFamilies(config),
+    detect: async (family) => detectOwnAddress(family, config, await readMachine(netlink, config.hostIps)),
+  });
+  cleanups.add("address follower", () => follower.stop());
+  await follower.start();
   const claimed = config.skipNodeIpCheck ? [] : Object.values(ownAddresses).map(({ address }) => address);
   await claim.start(claimed, giveUp);
   const defaults = new ClusterDefaults({

@@ -27,6 +27,21 @@ export async function resolveOwnAddresses(
   return { ...(ipv4 && { 4: ipv4 }), ...(ipv6 && { 6: ipv6 }) };
 }
 
+/** The families whose address is detected at every start, whatever is stored. */
+export function detectedFamilies({ ip, ip6 }: Pick<AgentConfig, "ip" | "ip6">): readonly AddressFamily[] {
+  return ([4, 6] as const).filter((family) => (family === 4 ? ip : ip6) === "autodetect");
+}
+
+/** By the configured method; throws `INVALID_SETTING` if nothing fits. */
+export function detectOwnAddress(
+  family: AddressFamily,
+  config: AddressConfig,
+  kernel: DetectionInput,
+): Promise<NodeAddress | undefined> {
+  const method = family === 4 ? config.ipAutodetectionMethod : config.ip6AutodetectionMethod;
+  return resolveNodeAddress(family, "autodetect", method, kernel);
+}
+
 /** `10.0.0.1/24`, as the Node resource has it. */
 export function addressText({ address, prefixLength }: NodeAddress): string {
   return `${address}/${prefixLength}`;

@@ -32,12 +32,13 @@ export class AgentLab {
 
   /**
    * Brings the lab up and waits until it is quiet. `blockSize` is the length of the pool's blocks, `flags` are further ones
-   * of every agent, `topology` is another one with these nodes.
+   * of every agent, `topology` is another one with these nodes, `edit` changes its text.
    */
   static async start(options: {
     readonly blockSize: number;
     readonly flags?: string;
     readonly topology?: string;
+    readonly edit?: (topology: string) => string;
   }): Promise<AgentLab> {
     const folder = mkdtempSync(join(tmpdir(), "calibird-agent-lab-"));
     cpSync("containerlab", folder, { recursive: true });
@@ -48,7 +49,8 @@ export class AgentLab {
     const name = `a${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
     const file = join(folder, options.topology ?? "three-nodes.clab.yml");
     const topology = readFileSync(file, "utf8");
-    writeFileSync(file, topology.replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
+    const { edit = (text) => text } = options;
+    writeFileSync(file, edit(topology).replaceAll(/^( +cmd: calibird agent .*)$/gm, `$1 ${options.flags ?? ""}`));
     let lab: Lab;
     try {
       lab = await Lab.up({ file, name });
