@@ -47,7 +47,6 @@ export const weReflect = scenario({
 export const theyReflect = scenario({
   title: "they reflect",
   prepare: async (bench) => {
-    const observer = await bench.startObserver(third(place.them));
     const pair = await Pair.up(bench, {
       isInternal: true,
       theirs: { routeReflectorClient: true },
@@ -61,6 +60,8 @@ export const theyReflect = scenario({
         },
       ],
     });
+    // OpenBGPD passes on bare, for good, what a client tells it before all of its configuration has arrived.
+    const observer = await bench.startObserver(third(place.them));
     return { pair, observer };
   },
   checks: [
