@@ -61,14 +61,21 @@ describe("a route whose next hop is behind other routes", () => {
     (await receiver.routes("n1")).find((found) => found.prefix === prefix)?.attributes["BGP.next_hop"];
 
   it("is not used and told to nobody, and the operator sees why", async () => {
-    await vi.waitFor(async () => expect((await node.route(prefix))?.state).toBe("unresolved"), patient);
-    expect(await node.route(prefix)).toMatchObject({
-      nextHop: "192.0.2.1",
-      reason: expect.stringContaining("no route to next hop 192.0.2.1"),
-    });
+    // Of two next hops that both cannot be reached, the one that is shown may be that of either path.
+    await vi.waitFor(
+      async () =>
+        expect(await node.route(prefix)).toMatchObject({
+          state: "unresolved",
+          nextHop: expect.stringMatching(/^192\.0\.2\.[12]$/),
+          reason: expect.stringMatching(/no route to next hop 192\.0\.2\.[12]/),
+        }),
+      patient,
+    );
     expect(await told()).toBeUndefined();
-    const { steps } = await node.explain(prefix);
-    expect(steps.map(({ text }) => text).join("\n")).toContain("next hop 192.0.2.1 cannot be reached");
+    await vi.waitFor(async () => {
+      const { steps } = await node.explain(prefix);
+      expect(steps.map(({ text }) => text).join("\n")).toMatch(/next hop 192\.0\.2\.[12] cannot be reached/);
+    }, patient);
   });
 
   it("is used as soon as a route leads there, and the better one is when that can be", async () => {

@@ -236,9 +236,12 @@ describe("subscribe", () => {
     const events: NetlinkEvent[] = [];
     await netlink.subscribe(["link", "address", "route"], (batch) => events.push(...batch));
     const routesSeen = (action: "new" | "delete") =>
-      events.flatMap((event) =>
-        event.type === "route" && event.action === action ? [String(event.route.destination)] : [],
-      );
+      events
+        .flatMap(
+          (event) => (event.type === "route" && event.action === action ? [String(event.route.destination)] : []),
+          // The kernel gives new links IPv6 routes when it gets round to it.
+        )
+        .filter((destination) => !destination.includes(":"));
     await succeed(netlink, { op: "route-add", route: numbered(1) }, { op: "route-replace", route: numbered(1) });
     await succeed(netlink, { op: "route-delete", key: numbered(1), protocol: 202 });
     await succeed(netlink, { op: "route-add", route: numbered(2) });

@@ -72,7 +72,7 @@ async function expectNoLoss(streams: readonly PingStream[]): Promise<void> {
   for (const stream of streams) {
     const report = await stream.stop();
     expect(report, stream.label).toMatchObject({ lost: [], errors: [] });
-    expect(report.sent, stream.label).toBeGreaterThan(50);
+    expect(report.sent, stream.label).toBeGreaterThan(20);
   }
 }
 
