@@ -45,6 +45,7 @@ export interface IpamReport {
 /** Holds what IPAM has stored against itself and against what the cluster's resources say. */
 export function checkIpam(survey: IpamSurvey, facts: ClusterFacts, nowMs: number): IpamReport {
   const { blocks, affinities, unreadable } = survey;
+  const owners: BlockOwners = new Map(blocks.map(({ cidr, affinity }) => [cidr.toString(), affinity]));
   const usesOf = groupUses(facts.uses);
   const allocations = blocks.flatMap(allocationsOf).map((allocation) => ({
     allocation,
@@ -58,14 +59,14 @@ export function checkIpam(survey: IpamSurvey, facts: ClusterFacts, nowMs: number
   const report = {
     allocations,
     leaked: allocations.flatMap(({ allocation, uses }) =>
-      uses.length === 0 && isExpectedInUse(allocation, blocks) ? [allocation] : [],
+      uses.length === 0 && isExpectedInUse(allocation, owners) ? [allocation] : [],
     ),
     shared: [...usesOf].flatMap(([address, uses]) => (uses.length > 1 ? [{ address, uses }] : [])),
     unallocated: facts.uses.filter((use) => isPooled(use) && !allocated.has(use.address.toString())),
     outsidePools: facts.uses.filter((use) => !isPooled(use)),
     ...checkHandles(survey),
     invalidBlocks: blocks.flatMap((block) => blockProblems(block, blocks, nowMs)),
-    strayAffinities: affinities.filter(({ node, block }) => ownerOf(blocks, block) !== ownerOfNode(node)),
+    strayAffinities: affinities.filter(({ node, block }) => owners.get(block.toString()) !== ownerOfNode(node)),
     blocksOfMissingNodes: blocks.flatMap((block) => {
       const node = nodeOf(block);
       return node === undefined || facts.nodes.has(node) ? [] : [{ block: block.cidr, node }];
@@ -111,20 +112,21 @@ function groupUses(uses: readonly AddressUse[]): Map<string, AddressUse[]> {
   const groups = new Map<string, AddressUse[]>();
   for (const use of uses) {
     const key = use.address.toString();
-    groups.set(key, [...(groups.get(key) ?? []), use]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [use]);
+    else group.push(use);
   }
   return groups;
 }
 
 /** What load balancers and Windows keep is used by nothing that has a resource. */
-function isExpectedInUse({ handleId, coolingDown, block }: Allocation, blocks: readonly Block[]): boolean {
+function isExpectedInUse({ handleId, coolingDown, block }: Allocation, owners: BlockOwners): boolean {
   if (coolingDown || handleId === WINDOWS_HANDLE) return false;
-  return ownerOf(blocks, block)?.startsWith("virtual:") !== true;
+  return owners.get(block.toString())?.startsWith("virtual:") !== true;
 }
 
-function ownerOf(blocks: readonly Block[], cidr: Prefix): string | null | undefined {
-  return blocks.find((block) => block.cidr.equals(cidr))?.affinity;
-}
+/** Affinities of blocks by their CIDRs as text; null: nobody's. */
+type BlockOwners = ReadonlyMap<string, string | null>;
 
 function blockProblems(block: Block, blocks: readonly Block[], nowMs: number): { block: Prefix; problem: string }[] {
   const problems: string[] = [];
