@@ -45,6 +45,7 @@ export interface IpamReport {
 /** Holds what IPAM has stored against itself and against what the cluster's resources say. */
 export function checkIpam(survey: IpamSurvey, facts: ClusterFacts, nowMs: number): IpamReport {
   const { blocks, affinities, unreadable } = survey;
+  const overlaps = overlapsAmong(blocks);
   const owners: BlockOwners = new Map(blocks.map(({ cidr, affinity }) => [cidr.toString(), affinity]));
   const usesOf = groupUses(facts.uses);
   const allocations = blocks.flatMap(allocationsOf).map((allocation) => ({
@@ -65,7 +66,7 @@ export function checkIpam(survey: IpamSurvey, facts: ClusterFacts, nowMs: number
     unallocated: facts.uses.filter((use) => isPooled(use) && !allocated.has(use.address.toString())),
     outsidePools: facts.uses.filter((use) => !isPooled(use)),
     ...checkHandles(survey),
-    invalidBlocks: blocks.flatMap((block) => blockProblems(block, blocks, nowMs)),
+    invalidBlocks: blocks.flatMap((block) => blockProblems(block, overlaps.get(block), nowMs)),
     strayAffinities: affinities.filter(({ node, block }) => owners.get(block.toString()) !== ownerOfNode(node)),
     blocksOfMissingNodes: blocks.flatMap((block) => {
       const node = nodeOf(block);
@@ -128,7 +129,25 @@ function isExpectedInUse({ handleId, coolingDown, block }: Allocation, owners: B
 /** Affinities of blocks by their CIDRs as text; null: nobody's. */
 type BlockOwners = ReadonlyMap<string, string | null>;
 
-function blockProblems(block: Block, blocks: readonly Block[], nowMs: number): { block: Prefix; problem: string }[] {
+/** Of blocks that overlap others, one of those. Prefixes that overlap are nested, so one walk in their order finds them. */
+function overlapsAmong(blocks: readonly Block[]): ReadonlyMap<Block, Block> {
+  const overlaps = new Map<Block, Block>();
+  let outer: Block | undefined;
+  for (const block of [...blocks].sort((left, right) => left.cidr.compare(right.cidr))) {
+    if (outer?.cidr.overlaps(block.cidr) !== true) outer = block;
+    else {
+      overlaps.set(block, outer);
+      if (!overlaps.has(outer)) overlaps.set(outer, block);
+    }
+  }
+  return overlaps;
+}
+
+function blockProblems(
+  block: Block,
+  overlapping: Block | undefined,
+  nowMs: number,
+): { block: Prefix; problem: string }[] {
   const problems: string[] = [];
   const { allocations, unallocated, cidr } = block;
   const free = new Set(unallocated);
@@ -144,7 +163,6 @@ function blockProblems(block: Block, blocks: readonly Block[], nowMs: number): {
   const used = new Set(allocations);
   for (const index of (block.attributes ?? []).keys())
     if (!used.has(index)) problems.push(`attribute ${index} belongs to no address`);
-  const overlapping = blocks.find((other) => other !== block && other.cidr.overlaps(cidr));
   if (overlapping !== undefined) problems.push(`it overlaps the block ${overlapping.cidr}`);
   return problems.map((problem) => ({ block: cidr, problem }));
 }

@@ -158,4 +158,19 @@ describe("a check", () => {
     expect(problems.filter((problem) => problem.startsWith("it overlaps"))).toHaveLength(2);
     expect(problems.filter((problem) => problem.includes("in the future"))).toHaveLength(1);
   });
+
+  it("says of every block of a nest that it overlaps another, and of none beside it", async () => {
+    const claim = (cidr: string, blockSize: number) =>
+      ipamNode(store, "a", [ipamPool("one", cidr, { blockSize })]).assignAddress({
+        address: IpAddress.parse(cidr.split("/")[0] ?? ""),
+        handleId: `net.${blockSize}`,
+        attributes: {},
+      });
+    await claim("10.0.0.0/28", 30);
+    await claim("10.0.0.4/30", 30);
+    await claim("10.0.1.0/28", 28);
+    await claim("10.0.0.0/26", 26);
+    const overlapping = (await check()).invalidBlocks.filter(({ problem }) => problem.startsWith("it overlaps"));
+    expect(overlapping.map(({ block }) => `${block}`).sort()).toEqual(["10.0.0.0/26", "10.0.0.0/30", "10.0.0.4/30"]);
+  });
 });
