@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "session.h"
@@ -55,14 +56,21 @@ static void change(const struct nlmsghdr *message)
   fib_matching += matches(ways[index]) - matches(before);
 }
 
-static int monitor = -1;
+/*
+ * Nobody waits for the socket: it is looked at every millisecond. A waiter would be woken by each notification, at the expense
+ * of the process that writes the route, which is the one that is measured (a fifth more for 100,000 routes on two processors).
+ */
+static int monitor = -1, timer = -1;
+enum { PERIOD_NS = 1000000 };
 
-static void monitor_ready(struct source *source, uint32_t events)
+static void time_to_look(struct source *source, uint32_t events)
 {
   (void)source;
   (void)events;
   static char buffer[1 << 18];
-  for (int turns = 0; turns < 64; turns++) {
+  uint64_t expirations;
+  if (read(timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN) die("timer: %s", strerror(errno));
+  for (;;) {
     ssize_t length = recv(monitor, buffer, sizeof buffer, MSG_DONTWAIT);
     if (length < 0 && errno == EAGAIN) return;
     if (length < 0) die("the kernel's notifications came too fast: %s", strerror(errno));
@@ -84,8 +92,11 @@ void fib_monitor_open(const char *namespace)
   if (setns(own, CLONE_NEWNET) < 0) die("setns: %s", strerror(errno));
   close(own);
   close(other);
-  static struct source source = { monitor_ready };
-  watch_source(&source, monitor, EPOLLIN);
+  static struct source source = { time_to_look };
+  timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  struct itimerspec period = { .it_interval.tv_nsec = PERIOD_NS, .it_value.tv_nsec = PERIOD_NS };
+  if (timer < 0 || timerfd_settime(timer, 0, &period, NULL) < 0) die("timer: %s", strerror(errno));
+  watch_source(&source, timer, EPOLLIN);
 }
 
 void fib_monitor_target(enum route_kind kind, uint32_t value)

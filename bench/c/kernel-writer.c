@@ -1,7 +1,7 @@
 /*
  * kernel-writer PREFIXES DEVICE METRIC: the physical limit of what a BGP speaker can reach with its routes. At each SIGUSR1
  * it does the next of: add all routes of the table via 10.0.0.2, replace them by ones via 10.0.0.3, delete them. It sends the
- * messages that calibird sends, as many per system call, with an acknowledgement for each, and does nothing else.
+ * messages that calibird sends, as many per system call, with an acknowledgement for the last of them, and does nothing else.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static char *put_message(char *start, uint32_t index, int type, int flags, uint3
   struct rtmsg *route = NLMSG_DATA(header);
   memset(start, 0, NLMSG_SPACE(sizeof *route));
   header->nlmsg_type = type;
-  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+  header->nlmsg_flags = NLM_F_REQUEST | flags;
   header->nlmsg_seq = ++sequence;
   route->rtm_family = AF_INET;
   route->rtm_dst_len = prefix_length[index];
@@ -82,7 +82,12 @@ static void write_all(int type, int flags, uint32_t gateway)
   static char buffer[BATCH * MESSAGE_ROOM];
   for (uint32_t i = 0; i < prefix_count;) {
     char *at = buffer;
-    for (int k = 0; k < BATCH && i < prefix_count; k++) at = put_message(at, i++, type, flags, gateway);
+    struct nlmsghdr *last = NULL;
+    for (int k = 0; k < BATCH && i < prefix_count; k++) {
+      last = (void *)at;
+      at = put_message(at, i++, type, flags, gateway);
+    }
+    last->nlmsg_flags |= NLM_F_ACK;
     if (send(netlink, buffer, at - buffer, 0) < 0) die("send: %s", strerror(errno));
     await_answers(sequence);
   }
