@@ -237,12 +237,12 @@ export class Peer implements SessionListener, GroupMember {
     this.#environment.onStateChange(this.name, "Established", undefined);
   }
 
-  takeUpdate(octets: Uint8Array): boolean {
+  takeUpdates(octets: Uint8Array, start: number, end: number): number {
     const session = this.#negotiated;
-    if (this.#closed || session === undefined || this.#limitKeeper.limits !== undefined) return false;
-    if (!this.#environment.plainUpdates.take(this.#table, octets, session)) return false;
-    this.#environment.wake();
-    return true;
+    if (this.#closed || session === undefined || this.#limitKeeper.limits !== undefined) return start;
+    const stop = this.#environment.plainUpdates.take(this.#table, octets, start, end, session);
+    if (stop > start) this.#environment.wake();
+    return stop;
   }
 
   onUpdate(update: UpdateMessage): void {

@@ -14,17 +14,28 @@ export class PlainUpdates {
     this.#rib = rib;
   }
 
-  /** False, and nothing done, if the UPDATE has to be decoded. */
-  take(table: AdjRibIn, octets: Uint8Array, context: CodecContext): boolean {
+  /**
+   * Takes the UPDATEs that lie one behind the other from `start` to `end` of `octets`, up to the first that is not all there or has
+   * to be decoded. Says where that one begins.
+   */
+  take(table: AdjRibIn, octets: Uint8Array, start: number, end: number, context: CodecContext): number {
     if (!context.fourOctetAs || context.addPathReceive.length > 0 || !context.families.includes("ipv4-unicast"))
-      return false;
+      return start;
+    let at = start;
+    while (this.#scan.read(octets, at, end, context)) {
+      this.#takeScanned(table, octets);
+      at = this.#scan.nlriEnd;
+    }
+    return at;
+  }
+
+  #takeScanned(table: AdjRibIn, octets: Uint8Array): void {
     const scan = this.#scan;
-    if (!scan.read(octets, context)) return false;
     const rib = this.#rib;
     const { prefixes } = rib;
     for (let at = scan.withdrawnStart; at < scan.withdrawnEnd; at = nextPlainPrefix(octets, at))
       rib.withdraw(table, prefixes.findIpv4(plainAddress(octets, at), octets[at] ?? 0), 0);
-    if (scan.attributesLength === 0) return true;
+    if (scan.attributesLength === 0) return;
     if (this.#nextHop.address.w0 !== scan.nextHop) this.#nextHop = { address: IpAddress.v4(scan.nextHop) };
     const attributes = rib.attributes.takeOctets(scan.attributes, 0, scan.attributesLength);
     rib.beginAnnouncement(table, attributes, this.#nextHop);
@@ -32,6 +43,5 @@ export class PlainUpdates {
       rib.announce(prefixes.takeIpv4(plainAddress(octets, at), octets[at] ?? 0), 0);
     rib.endAnnouncement();
     rib.attributes.release(attributes);
-    return true;
   }
 }

@@ -186,10 +186,11 @@ export interface SessionListener {
   onEstablished(session: NegotiatedSession): void;
   onUpdate(update: UpdateMessage): void;
   /**
-   * Takes a whole UPDATE, header included, as octets that are good only during the call. False, and nothing done, where it wants it
-   * decoded, as `onUpdate`; also never called if absent. Must not call the session.
+   * Takes the UPDATEs, headers included, that lie one behind the other from `start` to `end` of octets that are good only during the
+   * call, up to the first that it wants decoded, as `onUpdate`, or that is not all there. Says where that one begins. Never called if
+   * absent. Must not call the session.
    */
-  takeUpdate?(octets: Uint8Array): boolean;
+  takeUpdates?(octets: Uint8Array, start: number, end: number): number;
   onRouteRefresh(message: RouteRefreshMessage): void;
   /** Only after onEstablished. */
   onDown(reason: SessionDownReason): void;

@@ -123,11 +123,17 @@ function decoded(octets: Uint8Array, context: CodecContext) {
 
 function scanned(octets: Uint8Array, context: CodecContext): unknown {
   const scan = new UpdateScan();
-  if (!scan.read(octets, context)) return undefined;
-  const texts = (start: number, end: number) => {
+  // Among others, of which it must not see anything.
+  const start = 7;
+  const end = start + octets.length;
+  const among = new Uint8Array(octets.length + 2 * start).fill(24);
+  among.set(octets, start);
+  if (scan.read(among, start, end - 1, context)) return "read beyond the end";
+  if (!scan.read(among, start, end, context) || scan.nlriEnd !== end) return undefined;
+  const texts = (from: number, to: number) => {
     const found: string[] = [];
-    for (let at = start; at < end; at = nextPlainPrefix(octets, at))
-      found.push(Prefix.of(IpAddress.v4(plainAddress(octets, at)), octets[at] ?? 0).toString());
+    for (let at = from; at < to; at = nextPlainPrefix(among, at))
+      found.push(Prefix.of(IpAddress.v4(plainAddress(among, at)), among[at] ?? 0).toString());
     return found;
   };
   const hasRoutes = scan.attributesLength > 0;
@@ -180,7 +186,7 @@ describe("an UPDATE read from octets to octets", () => {
         for (const message of encodeUpdates(parts, session)) {
           const octets = message.slice();
           // Most of them where the lengths and the attributes are.
-          for (const { at, value } of changes) octets[19 + (at % Math.min(120, octets.length - 19))] = value;
+          for (const { at, value } of changes) octets[16 + (at % Math.min(120, octets.length - 16))] = value;
           const found = scanned(octets, session);
           if (found !== undefined) expect(found).toEqual(decoded(octets, session));
         }

@@ -196,7 +196,7 @@ export class ScriptedSession implements Session {
     if (this.#negotiated === undefined || routes.some(({ pathId }) => pathId !== 0)) return false;
     try {
       const [octets] = encodeUpdates(update, this.#peersView(this.#negotiated));
-      return octets !== undefined && this.listener.takeUpdate?.(octets) === true;
+      return octets !== undefined && (this.listener.takeUpdates?.(octets, 0, octets.length) ?? 0) > 0;
     } catch (error) {
       // Tests also say what no peer can.
       if (error instanceof BgpPacketError) return false;

@@ -8,9 +8,9 @@ export type FramerResult =
   | { readonly ok: false; readonly error: SessionError };
 
 /**
- * Cuts a byte stream into whole messages by their announced length. A message that lies within one chunk is a view of it;
- * only one that spans chunks is copied, once. The header is judged as soon as it has arrived. After an error the stream
- * has no known position any more: every further `next` gives the same error.
+ * Cuts a byte stream into whole messages by their announced length, each with memory of its own. Who can read messages where they
+ * lie finds them at `position` of `octets` and says with `skip` how many octets it has read. The header is judged as soon as it has
+ * arrived. After an error the stream has no known position any more: every further `next` gives the same error.
  *
  * Holds at most one message beyond the pushed chunks, so call `next` until it is undefined before the next `push`.
  */
@@ -36,9 +36,33 @@ export class MessageFramer {
     this.#maxMessageLength = maxMessageLength;
   }
 
-  /** Adds received octets. They must not change while messages made of them are in use. */
+  /** Adds received octets. They must not change until they are used up, or until `keep`. */
   push(chunk: Uint8Array): void {
     if (chunk.length > 0) this.#chunks.push(plainBytes(chunk));
+  }
+
+  /** Copies what is left of the octets pushed last, whose memory may then be used for others. */
+  keep(): void {
+    const last = this.#chunks.pop();
+    if (last === undefined) return;
+    this.#chunks.push(last.slice(this.#chunks.length === 0 ? this.#consumed : 0));
+    if (this.#chunks.length === 1) this.#consumed = 0;
+  }
+
+  /** What the next message begins in; undefined if its beginning has been copied already, or nothing is there. */
+  get octets(): Uint8Array | undefined {
+    return this.#partial === undefined ? this.#chunks[0] : undefined;
+  }
+
+  /** Where in `octets` the next message begins. */
+  get position(): number {
+    return this.#consumed;
+  }
+
+  /** So many of `octets`, whole messages, have been read where they lie. */
+  skip(octets: number): void {
+    const chunk = this.#chunks[0];
+    if (chunk !== undefined && octets > 0) this.#consume(chunk, octets);
   }
 
   /** The next whole message, header included; undefined if more octets are needed. */
@@ -63,7 +87,7 @@ export class MessageFramer {
       if (length === undefined) return undefined;
       if (available >= length) {
         this.#consume(chunk, length);
-        return chunk.subarray(start, start + length);
+        return chunk.slice(start, start + length);
       }
       wanted = length;
     }

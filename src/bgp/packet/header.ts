@@ -45,6 +45,20 @@ export function readHeader(bytes: Uint8Array, maxMessageLength: number, start = 
   return { ok: true, type, length };
 }
 
+/** Calls `visit` with begin and end of each message of octets that are whole messages from `start` to `end`. */
+export function eachMessage(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+  visit: (start: number, end: number) => void,
+): void {
+  for (let at = start; at < end; ) {
+    const next = at + (((octets[at + markerLength] ?? 0) << 8) | (octets[at + markerLength + 1] ?? 0));
+    visit(at, next);
+    at = next;
+  }
+}
+
 /** 1/2 with the offending length as data. */
 export function badLength(type: number, length: number, minimum: number, maximum: number) {
   return decodeFailure(

@@ -1,3 +1,4 @@
+import { headerLength, MessageType } from "./constants.ts";
 import type { CodecContext } from "./message.ts";
 
 /** What a plain attribute must be: its flags, and how long its value. 0 octets: `unit` decides alone. */
@@ -47,7 +48,8 @@ const plainAttributes: readonly (PlainAttribute | undefined)[] = Array.from({ le
   }
 });
 
-const headerLength = 19;
+const shortestUpdate = headerLength + 4;
+const markerLength = 16;
 const longValue = 0x10;
 const asPathCode = 2;
 const nextHopCode = 3;
@@ -69,20 +71,25 @@ export class UpdateScan {
   nlriStart = 0;
   nlriEnd = 0;
 
-  /** True if the message, header included, is of that kind; then the fields say what is in it. */
-  read(octets: Uint8Array, context: CodecContext): boolean {
-    const { length } = octets;
-    this.withdrawnStart = headerLength + 2;
-    this.withdrawnEnd = this.withdrawnStart + u16(octets, headerLength);
+  /**
+   * Reads the message that begins at `start` of `octets`, of which those from `end` on do not count. True if all of it is there and
+   * it is of that kind; then the fields say what is in it, and `nlriEnd` where it ends.
+   */
+  read(octets: Uint8Array, start: number, end: number, context: CodecContext): boolean {
+    const length = messageLength(octets, start, end);
+    if (length < shortestUpdate || length > context.maxMessageLength) return false;
+    const messageEnd = start + length;
+    this.withdrawnStart = start + headerLength + 2;
+    this.withdrawnEnd = this.withdrawnStart + u16(octets, start + headerLength);
     const attributesStart = this.withdrawnEnd + 2;
-    if (attributesStart > length) return false;
+    if (attributesStart > messageEnd) return false;
     this.nlriStart = attributesStart + u16(octets, this.withdrawnEnd);
-    this.nlriEnd = length;
+    this.nlriEnd = messageEnd;
     this.attributesLength = 0;
-    if (this.nlriStart > length || !isPlainNlri(octets, this.withdrawnStart, this.withdrawnEnd)) return false;
-    if (this.nlriStart === length) return attributesStart === length && this.withdrawnEnd > this.withdrawnStart;
+    if (this.nlriStart > messageEnd || !isPlainNlri(octets, this.withdrawnStart, this.withdrawnEnd)) return false;
+    if (this.nlriStart === messageEnd) return attributesStart === messageEnd && this.withdrawnEnd > this.withdrawnStart;
     return (
-      isPlainNlri(octets, this.nlriStart, length) &&
+      isPlainNlri(octets, this.nlriStart, messageEnd) &&
       this.#readAttributes(octets, attributesStart, this.nlriStart, context.peerType === "ebgp")
     );
   }
@@ -115,6 +122,15 @@ export class UpdateScan {
     this.attributesLength = to;
     return seen === 0b1110;
   }
+}
+
+/** The length of the UPDATE at a place, 0 if it is something else or not all there. */
+function messageLength(octets: Uint8Array, start: number, end: number): number {
+  if (start + shortestUpdate > end || octets[start + headerLength - 1] !== MessageType.update) return 0;
+  let marker = 0xff;
+  for (let at = start; at < start + markerLength; at++) marker &= octets[at] ?? 0;
+  const length = u16(octets, start + markerLength);
+  return marker === 0xff && start + length <= end ? length : 0;
 }
 
 /** The address of the prefix at a place of a plain field; host bits are cleared. Its length is the octet there. */

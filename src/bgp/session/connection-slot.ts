@@ -16,8 +16,8 @@ interface ConnectionSlotHandler {
   onEvent(event: ConnectionEvent): void;
   /** A whole message, before it becomes an event; good only during the call. */
   readonly onOctets: ((octets: Uint8Array) => void) | undefined;
-  /** As `PeerConnectionHandler.takeUpdate`. */
-  takeUpdate(octets: Uint8Array): boolean;
+  /** As `PeerConnectionHandler.takeUpdates`. */
+  takeUpdates(octets: Uint8Array, start: number, end: number): number;
   onWritable(): void;
 }
 
@@ -59,7 +59,7 @@ export class ConnectionSlot {
         this.#handler.onOctets?.(octets);
         this.#handler.onEvent({ type: "message", message });
       },
-      takeUpdate: (octets) => this.#handler.takeUpdate(octets),
+      takeUpdates: (octets, start, end) => this.#handler.takeUpdates(octets, start, end),
       onUpdatesTaken: () => this.#handler.onEvent({ type: "heard" }),
       onMalformed: (error, messageType) => this.#handler.onEvent({ type: "malformed", error, messageType }),
       onLost: (kind, text) => this.#handler.onEvent({ type: "lost", kind, text }),

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
-import { MessageType } from "../packet/constants.ts";
+import { extendedMaxMessageLength } from "../packet/constants.ts";
 import { decodeMessage } from "../packet/decode.ts";
 import { MessageFramer } from "../packet/framer.ts";
 import type { BgpMessage, CodecContext, SessionError } from "../packet/message.ts";
@@ -11,8 +11,12 @@ import { describeTcpError } from "./tcp-error.ts";
 const highWaterOctets = 256 * 1024;
 const lowWaterOctets = 64 * 1024;
 
-/** How much one turn of the event loop may spend on one peer before the others' timers and sockets get theirs. */
+/**
+ * How much one turn of the event loop may spend on one peer before the others' timers and sockets get theirs: so many messages
+ * that are decoded, of which so many octets weigh as much that need not be.
+ */
 const sliceMessages = 64;
+const octetsPerMessage = 1024;
 const sliceMs = 5;
 /** How often the clock is read: an ordinary UPDATE takes some microseconds. */
 const messagesPerLook = 16;
@@ -20,10 +24,13 @@ const messagesPerLook = 16;
 const headerTypeOffset = 18;
 
 export interface PeerConnectionHandler {
-  /** `octets` are the message's, good only during the call. */
+  /** `octets` are the message's. */
   onMessage(message: BgpMessage, octets: Uint8Array): void;
-  /** Takes an UPDATE that need not be decoded; false, and nothing done, if it must. The octets are good only during the call. */
-  takeUpdate(octets: Uint8Array): boolean;
+  /**
+   * Takes the UPDATEs that need not be decoded from `start` to `end` of octets that are good only during the call; says where the
+   * first message begins that must, or that is not all there.
+   */
+  takeUpdates(octets: Uint8Array, start: number, end: number): number;
   /** Some were taken so since the last call; before anything else is heard. */
   onUpdatesTaken(): void;
   /** The stream is broken; nothing more will come. `messageType` is undefined if the header itself is bad. */
@@ -119,14 +126,20 @@ export class PeerConnection {
     this.#octetsReceived += chunk.length;
     this.#framer.push(chunk);
     if (!this.#hasBacklog) this.#handleSlice();
+    this.#framer.keep();
   };
 
   readonly #handleSlice = (): void => {
     const endMs = this.#clock.monotonicMs() + sliceMs;
-    for (let count = 0; count < sliceMessages; count++) {
+    for (let count = 0, look = 0; count < sliceMessages; count++) {
       if (this.#isOver) return;
-      if (count % messagesPerLook === 0 && this.#clock.monotonicMs() >= endMs) break;
-      if (this.#handleNext()) continue;
+      if (count >= look) {
+        if (this.#clock.monotonicMs() >= endMs) break;
+        look = count + messagesPerLook;
+      }
+      const taken = this.#takeUpdates();
+      count += Math.floor(taken / octetsPerMessage);
+      if (taken > 0 || this.#handleNext()) continue;
       this.#tellTaken();
       if (!this.#isOver) this.#endBacklog();
       return;
@@ -138,23 +151,37 @@ export class PeerConnection {
     setImmediate(this.#handleSlice);
   };
 
+  /** Lets the handler take messages where they lie, no more octets than one message may have; how many octets it took. */
+  #takeUpdates(): number {
+    const { octets, position } = this.#framer;
+    if (octets === undefined || this.#context === undefined) return 0;
+    const end = Math.min(octets.length, position + extendedMaxMessageLength);
+    const taken = this.#handler.takeUpdates(octets, position, end) - position;
+    this.#framer.skip(taken);
+    if (taken > 0) this.#hasTaken = true;
+    return taken;
+  }
+
   /** Handles one message; false if there is no whole one. */
   #handleNext(): boolean {
+    const isWhole = this.#framer.octets !== undefined;
     const framed = this.#framer.next();
     if (framed === undefined) return false;
     if (!framed.ok) {
       this.#breakOff(framed.error, undefined);
       return true;
     }
-    const type = framed.bytes[headerTypeOffset];
-    if (type === MessageType.update && this.#context !== undefined && this.#handler.takeUpdate(framed.bytes)) {
+    const { bytes } = framed;
+    const type = bytes[headerTypeOffset];
+    // One that came in several chunks has not been offered yet.
+    if (!isWhole && this.#context !== undefined && this.#handler.takeUpdates(bytes, 0, bytes.length) > 0) {
       this.#hasTaken = true;
       return true;
     }
     this.#tellTaken();
     if (this.#isOver) return true;
-    const decoded = decodeMessage(framed.bytes, this.#context);
-    if (decoded.ok) this.#handler.onMessage(decoded.message, framed.bytes);
+    const decoded = decodeMessage(bytes, this.#context);
+    if (decoded.ok) this.#handler.onMessage(decoded.message, bytes);
     else this.#breakOff(decoded.error, type);
     return true;
   }

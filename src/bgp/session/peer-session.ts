@@ -9,6 +9,7 @@ import { establishedOf, initialPeerState, sessionStateOf } from "../fsm/peer-sta
 import { defaultTiming, type SessionTiming } from "../fsm/timing.ts";
 import type { ConnectionEvent, FsmAction, FsmContext, FsmEvent, PeerState, PeerTimer } from "../fsm/types.ts";
 import { afiSafiOf, type Family } from "../packet/family.ts";
+import { eachMessage } from "../packet/header.ts";
 import { encodeKeepalive } from "../packet/keepalive.ts";
 import type { NotificationMessage } from "../packet/message.ts";
 import { encodeNotification } from "../packet/notification.ts";
@@ -266,12 +267,14 @@ export class PeerSession {
     const slot = new ConnectionSlot(this.#options.clock, {
       onEvent: (event) => this.#onConnectionEvent(id, event),
       onOctets: tap && ((octets) => tap.received(config.name, octets)),
-      takeUpdate: (octets) => {
-        if (this.#established !== slot || !this.#delivery.isIdle) return false;
-        if (this.#options.listener.takeUpdate?.(octets) !== true) return false;
-        tap?.received(config.name, octets);
-        this.#counts.received("update");
-        return true;
+      takeUpdates: (octets, start, end) => {
+        if (this.#established !== slot || !this.#delivery.isIdle) return start;
+        const stop = this.#options.listener.takeUpdates?.(octets, start, end) ?? start;
+        eachMessage(octets, start, stop, (from, to) => {
+          tap?.received(config.name, octets.subarray(from, to));
+          this.#counts.received("update");
+        });
+        return stop;
       },
       onWritable: () => {
         if (this.#established !== slot) return;

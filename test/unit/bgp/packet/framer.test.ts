@@ -26,17 +26,50 @@ describe("framing", () => {
     expect(framer.next()).toBeUndefined();
   });
 
-  test("gives a view, not a copy, of a message that lies within one chunk, and never a Buffer", () => {
+  test("gives messages that stay as they are when the chunk's memory is used for others, and never a Buffer", () => {
     const framer = new MessageFramer();
-    const chunk = Buffer.concat([encodeKeepalive(), encodeKeepalive()]);
+    const chunk = Buffer.concat([encodeKeepalive(), messageOf(2, "00000000"), encodeKeepalive()]);
     framer.push(chunk);
-    for (const offset of [0, 19]) {
-      const result = framer.next();
-      if (result?.ok !== true) throw new Error("no message");
-      expect(result.bytes.buffer).toBe(chunk.buffer);
-      expect(result.bytes.byteOffset).toBe(chunk.byteOffset + offset);
-      expect(result.bytes.constructor).toBe(Uint8Array);
-    }
+    const first = framer.next();
+    framer.keep();
+    chunk.fill(0);
+    const messages = [first, framer.next(), framer.next()];
+    expect(messages).toEqual(
+      [encodeKeepalive(), messageOf(2, "00000000"), encodeKeepalive()].map((bytes) => ({ ok: true, bytes })),
+    );
+    for (const message of messages) expect(message?.ok === true && message.bytes.constructor).toBe(Uint8Array);
+  });
+
+  test("keeps of several chunks what has not been read", () => {
+    const framer = new MessageFramer();
+    const first = encodeKeepalive();
+    const second = messageOf(2, "00000000");
+    framer.push(first);
+    framer.keep();
+    framer.push(second);
+    framer.keep();
+    first.fill(0);
+    second.fill(0);
+    expect([framer.next(), framer.next(), framer.next()]).toEqual([
+      { ok: true, bytes: encodeKeepalive() },
+      { ok: true, bytes: messageOf(2, "00000000") },
+      undefined,
+    ]);
+  });
+
+  test("lets messages be read where they lie, but not one whose beginning has been copied", () => {
+    const framer = new MessageFramer();
+    const chunk = Buffer.concat([encodeKeepalive(), messageOf(2, "00000000"), encodeKeepalive().subarray(0, 18)]);
+    framer.push(chunk);
+    expect(framer.octets?.buffer).toBe(chunk.buffer);
+    framer.skip(19);
+    expect(framer.position).toBe(19);
+    expect(framer.next()).toEqual({ ok: true, bytes: messageOf(2, "00000000") });
+    expect(framer.next()).toBeUndefined();
+    framer.push(Uint8Array.of(4));
+    expect(framer.octets).toBeUndefined();
+    expect(framer.next()).toEqual({ ok: true, bytes: encodeKeepalive() });
+    expect(framer.octets).toBeUndefined();
   });
 
   test.each([

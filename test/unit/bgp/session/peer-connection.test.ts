@@ -3,15 +3,18 @@ import { describe, expect, test } from "vitest";
 import { encodeKeepalive } from "../../../../src/bgp/packet/keepalive.ts";
 import type { BgpMessage } from "../../../../src/bgp/packet/message.ts";
 import { encodeNotification } from "../../../../src/bgp/packet/notification.ts";
-import { encodeEndOfRib } from "../../../../src/bgp/packet/update-encode.ts";
-import { PeerConnection } from "../../../../src/bgp/session/peer-connection.ts";
+import { encodeEndOfRib, encodeUpdates } from "../../../../src/bgp/packet/update-encode.ts";
+import { PeerConnection, type PeerConnectionHandler } from "../../../../src/bgp/session/peer-connection.ts";
 import { TimerTable } from "../../../../src/bgp/session/timer-table.ts";
 import { type Clock, systemClock } from "../../../../src/core/clock.ts";
+import { contextOf, prefixOf } from "../../../support/bgp.ts";
 import { ManualClock } from "../../../support/scripted-speaker.ts";
 import { FakeClock } from "../../fib/fake-clock.ts";
 import { until } from "./harness.ts";
 
-function makeConnection(clock: Clock = systemClock) {
+type TakeUpdates = PeerConnectionHandler["takeUpdates"];
+
+function makeConnection(clock: Clock = systemClock, takeUpdates: TakeUpdates = (_, start) => start) {
   const heard: string[] = [];
   const socket = new Socket();
   const connection = new PeerConnection(socket, clock, {
@@ -19,12 +22,15 @@ function makeConnection(clock: Clock = systemClock) {
     onMalformed: (error) => heard.push(`malformed ${error.code}/${error.subcode}`),
     onLost: (kind) => heard.push(kind),
     onWriteState: () => {},
-    takeUpdate: () => false,
-    onUpdatesTaken: () => {},
+    takeUpdates,
+    onUpdatesTaken: () => heard.push("taken"),
     onWritable: () => {},
   });
   return { heard, socket, connection };
 }
+
+const withdrawalOf = (prefix: string) =>
+  ({ family: "ipv4-unicast", nlri: [{ prefix: prefixOf(prefix), pathId: 0 }] }) as const;
 
 describe("PeerConnection", () => {
   test("hears the same messages however TCP cuts the octets in two", () => {
@@ -38,6 +44,37 @@ describe("PeerConnection", () => {
       socket.emit("data", stream.subarray(0, cut));
       socket.emit("data", stream.subarray(cut));
       expect(heard).toEqual(["keepalive", "update", "notification"]);
+    }
+  });
+
+  test("offers each UPDATE where it lies just once and in its turn, however TCP cuts the octets in two", () => {
+    const session = contextOf("ebgp");
+    const messages = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"].map((prefix) =>
+      Buffer.concat(encodeUpdates({ withdrawals: [withdrawalOf(prefix)], announcements: [] }, session)),
+    );
+    const [first = Buffer.alloc(0), second = Buffer.alloc(0), third = Buffer.alloc(0)] = messages;
+    const keepalive = encodeKeepalive();
+    const stream = Buffer.concat([first, keepalive, second, third, keepalive]);
+    for (let cut = 0; cut <= stream.length; cut++) {
+      const offered: string[] = [];
+      const { heard, socket, connection } = makeConnection(new ManualClock(), (octets, start, end) => {
+        for (const message of messages) {
+          if (end - start < message.length || message.compare(octets, start, start + message.length) !== 0) continue;
+          offered.push(`${messages.indexOf(message)}`);
+          return start + message.length;
+        }
+        return start;
+      });
+      connection.useContext(session, 4096);
+      // The same memory for both.
+      const memory = Buffer.from(stream.subarray(0, cut));
+      socket.emit("data", memory);
+      memory.fill(0);
+      socket.emit("data", stream.subarray(cut));
+      expect(offered).toEqual(["0", "1", "2"]);
+      expect(heard.filter((what) => what !== "taken")).toEqual(["keepalive", "keepalive"]);
+      expect(heard.slice(0, 2)).toEqual(["taken", "keepalive"]);
+      expect(heard.slice(-2)).toEqual(["taken", "keepalive"]);
     }
   });
 
