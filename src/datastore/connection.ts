@@ -1,7 +1,8 @@
 import { errorMessage } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { DatastoreError } from "./errors.ts";
-import { type EtcdTlsOptions, type PemSource, parseEndpoints } from "./etcd/options.ts";
+import { parseEndpoints } from "./etcd/options.ts";
+import type { EtcdTlsOptions, PemSource } from "./etcd/tls.ts";
 
 /** Where the cluster's data is kept, and how to get there. */
 export type DatastoreConnection = EmbeddedConnection | EtcdConnection;

@@ -1,13 +1,15 @@
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { Etcd3, Range } from "etcd3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { datastoreConnection } from "../../src/agent/config/datastore-settings.ts";
 import { resolveConfig } from "../../src/agent/config/resolve.ts";
 import { readCalicoConnection } from "../../src/calictl/datastore-config.ts";
+import { silentLogger } from "../../src/core/logger.ts";
 import { Secret } from "../../src/core/secret.ts";
 import type { Datastore } from "../../src/datastore/datastore.ts";
 import { openEtcdDatastore } from "../../src/datastore/etcd/open.ts";
-import type { EtcdOptions, PemSource } from "../../src/datastore/etcd/options.ts";
+import type { EtcdOptions } from "../../src/datastore/etcd/options.ts";
+import { type PemSource, TlsReader } from "../../src/datastore/etcd/tls.ts";
 import { openDatastore } from "../../src/datastore/open.ts";
 import { put, record, write } from "../conformance/datastore-helpers.ts";
 import { Authority, type CertificateFiles } from "./support/certificates.ts";
@@ -106,6 +108,52 @@ describe("TLS", () => {
         expect(store.reachable).toBe(false);
       }
     });
+  });
+
+  it("goes on with certificates that were exchanged while it runs, once the old ones are refused", async () => {
+    const before = new Authority("the old authority");
+    const files = before.sign("rotating");
+    const ca = before.certificate;
+    const server = await speakTls(files, before);
+    try {
+      const tls = { ca: { file: ca }, certificate: { file: files.certificate }, key: { file: files.key } };
+      const store = await connect(server, { tls });
+      const { revision } = await write(store, put("/c/a", "before"));
+      const seen = record(store, "/c/", revision + 1n);
+      const after = authority.sign("rotated");
+      // Half of an exchange: the key is not the certificate's.
+      copyFileSync(after.certificate, files.certificate);
+      await write(store, put("/c/a", "meanwhile"));
+      copyFileSync(after.key, files.key);
+      copyFileSync(authority.certificate, ca);
+      await server.kill();
+      await server.start();
+      await vi.waitFor(() => write(store, put("/c/a", "after")), patient);
+      await seen.until(() => expect(seen.events.at(-1)).toMatchObject({ item: { value: "after" } }));
+    } finally {
+      await server.dispose();
+      before.dispose();
+    }
+  });
+
+  it("takes new certificates only when all files belong together, and says once what is wrong with them", () => {
+    const files = authority.sign("first");
+    const other = authority.sign("second");
+    const warnings: object[] = [];
+    const logger = { ...silentLogger, warn: (fields: object) => warnings.push(fields) };
+    const tls = {
+      ca: { file: authority.certificate },
+      certificate: { file: files.certificate },
+      key: { file: files.key },
+    };
+    const reader = new TlsReader(["https://127.0.0.1:2379"], tls, logger);
+    const used = reader.read();
+    expect(reader.changedSince(used)).toBeUndefined();
+    copyFileSync(other.certificate, files.certificate);
+    for (let times = 0; times < 3; times++) expect(reader.changedSince(used)).toBeUndefined();
+    expect(warnings).toHaveLength(1);
+    copyFileSync(other.key, files.key);
+    expect(reader.changedSince(used)?.privateKey).toEqual(readFileSync(other.key));
   });
 
   it("refuses a store of an authority it was not told of, and names endpoint and cause", async () => {

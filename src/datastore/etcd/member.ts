@@ -1,17 +1,13 @@
 import type { Etcd3, IOptions } from "etcd3";
 import type { Secret } from "../../core/secret.ts";
-import type { TlsMaterial } from "./options.ts";
+import type { TlsMaterial, TlsReader } from "./tls.ts";
+
+type Etcd3Class = typeof Etcd3;
 
 export interface MemberSettings {
-  readonly tls?: TlsMaterial;
+  readonly tls: TlsReader;
   readonly credentials?: { readonly username: string; readonly password: Secret };
   readonly requestTimeoutMs: number;
-}
-
-/** One endpoint of the cluster and the client that talks to it alone: which member to use is decided by us. */
-export interface Member {
-  readonly endpoint: string;
-  readonly client: Etcd3;
 }
 
 type Policy = NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
@@ -36,18 +32,60 @@ const passThrough: Policy = {
   },
 };
 
-/** Makes the client of one endpoint; it connects with the first call. etcd3 is loaded late, for it takes 0.15 s. */
-export async function createMember(endpoint: string, settings: MemberSettings): Promise<Member> {
-  const { Etcd3 } = await import("etcd3");
-  const { tls, credentials } = settings;
-  const client = new Etcd3({
+/** One endpoint of the cluster and the client that talks to it alone: which member to use is decided by us. */
+export class Member {
+  readonly endpoint: string;
+  readonly #etcd3: Etcd3Class;
+  readonly #settings: MemberSettings;
+  #tls: TlsMaterial | undefined;
+  #client: Etcd3;
+
+  /** Throws `INVALID_CONNECTION` if the certificates can't be read. */
+  constructor(etcd3: Etcd3Class, endpoint: string, settings: MemberSettings) {
+    this.endpoint = endpoint;
+    this.#etcd3 = etcd3;
+    this.#settings = settings;
+    this.#tls = settings.tls.read();
+    this.#client = createClient(etcd3, endpoint, this.#tls, settings);
+  }
+
+  /** Connects with the first call. */
+  get client(): Etcd3 {
+    return this.#client;
+  }
+
+  /**
+   * Takes up new certificates if there are some, after a failure: gRPC connects again with those that its channel was made
+   * with. Calls and streams under way end as if the connection were lost.
+   */
+  renew(): void {
+    const tls = this.#settings.tls.changedSince(this.#tls);
+    if (tls === undefined) return;
+    const before = this.#client;
+    this.#tls = tls;
+    this.#client = createClient(this.#etcd3, this.endpoint, tls, this.#settings);
+    before.close();
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function createClient(
+  etcd3: Etcd3Class,
+  endpoint: string,
+  tls: TlsMaterial | undefined,
+  { credentials, requestTimeoutMs }: MemberSettings,
+): Etcd3 {
+  return new etcd3({
     hosts: endpoint,
     ...(tls !== undefined && { credentials: tls }),
     ...(credentials !== undefined && {
       auth: {
         username: credentials.username,
         password: credentials.password.reveal(),
-        callOptions: () => withDeadline(settings.requestTimeoutMs),
+        callOptions: () => withDeadline(requestTimeoutMs),
       },
     }),
     grpcOptions: {
@@ -65,7 +103,6 @@ export async function createMember(endpoint: string, settings: MemberSettings): 
     },
     faultHandling: { global: passThrough, host: () => passThrough },
   });
-  return { endpoint, client };
 }
 
 /** gRPC wants an absolute time of the wall clock. */

@@ -108,6 +108,7 @@ export class Members {
     const wasReachable = this.reachable;
     this.#failed.add(member);
     this.#note(member, reason);
+    member.renew();
     if (this.#current === member) {
       const next = this.#members[(this.#members.indexOf(member) + 1) % this.#members.length];
       this.#current = next ?? member;
@@ -128,7 +129,7 @@ export class Members {
 
   close(): void {
     this.#closed = true;
-    for (const { client } of this.#members) client.close();
+    for (const member of this.#members) member.close();
   }
 
   #note({ endpoint }: Member, reason: string): void {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { openEtcdDatastore } from "../../../../src/datastore/etcd/open.ts";
-import { type EtcdTlsOptions, parseEndpoints, readTls } from "../../../../src/datastore/etcd/options.ts";
+import { parseEndpoints } from "../../../../src/datastore/etcd/options.ts";
+import { type EtcdTlsOptions, readTls } from "../../../../src/datastore/etcd/tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "calibird-etcd-options-"));
 afterAll(() => rmSync(folder, { recursive: true }));
