@@ -128,7 +128,7 @@ function scanned(octets: Uint8Array, context: CodecContext): unknown {
   const end = start + octets.length;
   const among = new Uint8Array(octets.length + 2 * start).fill(24);
   among.set(octets, start);
-  if (scan.read(among, start, end - 1, context)) return "read beyond the end";
+  if (scan.read(among, start, end - 1, context) && scan.nlriEnd >= end) return "read beyond the end";
   if (!scan.read(among, start, end, context) || scan.nlriEnd !== end) return undefined;
   const texts = (from: number, to: number) => {
     const found: string[] = [];
