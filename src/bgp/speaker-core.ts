@@ -21,7 +21,6 @@ import { acceptAll } from "./rib/import-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import { Rib } from "./rib/rib.ts";
 import { RibViews } from "./rib/rib-views.ts";
-import { UpdateWriter } from "./rib/update-writer.ts";
 import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
@@ -127,7 +126,6 @@ export class SpeakerCore implements BgpSpeaker {
       {
         rib: this.#rib,
         views: this.#views,
-        writer: new UpdateWriter(this.#rib),
         clock,
         wake,
         spacingMs: settings.spacingMs ?? 0,

@@ -267,15 +267,14 @@ describe("UPDATEs written from rows", () => {
             { ...parts, withdrawals: [], announcements: [{ family, nextHop, nlri: wanted }] },
             session,
           );
-          writer.cut(0);
-          if (writer.announce(family, slots, attributes, nextHop))
-            expect(Buffer.compare(writer.copy(0, writer.length), Buffer.concat(expected))).toBe(0);
+          const places = Int32Array.from(slots);
+          if (writer.announce(family, places, 0, places.length, attributes, nextHop))
+            expect(Buffer.compare(writer.finish(), Buffer.concat(expected))).toBe(0);
           // What it can't write from octets, the encoder writes: two-octet AS numbers, and attributes of the reserved code 0.
           else expect(session.fourOctetAs && parts.attributes.unknown.every(({ code }) => code !== 0)).toBe(false);
-          writer.cut(0);
-          writer.withdraw(family, slots);
+          writer.withdraw(family, places, 0, places.length);
           const withdrawn = encodeUpdates({ withdrawals: [{ family, nlri: wanted }], announcements: [] }, session);
-          expect(Buffer.compare(writer.copy(0, writer.length), Buffer.concat(withdrawn))).toBe(0);
+          expect(Buffer.compare(writer.finish(), Buffer.concat(withdrawn))).toBe(0);
           rib.settle(Number.POSITIVE_INFINITY);
         }
       }),

@@ -1,12 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { AttributeTable } from "../../src/bgp/rib/attribute-table.ts";
+import { BucketTable } from "../../src/bgp/rib/bucket.ts";
+import { ExcludedRanges } from "../../src/bgp/rib/excluded-ranges.ts";
 import { HashIndex } from "../../src/bgp/rib/hash-index.ts";
 import { OctetChunks } from "../../src/bgp/rib/octet-chunks.ts";
 import { PrefixRows } from "../../src/bgp/rib/prefix-rows.ts";
 import { RowQueue } from "../../src/bgp/rib/row-queue.ts";
-import { SlotQueue } from "../../src/bgp/rib/slot-queue.ts";
+import { SlotRuns } from "../../src/bgp/rib/slot-runs.ts";
+import { ToldQueue } from "../../src/bgp/rib/told-queue.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
+import { attributesOf } from "../support/bgp.ts";
 
 /** Few distinct ones, so that operations meet each other's. */
 const prefix = fc.oneof(
@@ -101,43 +106,110 @@ describe("a queue of rows", () => {
 });
 
 describe("a queue of places with their buckets", () => {
-  const slot = fc.integer({ min: -12, max: 12 });
+  const slot = fc.integer({ min: -70, max: 70 });
   const operation = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ type: fc.constant("toggle" as const), slot, bucket: fc.nat(9) }) },
-    { weight: 3, arbitrary: fc.record({ type: fc.constant("shift" as const) }) },
+    { weight: 5, arbitrary: fc.record({ type: fc.constant("add" as const), slot, bucket: fc.nat(9) }) },
+    { weight: 3, arbitrary: fc.record({ type: fc.constant("drop" as const), count: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("copy" as const) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("many" as const), from: fc.nat(200) }) },
   );
   it("is a Map in the order of insertion", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
-        let queue = new SlotQueue();
+        let queue = new ToldQueue();
         const model = new Map<number, number>();
         const add = (place: number, bucket: number) => {
+          expect(queue.has(place)).toBe(model.has(place));
+          if (model.has(place)) return;
           queue.add(place, bucket);
           model.set(place, bucket);
         };
+        const entries = () =>
+          Array.from({ length: queue.size }, (_, index) => [queue.slotAt(index), queue.bucketAt(index)]);
         for (const step of operations) {
-          if (step.type === "copy") queue = queue.copy();
-          else if (step.type === "many") {
-            for (let place = step.from; place < step.from + 40; place++) if (!model.has(place)) add(place, place);
-          } else if (step.type === "shift") {
-            const [first] = model;
-            const got: unknown[] = [];
-            expect(queue.shift((...entry) => got.push(entry))).toBe(first !== undefined);
-            expect(got).toEqual(first === undefined ? [] : [first]);
-            if (first !== undefined) model.delete(first[0]);
-          } else if (!model.has(step.slot)) add(step.slot, step.bucket);
+          if (step.type === "copy") {
+            const original = queue;
+            queue = original.copy();
+            original.drop(original.size);
+          } else if (step.type === "many")
+            for (let place = step.from; place < step.from + 40; place++) add(place, place);
+          else if (step.type === "add") add(step.slot, step.bucket);
           else {
-            queue.delete(step.slot);
-            model.delete(step.slot);
+            const count = Math.min(step.count, queue.size);
+            for (const place of [...model.keys()].slice(0, count)) model.delete(place);
+            queue.drop(count);
           }
           expect(queue.size).toBe(model.size);
-          for (let place = -12; place <= 12; place++) expect(queue.get(place)).toBe(model.get(place) ?? -1);
+          for (let place = -70; place <= 70; place++) expect(queue.has(place)).toBe(model.has(place));
         }
-        const left: [number, number][] = [];
-        queue.each((...entry) => left.push(entry));
-        expect(left).toEqual([...model]);
+        expect(entries()).toEqual([...model]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("places put together by bucket", () => {
+  it("come in the order of the buckets' first places, each bucket's in the order in which they came", () => {
+    const batch = fc.array(fc.record({ slot: fc.integer({ min: -20, max: 200 }), bucket: fc.nat(9) }), {
+      maxLength: 60,
+    });
+    const runs = new SlotRuns();
+    fc.assert(
+      fc.property(batch, (places) => {
+        // What the batch before has left must not matter.
+        runs.clear();
+        const model = new Map<number, number[]>();
+        for (const { slot, bucket } of places) {
+          runs.add(slot, bucket);
+          model.set(bucket, [...(model.get(bucket) ?? []), slot]);
+        }
+        const found: [number, number[]][] = [];
+        runs.each((bucket, slots, start, end) => found.push([bucket, [...slots.subarray(start, end)]]));
+        expect(found).toEqual([...model]);
+        expect(runs.size).toBe(places.length);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("octets that are not for everybody", () => {
+  const addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map((text) => IpAddress.parse(text));
+  const piece = fc.record({ length: fc.integer({ min: 1, max: 5 }), source: fc.option(fc.nat(2)), nextHop: fc.nat(2) });
+  it("are left out for the peer they came from and the peer that is the next hop, and nothing else is", () => {
+    const attributes = new AttributeTable();
+    const buckets = new BucketTable(attributes);
+    const set = attributes.take(attributesOf());
+    const excluded = new ExcludedRanges();
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 20 }), fc.nat(5), fc.nat(5), (pieces, before, behind) => {
+        excluded.clear();
+        let end = before;
+        const owners: (string | number)[][] = Array.from({ length: before }, () => []);
+        for (const { length, source, nextHop } of pieces) {
+          const address = addresses[nextHop] ?? IpAddress.v4(0);
+          const bucket = buckets.take(set, { address }, source === null ? undefined : `peer-${source}`);
+          excluded.add(buckets, bucket, end, end + length);
+          end += length;
+          for (let octet = 0; octet < length; octet++) owners.push([`peer-${source}`, nextHop]);
+        }
+        end += behind;
+        for (let octet = 0; octet < behind; octet++) owners.push([]);
+        for (const [index, address] of addresses.entries()) {
+          const name = `peer-${index}`;
+          const got: number[] = [];
+          let last = -1;
+          excluded.visit({ name, address }, end, (start, stop) => {
+            // As few pieces as there can be.
+            expect(start).toBeGreaterThan(last);
+            expect(stop).toBeGreaterThan(start);
+            last = stop;
+            for (let octet = start; octet < stop; octet++) got.push(octet);
+          });
+          const wanted = owners.flatMap((own, octet) => (own.includes(name) || own.includes(index) ? [] : [octet]));
+          expect(got).toEqual(wanted);
+        }
       }),
       { numRuns: 100 },
     );

@@ -29,6 +29,26 @@ export class AdjRibOut {
     return (isPathSlot(slot) ? this.#ofPath[~slot] : this.#ofPrefix[slot]) ?? noBucket;
   }
 
+  /** Rows of prefixes that are announced are below this. */
+  get prefixEnd(): number {
+    return this.#ofPrefix.length;
+  }
+
+  /** Complements of slots of paths that are announced are below this. */
+  get pathEnd(): number {
+    return this.#ofPath.length;
+  }
+
+  /** The buckets by the row of the prefix, at least `length` of them. */
+  copyOfPrefixes(length: number): Int32Array {
+    return copiedInto(new Int32Array(Math.max(length, this.prefixEnd)), this.#ofPrefix);
+  }
+
+  /** The buckets by the complement of a path's slot, at least `length` of them. */
+  copyOfPaths(length: number): Int32Array {
+    return copiedInto(new Int32Array(Math.max(length, this.pathEnd)), this.#ofPath);
+  }
+
   /** Takes over the hold of `bucket`; the caller gets that of the one before, which is returned. */
   replace(slot: Slot, bucket: number): number {
     const old = this.get(slot);

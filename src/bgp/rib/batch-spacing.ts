@@ -24,9 +24,9 @@ export class BatchSpacing {
   }
 
   /** True if the lane is to wait; then somebody is woken when it need not any more. */
-  holds({ pending, sentMs }: Lane): boolean {
+  holds({ pending, walk, sentMs }: Lane): boolean {
     const { clock, spacingMs, wake } = this.#environment;
-    if (spacingMs === 0 || pending.size === 0 || pending.size >= worthSending) return false;
+    if (spacingMs === 0 || walk !== undefined || pending.size === 0 || pending.size >= worthSending) return false;
     const restMs = sentMs + spacingMs - clock.monotonicMs();
     if (restMs <= 0) return false;
     this.#timer ??= clock.setTimer(restMs, () => {

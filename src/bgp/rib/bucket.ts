@@ -64,9 +64,28 @@ export class BucketTable {
     if (bucket !== noBucket) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
   }
 
+  /** Every bucket of a column once more. */
+  retainAll(column: Int32Array): void {
+    for (let index = 0; index < column.length; index++) this.retain(column[index] ?? noBucket);
+  }
+
   release(bucket: number): void {
-    if (bucket === noBucket) return;
-    const count = (this.#counts[bucket] ?? 0) - 1;
+    if (bucket !== noBucket) this.#release(bucket, 1);
+  }
+
+  /** Every bucket of a part of a column, in which the same one often comes several times in a row. */
+  releaseAll(column: Int32Array, start: number, end: number): void {
+    for (let index = start; index < end; ) {
+      const bucket = column[index] ?? noBucket;
+      const first = index;
+      do index++;
+      while (index < end && column[index] === bucket);
+      if (bucket !== noBucket) this.#release(bucket, index - first);
+    }
+  }
+
+  #release(bucket: number, holds: number): void {
+    const count = (this.#counts[bucket] ?? 0) - holds;
     this.#counts[bucket] = count;
     if (count > 0) return;
     this.#index.remove(bucket, hashBucket(this.attributesOf(bucket), this.nextHopOf(bucket)));
@@ -89,6 +108,11 @@ export class BucketTable {
   /** Name of the peer that the routes came from, if it can be in the group. */
   sourceOf(bucket: number): string | undefined {
     return this.#sources[bucket];
+  }
+
+  /** True if routes of both buckets go to the same peers. */
+  excludeTheSame(left: number, right: number): boolean {
+    return this.#sources[left] === this.#sources[right] && nextHopsEqual(this.nextHopOf(left), this.nextHopOf(right));
   }
 
   /** A route goes neither to the peer that it came from nor to the peer that is its next hop. */

@@ -5,21 +5,27 @@ import { BucketTable } from "./bucket.ts";
 import type { Settled } from "./choice-table.ts";
 import { type ExportIdentity, type ExportProfile, ExportRules } from "./export-rules.ts";
 import type { GroupMember, Transfer } from "./lane.ts";
-import { type GroupEnvironment, UpdateGroup } from "./update-group.ts";
+import { SlotChanges } from "./slot-changes.ts";
+import { UpdateBatch } from "./update-batch.ts";
+import { type GroupEnvironment, type GroupShared, UpdateGroup } from "./update-group.ts";
+import { UpdateWriter } from "./update-writer.ts";
 
 /** All update groups, found by what makes peers equal, and which group each peer is in. */
 export class GroupTable {
   readonly #environment: GroupEnvironment;
   readonly #identity: ExportIdentity;
   readonly #groups = new Map<string, UpdateGroup>();
-  readonly #buckets: BucketTable;
+  readonly #shared: GroupShared;
   readonly #groupOf = new Map<GroupMember, UpdateGroup>();
   readonly #policyTexts = new WeakMap<Policy, string>();
 
   constructor(environment: GroupEnvironment, identity: ExportIdentity) {
     this.#environment = environment;
     this.#identity = identity;
-    this.#buckets = new BucketTable(environment.rib.attributes);
+    const { rib } = environment;
+    const buckets = new BucketTable(rib.attributes);
+    const batch = new UpdateBatch(rib, buckets, new UpdateWriter(rib));
+    this.#shared = { buckets, batch, changes: new SlotChanges() };
   }
 
   /** A session is Established. */
@@ -102,7 +108,7 @@ export class GroupTable {
     const key = this.#keyOf(profile);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new UpdateGroup(new ExportRules(profile, this.#identity), this.#environment, this.#buckets);
+      group = new UpdateGroup(new ExportRules(profile, this.#identity), this.#environment, this.#shared);
       this.#groups.set(key, group);
     }
     return group;

@@ -1,11 +1,15 @@
 import type { Family } from "../packet/family.ts";
+import type { AdjRibOut } from "./adj-rib-out.ts";
 import type { BucketTable, Recipient } from "./bucket.ts";
-import type { Slot } from "./path-slots.ts";
-import type { SlotQueue } from "./slot-queue.ts";
+import { isPathSlot } from "./path-slots.ts";
+import type { SlotChanges } from "./slot-changes.ts";
+import { TableWalk } from "./table-walk.ts";
+import { ToldQueue } from "./told-queue.ts";
+import { ToldSnapshot } from "./told-snapshot.ts";
 
 /** A peer of an update group with the way to its socket. */
 export interface GroupMember extends Recipient {
-  /** Queues octets; false asks to stop until the peer is writable again. */
+  /** Queues octets, which do not change any more; false asks to stop until the peer is writable again. */
   send(bytes: Uint8Array): boolean;
   /** Both sides know enhanced route refresh (RFC 7313). */
   readonly demarcatesRefresh: boolean;
@@ -15,8 +19,8 @@ export interface GroupMember extends Recipient {
 export interface Transfer {
   readonly members: ReadonlySet<GroupMember>;
   readonly endOfRibDue: ReadonlySet<GroupMember>;
-  /** The buckets are held for whoever adopts the members. */
-  readonly told: ReadonlyMap<Slot, number>;
+  /** Held for whoever adopts the members. */
+  readonly told: ToldSnapshot;
   /** Families of a refresh that has begun and not ended; then there is one member. */
   readonly refreshing: ReadonlySet<Family>;
 }
@@ -24,22 +28,20 @@ export interface Transfer {
 /**
  * Members of a group that have been told exactly the same and go on together. A group has one lane for those that are up
  * to date, and others for newcomers, for peers that read slowly and for answers to route refresh.
+ *
+ * Invariants: of a place in `pending` the members know the bucket that waits with it, which the lane holds; of a place that `walk` has still
+ * ahead what it was made for; of every other place what the Adj-RIB-Out says.
  */
 export class Lane {
   readonly members: Set<GroupMember>;
-  /**
-   * Places of which the members' knowledge differs from the Adj-RIB-Out: the bucket of what they were told last, which the lane
-   * holds, or `noBucket`. In the order in which they changed; a change of a place that waits here just waits on.
-   */
-  readonly pending: SlotQueue;
   readonly #buckets: BucketTable;
+  #pending = new ToldQueue();
+  #walk: TableWalk | undefined;
   /** Members that asked to stop; the lane rests until there are none. */
   readonly blocked = new Set<GroupMember>();
-  /** Members that get an End-of-RIB when `pending` is empty. */
+  /** Members that get an End-of-RIB when all has been told. */
   readonly endOfRibDue = new Set<GroupMember>();
-  /** Announce also what has been told already, for a route refresh; then the lane has one member. */
-  readonly resend: boolean;
-  /** Families for which that member has been told that a refresh begins: it hears of the end when `pending` is empty. */
+  /** Families for which the one member has been told that a refresh begins: it hears of the end when all has been told. */
   readonly refreshing = new Set<Family>();
   /** Members were told things by another group: wait until this group's Adj-RIB-Out is complete. */
   readonly transferred: boolean;
@@ -48,47 +50,91 @@ export class Lane {
   /** Nothing sent yet and nothing told before: further newcomers may join. */
   fresh: boolean;
 
-  /** Takes over what the entries of `pending` hold. */
+  /** Takes over the hold of `walk`. */
   constructor(
     buckets: BucketTable,
     members: Iterable<GroupMember>,
-    pending: SlotQueue,
-    kind: { readonly resend?: boolean; readonly transferred?: boolean; readonly fresh?: boolean } = {},
+    walk: TableWalk | undefined,
+    kind: { readonly transferred?: boolean; readonly fresh?: boolean } = {},
   ) {
     this.#buckets = buckets;
     this.members = new Set(members);
-    this.pending = pending;
-    this.resend = kind.resend ?? false;
+    this.#walk = walk;
     this.transferred = kind.transferred ?? false;
     this.fresh = kind.fresh ?? false;
   }
 
-  /** The Adj-RIB-Out of `slot` changed from `old` to `wanted`. */
-  note(slot: Slot, old: number, wanted: number): void {
-    const told = this.pending.get(slot);
-    if (told < 0) {
-      this.pending.add(slot, old);
+  /** Places of which the members' knowledge differs from the Adj-RIB-Out, or did when they were put there. */
+  get pending(): ToldQueue {
+    return this.#pending;
+  }
+
+  /** The part of the Adj-RIB-Out that the members have not yet been told of, or not since they asked for it again. */
+  get walk(): TableWalk | undefined {
+    return this.#walk;
+  }
+
+  /** True if the members know all that the Adj-RIB-Out says. */
+  get isUpToDate(): boolean {
+    return this.#walk === undefined && this.#pending.size === 0;
+  }
+
+  /** The Adj-RIB-Out changed. */
+  note(changes: SlotChanges): void {
+    const walk = this.#walk;
+    for (let index = 0; index < changes.size; index++) {
+      const slot = changes.slotAt(index);
+      if (walk?.isAhead(slot) === true || this.#pending.has(slot)) continue;
+      const old = changes.oldAt(index);
+      this.#pending.add(slot, old);
       this.#buckets.retain(old);
-    } else if (!this.resend && told === wanted) {
-      this.pending.delete(slot);
-      this.#buckets.release(told);
     }
   }
 
-  /** A copy of `pending` whose buckets are held for whoever gets it. */
-  copyPending(): SlotQueue {
-    this.pending.each((_, told) => this.#buckets.retain(told));
-    return this.pending.copy();
+  /** The oldest places of `pending` have been told. */
+  dropPending(count: number): void {
+    for (let index = 0; index < count; index++) this.#buckets.release(this.#pending.bucketAt(index));
+    this.#pending.drop(count);
   }
 
-  /** The lane is given up. */
+  /** All of the walk's places have been told. */
+  endWalk(): void {
+    this.#walk?.close();
+    this.#walk = undefined;
+  }
+
+  /** What the members have been told, held for the caller. */
+  told(out: AdjRibOut): ToldSnapshot {
+    const told = this.#walk?.told;
+    const ofPrefix = out.copyOfPrefixes(told?.prefixEnd ?? 0);
+    const ofPath = out.copyOfPaths(told?.pathEnd ?? 0);
+    this.#walk?.restore(ofPrefix, ofPath);
+    for (let index = 0; index < this.#pending.size; index++) {
+      const slot = this.#pending.slotAt(index);
+      if (isPathSlot(slot)) ofPath[~slot] = this.#pending.bucketAt(index);
+      else ofPrefix[slot] = this.#pending.bucketAt(index);
+    }
+    return new ToldSnapshot(this.#buckets, ofPrefix, ofPath);
+  }
+
+  /** The one member asked for a family again: everything is looked at once more, and what it has of the family is repeated. */
+  repeat(family: Family, out: AdjRibOut): void {
+    const walk = new TableWalk(this.told(out), new Set(this.#walk?.repeated).add(family));
+    this.clear();
+    this.#walk = walk;
+  }
+
+  /** Gives back what is held; there is nothing to tell any more. */
   clear(): void {
-    while (this.pending.shift((_, told) => this.#buckets.release(told)));
+    this.dropPending(this.#pending.size);
+    this.endWalk();
   }
 
   /** A new lane of some of the members with the same knowledge; they are no longer members of this one. */
   split(members: Iterable<GroupMember>): Lane {
-    const lane = new Lane(this.#buckets, members, this.copyPending(), this);
+    const lane = new Lane(this.#buckets, members, this.#walk?.copy(), this);
+    for (let index = 0; index < this.#pending.size; index++) this.#buckets.retain(this.#pending.bucketAt(index));
+    lane.#pending = this.#pending.copy();
     for (const member of lane.members) {
       this.members.delete(member);
       if (this.blocked.delete(member)) lane.blocked.add(member);
@@ -97,7 +143,7 @@ export class Lane {
     return lane;
   }
 
-  /** Takes over the members of a lane that knows the same; both have nothing pending. */
+  /** Takes over the members of a lane that knows the same; both are up to date. */
   absorb(other: Lane): void {
     for (const member of other.members) this.members.add(member);
     for (const member of other.endOfRibDue) this.endOfRibDue.add(member);

@@ -12,12 +12,13 @@ import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { GroupExport } from "./group-export.ts";
 import { type GroupMember, Lane, type Transfer } from "./lane.ts";
+import { LaneSender } from "./lane-sender.ts";
 import type { Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
-import { SlotQueue } from "./slot-queue.ts";
-import { UpdateBatch } from "./update-batch.ts";
-import type { UpdateWriter } from "./update-writer.ts";
+import type { SlotChanges } from "./slot-changes.ts";
+import { TableWalk } from "./table-walk.ts";
+import type { UpdateBatch } from "./update-batch.ts";
 
 /** How long members that can be written to wait for the others of their lane before they go on without them. */
 const laggardGraceMs = 100;
@@ -26,8 +27,6 @@ const laggardGraceMs = 100;
 export interface GroupEnvironment {
   readonly rib: Rib;
   readonly views: RibViews;
-  /** Memory to write messages into, for one group after the other. */
-  readonly writer: UpdateWriter;
   readonly clock: Clock;
   /** There is something to do: call `work` in the next turn of the event loop. */
   readonly wake: () => void;
@@ -41,6 +40,13 @@ export interface GroupEnvironment {
   readonly onRefused?: ((path: Path, reason: string) => void) | undefined;
 }
 
+/** What all groups use, one after the other. */
+export interface GroupShared {
+  readonly buckets: BucketTable;
+  readonly batch: UpdateBatch;
+  readonly changes: SlotChanges;
+}
+
 /**
  * Peers that are told the same: export policy runs and UPDATEs are encoded once, however many members there are. `#out` is
  * the Adj-RIB-Out that all of them are to have in the end; lanes know how far each one is.
@@ -48,8 +54,10 @@ export interface GroupEnvironment {
 export class UpdateGroup {
   readonly rules: ExportRules;
   readonly #environment: GroupEnvironment;
+  readonly #shared: GroupShared;
   readonly #buckets: BucketTable;
   readonly #out: AdjRibOut;
+  readonly #sender: LaneSender;
   readonly #export: GroupExport;
   readonly #spacing: BatchSpacing;
   /** The places of prefixes in `#out`, where each has several. */
@@ -62,11 +70,15 @@ export class UpdateGroup {
   /** Where the part of the Loc-RIB begins that is not yet in `#out`. */
   #unread: number | undefined;
 
-  constructor(rules: ExportRules, environment: GroupEnvironment, buckets: BucketTable) {
+  constructor(rules: ExportRules, environment: GroupEnvironment, shared: GroupShared) {
+    const { buckets, batch } = shared;
     this.rules = rules;
     this.#environment = environment;
+    this.#shared = shared;
     this.#buckets = buckets;
     this.#out = new AdjRibOut(buckets);
+    const { onUnencodable } = environment;
+    this.#sender = new LaneSender(this.#out, buckets, rules.profile.context, { batch, onUnencodable });
     this.#spacing = new BatchSpacing(environment);
     this.#export = new GroupExport(rules, environment, buckets);
     this.reload();
@@ -95,9 +107,10 @@ export class UpdateGroup {
   }
 
   /** The Loc-RIB's choice for these prefixes changed, or with several paths anything about them. */
-  apply(prefixes: readonly number[]): void {
+  apply(prefixes: ArrayLike<number>): void {
     this.#export.begin();
-    for (const prefix of prefixes) this.#apply(prefix);
+    for (let index = 0; index < prefixes.length; index++) this.#apply(prefixes[index] ?? 0);
+    this.#noteChanges();
   }
 
   #apply(prefix: number): void {
@@ -130,19 +143,21 @@ export class UpdateGroup {
   /** Takes over the hold of `wanted`. */
   #put(slot: Slot, wanted: number): void {
     const old = this.#out.replace(slot, wanted);
-    if (old !== wanted) for (const lane of this.#lanes) lane.note(slot, old, wanted);
-    this.#buckets.release(old);
+    if (old === wanted) this.#buckets.release(old);
+    else this.#shared.changes.add(slot, old);
+  }
+
+  #noteChanges(): void {
+    const { changes } = this.#shared;
+    for (const lane of this.#lanes) lane.note(changes);
+    changes.clear(this.#buckets);
   }
 
   /** A new session: gets the whole Adj-RIB-Out and an End-of-RIB per family. */
   join(member: GroupMember): void {
-    let lane = [...this.#lanes].find(({ fresh }) => fresh);
-    if (lane === undefined) {
-      const pending = new SlotQueue();
-      for (const slot of this.#out.slots()) pending.add(slot, noBucket);
-      lane = new Lane(this.#buckets, [], pending, { fresh: true });
-      this.#lanes.add(lane);
-    }
+    let lane: Lane | undefined;
+    for (const one of this.#lanes) if (one.fresh) lane = one;
+    lane ??= this.#track(new Lane(this.#buckets, [], new TableWalk(undefined), { fresh: true }));
     lane.endOfRibDue.add(member);
     this.#enter(member, lane);
   }
@@ -164,13 +179,7 @@ export class UpdateGroup {
     for (const lane of [...this.#lanes]) {
       const leaving = new Set([...lane.members].filter((member) => members.has(member)));
       if (leaving.size === 0) continue;
-      const told = new Map<Slot, number>();
-      for (const slot of this.#out.slots()) told.set(slot, this.#out.get(slot));
-      lane.pending.each((slot, bucket) => {
-        if (bucket === noBucket) told.delete(slot);
-        else told.set(slot, bucket);
-      });
-      for (const bucket of told.values()) this.#buckets.retain(bucket);
+      const told = lane.told(this.#out);
       const endOfRibDue = new Set([...lane.endOfRibDue].filter((member) => leaving.has(member)));
       transfers.push({ members: leaving, endOfRibDue, told, refreshing: lane.refreshing });
       for (const member of leaving) this.leave(member);
@@ -179,17 +188,11 @@ export class UpdateGroup {
   }
 
   /** Members of another group join; they are told only what differs from what they know. */
-  adopt(transfer: Transfer): void {
-    const pending = new SlotQueue();
-    for (const [slot, told] of transfer.told)
-      if (told === this.#out.get(slot)) this.#buckets.release(told);
-      else pending.add(slot, told);
-    for (const slot of this.#out.slots()) if (!transfer.told.has(slot)) pending.add(slot, noBucket);
-    const lane = new Lane(this.#buckets, [], pending, { transferred: true });
-    this.#lanes.add(lane);
-    for (const member of transfer.members) this.#enter(member, lane);
-    for (const member of transfer.endOfRibDue) lane.endOfRibDue.add(member);
-    for (const family of transfer.refreshing) for (const member of transfer.members) this.refresh(member, family);
+  adopt({ members, endOfRibDue, told, refreshing }: Transfer): void {
+    const lane = this.#track(new Lane(this.#buckets, [], new TableWalk(told), { transferred: true }));
+    for (const member of members) this.#enter(member, lane);
+    for (const member of endOfRibDue) lane.endOfRibDue.add(member);
+    for (const family of refreshing) for (const member of members) this.refresh(member, family);
   }
 
   /**
@@ -212,23 +215,10 @@ export class UpdateGroup {
     const lane = this.#laneOf.get(member);
     if (lane === undefined || lane.fresh) return;
     const own = lane.members.size === 1 ? lane : this.#track(lane.split([member]));
-    const pending = own.copyPending();
-    for (const slot of this.#out.slots()) {
-      if (pending.get(slot) >= 0 || this.#familyOf(slot) !== family) continue;
-      const bucket = this.#out.get(slot);
-      this.#buckets.retain(bucket);
-      pending.add(slot, bucket);
-    }
-    const resend = new Lane(this.#buckets, own.members, pending, { resend: true, transferred: own.transferred });
-    for (const other of own.blocked) resend.blocked.add(other);
-    for (const other of own.endOfRibDue) resend.endOfRibDue.add(other);
-    for (const other of own.refreshing) resend.refreshing.add(other);
-    if (member.demarcatesRefresh && !own.endOfRibDue.has(member) && !own.refreshing.has(family)) {
-      resend.refreshing.add(family);
-      if (!member.send(encodeDemarcation(family, RefreshSubtype.begin))) resend.blocked.add(member);
-    }
-    this.#forget(own);
-    this.#track(resend);
+    own.repeat(family, this.#out);
+    if (!member.demarcatesRefresh || own.endOfRibDue.has(member) || own.refreshing.has(family)) return;
+    own.refreshing.add(family);
+    if (!member.send(encodeDemarcation(family, RefreshSubtype.begin))) own.blocked.add(member);
   }
 
   /** The member's socket takes more. */
@@ -245,13 +235,14 @@ export class UpdateGroup {
     this.#read(limit);
     for (const lane of [...this.#lanes]) this.#flush(lane, limit);
     this.#merge();
-    return this.#unread !== undefined || [...this.#lanes].some((lane) => lane.pending.size > 0 && this.#mayFlush(lane));
+    return this.#unread !== undefined || [...this.#lanes].some((lane) => !lane.isUpToDate && this.#mayFlush(lane));
   }
 
   /** True if no member has anything to wait for, so that nobody holds a row that is gone. */
   get idle(): boolean {
     if (this.#unread !== undefined || this.#asked.size > 0) return false;
-    return [...this.#lanes].every((lane) => lane.pending.size === 0);
+    for (const lane of this.#lanes) if (!lane.isUpToDate) return false;
+    return true;
   }
 
   countFor(recipient: Recipient): number {
@@ -269,12 +260,8 @@ export class UpdateGroup {
     this.#export.begin();
     const end = Math.min(this.#unread + limit, prefixes.end);
     for (let row = this.#unread; row < end; row++) if (prefixes.isUsed(row)) this.#apply(row);
+    this.#noteChanges();
     this.#unread = end < prefixes.end ? end : undefined;
-  }
-
-  #familyOf(slot: Slot): Family {
-    const { prefixes, slots } = this.#environment.rib;
-    return prefixes.familyOf(slots.prefixOf(slot));
   }
 
   #mayFlush(lane: Lane): boolean {
@@ -283,38 +270,14 @@ export class UpdateGroup {
 
   #flush(lane: Lane, limit: number): void {
     if (!this.#mayFlush(lane)) return;
-    if (lane.pending.size > 0) this.#sendPending(lane, limit);
-    if (lane.blocked.size === 0 && lane.pending.size === 0) this.#sendEndOfRib(lane);
-    if (lane.blocked.size === 0 && lane.pending.size === 0) this.#sendEndOfRefresh(lane);
-    if (lane.blocked.size > 0 && lane.blocked.size < lane.members.size) this.#track(lane.split([...lane.blocked]));
-  }
-
-  #sendPending(lane: Lane, limit: number): void {
-    lane.fresh = false;
-    this.#spacing.noteSent(lane);
-    const { rib, writer } = this.#environment;
-    const batch = new UpdateBatch(this.rules.profile.context, rib, this.#buckets, writer);
-    const tell = (slot: Slot, told: number) => {
-      this.#tell(lane, slot, told, batch);
-      this.#buckets.release(told);
-    };
-    for (let count = 0; count < limit && lane.pending.shift(tell); count++);
-    const blocked = batch.send(lane.members, this.#environment.onUnencodable);
-    for (const member of blocked) lane.blocked.add(member);
-  }
-
-  #tell(lane: Lane, slot: Slot, told: number, batch: UpdateBatch): void {
-    const wanted = this.#out.get(slot);
-    if (wanted === noBucket) {
-      if (told !== noBucket) batch.withdraw(slot);
-      return;
+    if (!lane.isUpToDate) {
+      lane.fresh = false;
+      this.#spacing.noteSent(lane);
+      this.#sender.send(lane, limit);
     }
-    if (!lane.resend && told === wanted) return;
-    batch.announce(slot, wanted);
-    if (told === noBucket) return;
-    for (const member of lane.members)
-      if (this.#buckets.isExcluded(wanted, member) && !this.#buckets.isExcluded(told, member))
-        batch.withdrawFrom(member, slot);
+    if (lane.blocked.size === 0 && lane.isUpToDate) this.#sendEndOfRib(lane);
+    if (lane.blocked.size === 0 && lane.isUpToDate) this.#sendEndOfRefresh(lane);
+    if (lane.blocked.size > 0 && lane.blocked.size < lane.members.size) this.#track(lane.split([...lane.blocked]));
   }
 
   /** RFC 4724 §2: also with nothing to announce, and behind what was announced. */
@@ -337,15 +300,13 @@ export class UpdateGroup {
 
   /** Lanes with nothing pending know the same and become one. */
   #merge(): void {
-    const settled = [...this.#lanes].filter(
-      ({ pending, blocked, refreshing, fresh }) =>
-        pending.size === 0 && blocked.size === 0 && refreshing.size === 0 && !fresh,
-    );
-    const [first, second] = settled;
-    if (first === undefined || (second === undefined && !first.resend)) return;
-    const main = settled.find(({ resend }) => !resend) ?? this.#track(new Lane(this.#buckets, [], new SlotQueue()));
-    for (const lane of settled) {
-      if (lane === main) continue;
+    let main: Lane | undefined;
+    for (const lane of this.#lanes) {
+      if (!lane.isUpToDate || lane.blocked.size > 0 || lane.refreshing.size > 0 || lane.fresh) continue;
+      if (main === undefined) {
+        main = lane;
+        continue;
+      }
       main.absorb(lane);
       for (const member of lane.members) this.#laneOf.set(member, main);
       this.#forget(lane);

@@ -3,18 +3,22 @@ import { afiSafiOf, type Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import { copiedInto } from "./columns.ts";
-import type { PathSlots, Slot } from "./path-slots.ts";
+import { isPathSlot, type PathSlots } from "./path-slots.ts";
 import type { PrefixRows } from "./prefix-rows.ts";
 
 /** Header and the two length fields of an UPDATE. */
 const updateOverhead = headerLength + 4;
+const markerLength = 16;
 /** Flags, code and two-octet length of MP_REACH_NLRI and MP_UNREACH_NLRI. */
 const attributeOverhead = 4;
 /** The NEXT_HOP attribute. */
 const nextHopLength = 7;
-const firstCapacity = 4 * 1024;
-/** Room that a writer keeps from one batch to the next. */
-const largestIdle = 1024 * 1024;
+/** Memory is taken in pieces of this size, and not for a batch of which less than `wantedRoom` would be left. */
+const slabSize = 256 * 1024;
+const wantedRoom = 128 * 1024;
+/** Runs below this are copied, so that a few octets that wait for a slow peer do not keep a slab. */
+const smallRun = 4096;
+const longestIpv4Nlri = 5;
 
 const plainContext: CodecContext = {
   peerType: "ebgp",
@@ -39,38 +43,46 @@ interface WriterTables {
 export class UpdateWriter {
   readonly #tables: WriterTables;
   #context = plainContext;
-  #octets = new Uint8Array(firstCapacity);
+  #octets = new Uint8Array(0);
+  /** Where the run begins; what is before was given away. */
+  #start = 0;
   #at = 0;
 
   constructor(tables: WriterTables) {
     this.#tables = tables;
   }
 
+  /** Octets of the run so far. */
   get length(): number {
-    return this.#at;
+    return this.#at - this.#start;
   }
 
-  /** A copy of what was written from `start` to `end`. */
-  copy(start: number, end: number): Uint8Array {
-    return this.#octets.slice(start, end);
-  }
-
-  /** Copies what was written from `start` to `end` to a place in `into`; where to go on. */
-  copyInto(into: Uint8Array, at: number, start: number, end: number): number {
-    into.set(this.#octets.subarray(start, end), at);
-    return at + end - start;
-  }
-
-  /** Forgets everything, and begins anew in the same memory for peers of another kind. */
+  /** Begins a new run for peers of this kind. */
   begin(context: CodecContext): void {
     this.#context = context;
+    this.#at = this.#start;
+    if (this.#octets.length - this.#start >= wantedRoom) return;
+    this.#octets = new Uint8Array(slabSize);
+    this.#start = 0;
     this.#at = 0;
-    if (this.#octets.length > largestIdle) this.#octets = new Uint8Array(firstCapacity);
   }
 
-  /** Forgets what was written behind `length`. */
+  /** The run, which nobody changes any more; another one begins behind it. */
+  finish(): Uint8Array {
+    const { length } = this;
+    if (length < smallRun) {
+      const copy = this.#octets.slice(this.#start, this.#at);
+      this.#at = this.#start;
+      return copy;
+    }
+    const run = this.#octets.subarray(this.#start, this.#at);
+    this.#start = this.#at;
+    return run;
+  }
+
+  /** Forgets what was written of the run behind `length`. */
   cut(length: number): void {
-    this.#at = length;
+    this.#at = this.#start + length;
   }
 
   /** Appends whole messages. */
@@ -82,71 +94,104 @@ export class UpdateWriter {
     }
   }
 
-  /** Withdraws places of one family. */
-  withdraw(family: Family, slots: readonly Slot[]): void {
-    const isClassic = family === "ipv4-unicast";
-    const budget = this.#context.maxMessageLength - updateOverhead - (isClassic ? 0 : attributeOverhead + 3);
-    for (let from = 0; from < slots.length; ) {
-      const { count, length } = this.#fit(family, slots, from, budget);
-      if (isClassic) {
-        this.#beginMessage(updateOverhead + length);
-        this.#u16(length);
-        this.#nlri(family, slots, from, count);
-        this.#u16(0);
-      } else {
-        const value = 3 + length;
-        this.#beginMessage(updateOverhead + attributeHead(value) + value);
-        this.#u16(0);
-        this.#u16(attributeHead(value) + value);
-        this.#routesAttribute(15, family, value);
-        this.#nlri(family, slots, from, count);
-      }
-      from += count;
-    }
+  /** Withdraws the places of one family that `slots` has from `start` to `end`. */
+  withdraw(family: Family, slots: Int32Array, start: number, end: number): void {
+    for (let from = start; from < end; )
+      from = family === "ipv4-unicast" ? this.#withdrawIpv4(slots, from, end) : this.#unreach(family, slots, from, end);
   }
 
   /**
    * Announces places of one family with these attributes. False, and nothing written, if that cannot be done from the octets of the
    * attributes: for peers with AS numbers of two octets, and where no message can hold it.
    */
-  announce(family: Family, slots: readonly Slot[], attributes: number, nextHop: NextHop): boolean {
-    const { address, linkLocal } = nextHop;
-    const attributesLength = this.#tables.attributes.lengthOf(attributes);
-    const isClassic = family === "ipv4-unicast" && address.family === 4;
-    if (!this.#context.fourOctetAs || attributesLength === 0 || !this.#fits(family, nextHop)) return false;
-    const hopLength = address.family === 4 ? 4 : linkLocal === undefined ? 16 : 32;
-    const head = isClassic ? nextHopLength : attributeOverhead + 5 + hopLength;
-    const budget = this.#context.maxMessageLength - updateOverhead - attributesLength - head;
-    const start = this.#at;
-    for (let from = 0; from < slots.length; ) {
-      const { count, length } = this.#fit(family, slots, from, budget);
-      if (count === 0) {
-        this.#at = start;
+  announce(
+    family: Family,
+    slots: Int32Array,
+    start: number,
+    end: number,
+    attributes: number,
+    nextHop: NextHop,
+  ): boolean {
+    const isClassic = family === "ipv4-unicast" && nextHop.address.family === 4;
+    const length = this.#tables.attributes.lengthOf(attributes);
+    if (!this.#context.fourOctetAs || length === 0 || !this.#fits(family, nextHop)) return false;
+    const { length: before } = this;
+    for (let from = start; from < end; ) {
+      const to = isClassic
+        ? this.#announceIpv4(slots, from, end, attributes, nextHop)
+        : this.#reach(family, slots, from, end, attributes, nextHop);
+      if (to === from) {
+        this.cut(before);
         return false;
       }
-      if (isClassic) {
-        this.#beginMessage(updateOverhead + attributesLength + nextHopLength + length);
-        this.#u16(0);
-        this.#u16(attributesLength + nextHopLength);
-        this.#withNextHop(attributes, nextHop);
-        this.#nlri(family, slots, from, count);
-      } else {
-        const value = 5 + hopLength + length;
-        const total = attributeHead(value) + value + attributesLength;
-        this.#beginMessage(updateOverhead + total);
-        this.#u16(0);
-        this.#u16(total);
-        this.#routesAttribute(14, family, value);
-        this.#octets[this.#at++] = hopLength;
-        this.#bytes(address.toBytes());
-        if (linkLocal !== undefined) this.#bytes(linkLocal.toBytes());
-        this.#octets[this.#at++] = 0;
-        this.#nlri(family, slots, from, count);
-        this.#copy(attributes, 0, attributesLength);
-      }
-      from += count;
+      from = to;
     }
     return true;
+  }
+
+  /** One message with as many places as it can hold; where to go on. */
+  #withdrawIpv4(slots: Int32Array, from: number, end: number): number {
+    const start = this.#beginMessage();
+    this.#at += 2;
+    const limit = start + this.#context.maxMessageLength - 2;
+    const to = this.#ipv4Nlri(slots, from, end, limit);
+    this.#u16At(start + headerLength, this.#at - start - headerLength - 2);
+    this.#u16(0);
+    this.#endMessage(start);
+    return to;
+  }
+
+  #announceIpv4(slots: Int32Array, from: number, end: number, attributes: number, nextHop: NextHop): number {
+    const start = this.#beginMessage();
+    const length = this.#tables.attributes.lengthOf(attributes);
+    const limit = start + this.#context.maxMessageLength;
+    if (this.#at + 4 + length + nextHopLength > limit) {
+      this.#at = start;
+      return from;
+    }
+    this.#u16(0);
+    this.#u16(length + nextHopLength);
+    this.#withNextHop(attributes, nextHop);
+    const to = this.#ipv4Nlri(slots, from, end, limit);
+    if (to === from) this.#at = start;
+    else this.#endMessage(start);
+    return to;
+  }
+
+  #unreach(family: Family, slots: Int32Array, from: number, end: number): number {
+    const budget = this.#context.maxMessageLength - updateOverhead - attributeOverhead - 3;
+    const { to, length } = this.#fit(family, slots, from, end, budget);
+    const start = this.#beginMessage();
+    const value = 3 + length;
+    this.#u16(0);
+    this.#u16(attributeHead(value) + value);
+    this.#routesAttribute(15, family, value);
+    this.#nlri(family, slots, from, to);
+    this.#endMessage(start);
+    return to;
+  }
+
+  #reach(family: Family, slots: Int32Array, from: number, end: number, attributes: number, nextHop: NextHop): number {
+    const { address, linkLocal } = nextHop;
+    const attributesLength = this.#tables.attributes.lengthOf(attributes);
+    const hopLength = address.family === 4 ? 4 : linkLocal === undefined ? 16 : 32;
+    const head = attributeOverhead + 5 + hopLength;
+    const budget = this.#context.maxMessageLength - updateOverhead - attributesLength - head;
+    const { to, length } = this.#fit(family, slots, from, end, budget);
+    if (to === from) return from;
+    const start = this.#beginMessage();
+    const value = 5 + hopLength + length;
+    this.#u16(0);
+    this.#u16(attributeHead(value) + value + attributesLength);
+    this.#routesAttribute(14, family, value);
+    this.#octets[this.#at++] = hopLength;
+    this.#bytes(address.toBytes());
+    if (linkLocal !== undefined) this.#bytes(linkLocal.toBytes());
+    this.#octets[this.#at++] = 0;
+    this.#nlri(family, slots, from, to);
+    this.#copy(attributes, 0, attributesLength);
+    this.#endMessage(start);
+    return to;
   }
 
   /** What `encodeUpdates` would refuse is left to it. */
@@ -157,28 +202,52 @@ export class UpdateWriter {
     return family === "ipv6-unicast" || ipv4OverIpv6 === true;
   }
 
-  /** How many places from `from` on fit into `budget` octets of NLRI, and how many octets that are. */
-  #fit(family: Family, slots: readonly Slot[], from: number, budget: number): { count: number; length: number } {
+  /** Where the places end that fit into `budget` octets of NLRI, and how many octets they are. */
+  #fit(family: Family, slots: Int32Array, from: number, end: number, budget: number): { to: number; length: number } {
     const { prefixes, slots: places } = this.#tables;
     const idLength = this.#context.addPathSend.includes(family) ? 4 : 0;
     let length = 0;
-    let index = from;
-    for (; index < slots.length; index++) {
-      const size = prefixes.nlriLength(places.prefixOf(slots[index] ?? 0)) + idLength;
+    let to = from;
+    for (; to < end; to++) {
+      const size = prefixes.nlriLength(places.prefixOf(slots[to] ?? 0)) + idLength;
       if (length + size > budget) break;
       length += size;
     }
-    return { count: index - from, length };
+    return { to, length };
   }
 
-  #nlri(family: Family, slots: readonly Slot[], from: number, count: number): void {
+  #nlri(family: Family, slots: Int32Array, from: number, to: number): void {
     const { prefixes, slots: places } = this.#tables;
     const hasIds = this.#context.addPathSend.includes(family);
-    for (let index = from; index < from + count; index++) {
+    for (let index = from; index < to; index++) {
       const slot = slots[index] ?? 0;
       if (hasIds) this.#u32(places.pathIdOf(slot));
       this.#at = prefixes.writeNlri(places.prefixOf(slot), this.#octets, this.#at);
     }
+  }
+
+  /** Writes places as long as they end before `limit`; where to go on. */
+  #ipv4Nlri(slots: Int32Array, from: number, end: number, limit: number): number {
+    const { prefixes, slots: places } = this.#tables;
+    const octets = this.#octets;
+    const hasIds = this.#context.addPathSend.includes("ipv4-unicast");
+    const idLength = hasIds ? 4 : 0;
+    const surely = limit - longestIpv4Nlri - idLength;
+    let at = this.#at;
+    let index = from;
+    for (; index < end; index++) {
+      const slot = slots[index] ?? 0;
+      const prefix = isPathSlot(slot) ? places.prefixOf(slot) : slot;
+      if (at > surely && at + idLength + prefixes.nlriLength(prefix) > limit) break;
+      if (hasIds) {
+        this.#at = at;
+        this.#u32(places.pathIdOf(slot));
+        at += 4;
+      }
+      at = prefixes.writeNlri(prefix, octets, at);
+    }
+    this.#at = at;
+    return index;
   }
 
   /** ORIGIN and AS_PATH, then NEXT_HOP, then the rest. */
@@ -210,23 +279,38 @@ export class UpdateWriter {
     this.#octets[this.#at++] = safi;
   }
 
-  #beginMessage(length: number): void {
-    this.#reserve(length);
-    this.#octets.fill(0xff, this.#at, this.#at + 16);
-    this.#at += 16;
-    this.#u16(length);
-    this.#octets[this.#at++] = MessageType.update;
+  /** Leaves room for the header of a message as long as one may be; where it begins. */
+  #beginMessage(): number {
+    this.#reserve(this.#context.maxMessageLength);
+    const start = this.#at;
+    this.#at += headerLength;
+    return start;
+  }
+
+  #endMessage(start: number): void {
+    const octets = this.#octets;
+    for (let at = start; at < start + markerLength; at++) octets[at] = 0xff;
+    this.#u16At(start + markerLength, this.#at - start);
+    octets[start + markerLength + 2] = MessageType.update;
   }
 
   #reserve(octets: number): void {
-    const wanted = this.#at + octets;
-    if (wanted <= this.#octets.length) return;
-    this.#octets = copiedInto(new Uint8Array(Math.max(wanted, this.#octets.length * 2)), this.#octets);
+    if (this.#at + octets <= this.#octets.length) return;
+    const { length } = this;
+    const run = this.#octets.subarray(this.#start, this.#at);
+    this.#octets = copiedInto(new Uint8Array(Math.max(slabSize, (length + octets) * 2)), run);
+    this.#start = 0;
+    this.#at = length;
   }
 
   #bytes(octets: Uint8Array): void {
     this.#octets.set(octets, this.#at);
     this.#at += octets.length;
+  }
+
+  #u16At(at: number, value: number): void {
+    this.#octets[at] = value >>> 8;
+    this.#octets[at + 1] = value;
   }
 
   #u16(value: number): void {
