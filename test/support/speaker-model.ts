@@ -1,207 +1,206 @@
+import { inspect } from "node:util";
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
-import type { NextHop } from "../../src/bgp/packet/message.ts";
+import type { Family } from "../../src/bgp/packet/family.ts";
+import type { NextHop, Nlri, UpdateMessage } from "../../src/bgp/packet/message.ts";
 import { WellKnownCommunity } from "../../src/bgp/packet/well-known-communities.ts";
-import { PolicyRunner } from "../../src/bgp/policy/apply.ts";
-import type { Policy } from "../../src/bgp/policy/types.ts";
-import { AttributeStore } from "../../src/bgp/rib/attribute-store.ts";
+import { exportProfileOf, importSideOf, type SpeakerRules, sourceOf } from "../../src/bgp/peer-rules.ts";
 import { decide, rank } from "../../src/bgp/rib/decision.ts";
 import { type Candidate, defaultDecisionOptions } from "../../src/bgp/rib/decision-steps.ts";
 import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
-import { createImportRules } from "../../src/bgp/rib/import-rules.ts";
-import type { Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
-import { acceptPolicy, addressOf, attributesOf, contextOf, pathOf, peerConfigOf, prefixOf } from "./bgp.ts";
+import type { Path, PeerConfig } from "../../src/bgp/types.ts";
+import type { Prefix } from "../../src/net/prefix.ts";
+import { addressOf, pathOf, sessionOf } from "./bgp.ts";
+import { agreementWith, knowsLongLived, ownAddresses } from "./speaker-peers.ts";
 
-const self = addressOf("10.0.0.100");
-const routerId = 0x0a000064;
-/** What there may be routes to. */
-export const prefixes = ["10.1.0.0/26", "10.1.0.64/26", "10.2.0.0/26", "10.2.0.64/26"];
-
-export const policies: readonly Policy[] = [
-  { name: "all", rules: [], defaultAction: "accept" },
-  {
-    name: "no 10.1",
-    rules: [
-      { name: "10.1", match: { prefixes: [{ prefix: prefixOf("10.1.0.0/16"), operator: "in" }] }, action: "reject" },
-    ],
-    defaultAction: "accept",
-  },
-  {
-    name: "prefer 10.2",
-    rules: [
-      {
-        name: "10.2",
-        match: { prefixes: [{ prefix: prefixOf("10.2.0.0/16"), operator: "in" }] },
-        action: "accept",
-        operations: [
-          { type: "set-local-pref", value: 200 },
-          { type: "add-communities", communities: [7] },
-        ],
-      },
-    ],
-    defaultAction: "accept",
-  },
-];
-
-/** Two clients, a plain iBGP peer, two eBGP peers of one AS, and two clients that hear of several paths. */
-export const kinds = [
-  { routeReflectorClient: true },
-  { routeReflectorClient: true },
-  {},
-  { remoteAs: 65001 },
-  { remoteAs: 65001 },
-  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: "all" } } },
-  { routeReflectorClient: true, addPath: { "ipv4-unicast": { receive: true, send: 2 } } },
-] as const;
-export const configOf = (index: number, importPolicy: number, exportPolicy: number): PeerConfig =>
-  peerConfigOf(
-    { name: `peer-${index}`, address: `10.0.0.${index + 1}`, port: 179 },
-    {
-      gracefulRestart: { restartTimeSec: 120 },
-      importPolicy: policies[importPolicy] ?? policies[0] ?? { name: "", rules: [], defaultAction: "accept" },
-      exportPolicy: policies[exportPolicy] ?? policies[0] ?? { name: "", rules: [], defaultAction: "accept" },
-      ...kinds[index],
-    },
-  );
-
-/** Every other peer wants its routes kept for long, and knows what such routes of others are. */
-export const knowsLongLived = ({ name }: PeerConfig): boolean => Number(name.slice(-1)) % 2 === 0;
+export const routerId = 0x0a000064;
 
 interface ModelRoute {
-  readonly prefix: string;
+  readonly prefix: Prefix;
   readonly pathId: number;
+  readonly family: Family;
   attributes: PathAttributes;
-  readonly nextHop: string;
+  readonly nextHop: NextHop;
   stale: boolean;
 }
 
-interface ModelPeer {
+/** What is known of one peer. */
+export class ModelPeer {
   config: PeerConfig;
-  up: boolean;
+  up = false;
   /** It has sent End-of-RIB on this session. */
-  isComplete: boolean;
+  readonly complete = new Set<Family>();
   /** The keys of routes that it has not announced again since it began to (RFC 7313). */
-  unrefreshed: Set<string> | undefined;
+  readonly unrefreshed = new Map<Family, Set<string>>();
   /** By prefix and path identifier. */
-  readonly routes: Map<string, ModelRoute>;
+  readonly routes = new Map<string, ModelRoute>();
+  /** Away with stale routes, for less than the restart time. */
+  #isAwaited = false;
+  readonly #longLived = new Set<Family>();
+
+  constructor(config: PeerConfig) {
+    this.config = config;
+  }
+
+  established(preserved: readonly Family[]): void {
+    this.up = true;
+    this.#isAwaited = false;
+    this.complete.clear();
+    this.#forget(({ family }) => !preserved.includes(family));
+    for (const family of this.#longLived) if (!preserved.includes(family)) this.#longLived.delete(family);
+  }
+
+  /** The session is lost; a second loss gives up what is stale. */
+  lost(isGraceful: boolean): void {
+    this.up = false;
+    this.#forget((route) => route.stale || !isGraceful);
+    this.#retain();
+  }
+
+  /** Another session takes its place; what is stale already stays, too. */
+  replaced(): void {
+    if (this.#longLived.size > 0) this.routes.clear();
+    this.up = false;
+    this.#retain();
+  }
+
+  /** The restart time is over (RFC 9494). */
+  lapse(): void {
+    if (!this.#isAwaited) return;
+    this.#isAwaited = false;
+    const { longLivedStale, noLongLivedStale } = WellKnownCommunity;
+    if (!knowsLongLived(this.config)) this.#forget(({ stale }) => stale);
+    else for (const family of this.config.families) this.#longLived.add(family);
+    this.#forget(({ stale, attributes }) => stale && attributes.communities.includes(noLongLivedStale));
+    for (const route of this.routes.values())
+      if (route.stale && !route.attributes.communities.includes(longLivedStale))
+        route.attributes = {
+          ...route.attributes,
+          communities: [...route.attributes.communities, longLivedStale],
+        };
+  }
+
+  learn({ withdrawals, announcements, attributes, endOfRib }: UpdateMessage): void {
+    for (const { nlri } of withdrawals) for (const route of nlri) this.routes.delete(keyOf(route));
+    for (const { family, nextHop, nlri } of announcements)
+      for (const { prefix, pathId } of nlri) {
+        const key = keyOf({ prefix, pathId });
+        if (attributes === undefined || !this.#admits(family, key)) continue;
+        this.unrefreshed.get(family)?.delete(key);
+        this.routes.set(key, { prefix, pathId, family, attributes, nextHop, stale: false });
+      }
+    if (endOfRib === undefined) return;
+    this.complete.add(endOfRib);
+    this.#longLived.delete(endOfRib);
+    this.#forget(({ stale, family }) => stale && family === endOfRib);
+    // Then nobody is waited for any longer.
+    if ([...this.routes.values()].every(({ stale }) => !stale)) this.#longLived.clear();
+  }
+
+  beginRefresh(family: Family): void {
+    if (!this.complete.has(family)) return;
+    const keys = [...this.routes].flatMap(([key, route]) => (route.family === family ? [key] : []));
+    this.unrefreshed.set(family, new Set(keys));
+  }
+
+  endRefresh(family: Family): void {
+    for (const key of this.unrefreshed.get(family) ?? []) this.routes.delete(key);
+    this.unrefreshed.delete(family);
+  }
+
+  #admits(family: Family, key: string): boolean {
+    const limit = this.config.maxPrefix?.[family]?.limit ?? Number.POSITIVE_INFINITY;
+    return this.routes.has(key) || [...this.routes.values()].filter((route) => route.family === family).length < limit;
+  }
+
+  #retain(): void {
+    this.unrefreshed.clear();
+    this.#longLived.clear();
+    for (const route of this.routes.values()) route.stale = true;
+    this.#isAwaited = this.routes.size > 0;
+  }
+
+  #forget(condition: (route: ModelRoute) => boolean): void {
+    for (const [key, route] of this.routes) if (condition(route)) this.routes.delete(key);
+  }
 }
 
-/** Only those who may send several paths have identifiers. */
-export const pathIdOf = ({ config }: ModelPeer, pathId: number): number => (config.addPath === undefined ? 0 : pathId);
-export const routeKey = (prefix: string, pathId: number): string => `${prefix} ${pathId}`;
+/** By prefix what can be chosen from and what is chosen. */
+interface Choice {
+  readonly usable: readonly Candidate[];
+  readonly chosen: readonly Path[];
+}
 
 /** The same speaker as plain maps, computed anew every time: no groups, no lanes, no interning, no batches. */
 export class Model {
-  readonly peers = kinds.map(
-    (_, index): ModelPeer => ({
-      config: configOf(index, 0, 0),
-      up: false,
-      isComplete: false,
-      unrefreshed: undefined,
-      routes: new Map(),
-    }),
-  );
-  readonly originated = new Set<string>();
+  /** By name. */
+  readonly peers = new Map<string, ModelPeer>();
+  readonly originated = new Map<string, Path>();
   readonly unreachable = new Set<string>();
-
-  source({ config }: ModelPeer): PathSource {
-    return {
-      kind: "peer",
-      peer: config.name,
-      address: config.address,
-      type: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-      remoteAs: config.remoteAs,
-      identifier: config.address.w0,
-      routeReflectorClient: config.routeReflectorClient,
-    };
-  }
-
-  chosen(text: string): readonly Path[] {
-    return decide(this.usable(text), defaultDecisionOptions);
-  }
-
-  usable(text: string): readonly Candidate[] {
-    const paths: Path[] = [];
-    if (this.originated.has(text)) paths.push(pathOf({ kind: "local" }, attributesOf(), { prefix: prefixOf(text) }));
-    for (const modelPeer of this.peers) {
-      for (const route of modelPeer.routes.values()) {
-        if (route.prefix !== text) continue;
-        const { config } = modelPeer;
-        const nextHop = { address: addressOf(route.nextHop) };
-        const verdict = createImportRules({
-          peerType: config.remoteAs === config.localAs ? "ibgp" : "ebgp",
-          localAs: config.localAs,
-          allowLocalAs: config.allowLocalAs,
-          routerId,
-          clusterId: routerId,
-          isOwnAddress: (address) => address.equals(self),
-          policy: new PolicyRunner(config.importPolicy ?? acceptPolicy, (attributes) => attributes),
-          treatment: {},
-          intern: (attributes) => attributes,
-        })(prefixOf(text), route.attributes, nextHop, undefined);
-        if (!verdict.accepted) continue;
-        const { stale, pathId } = route;
-        const others = { prefix: prefixOf(text), pathId, nextHop, stale };
-        paths.push(pathOf(this.source(modelPeer), verdict.attributes, others));
-      }
-    }
-    return paths.map((path) => ({ path, igpMetric: this.reaches(path.nextHop) ? 0 : undefined }));
-  }
+  readonly #rules: SpeakerRules = {
+    routerId,
+    intern: (attributes) => attributes,
+    requirePolicy: false,
+    ownNextHops: { "ipv6-unicast": addressOf(ownAddresses["ipv6-unicast"]) },
+    spareNextHops: {},
+  };
 
   reaches(nextHop: NextHop | undefined): boolean {
     return nextHop === undefined || !this.unreachable.has(nextHop.address.toString());
   }
 
-  /** The restart time of everybody who is away is over (RFC 9494). */
-  lapse(): void {
-    const { longLivedStale } = WellKnownCommunity;
-    for (const { up, config, routes } of this.peers) {
-      if (up) continue;
-      for (const [key, route] of routes)
-        if (!knowsLongLived(config)) routes.delete(key);
-        else if (!route.attributes.communities.includes(longLivedStale))
-          route.attributes = { ...route.attributes, communities: [...route.attributes.communities, longLivedStale] };
+  /** The paths of a peer that its rules let in. */
+  accepted({ config, routes }: ModelPeer): Path[] {
+    const side = importSideOf(config, this.#rules, (address) =>
+      Object.values(ownAddresses).includes(address.toString()),
+    );
+    const source = sourceOf(config, config.address.w0);
+    return [...routes.values()].flatMap(({ prefix, pathId, attributes, nextHop, stale }) => {
+      const verdict = side.judge(prefix, attributes, nextHop, undefined);
+      return verdict.accepted ? [pathOf(source, verdict.attributes, { prefix, pathId, nextHop, stale })] : [];
+    });
+  }
+
+  choices(): Map<string, Choice> {
+    const candidates = new Map<string, Candidate[]>();
+    const paths = [...this.originated.values(), ...[...this.peers.values()].flatMap((peer) => this.accepted(peer))];
+    for (const path of paths) {
+      const text = path.prefix.toString();
+      const list = candidates.get(text) ?? [];
+      candidates.set(text, list);
+      list.push({ path, igpMetric: this.reaches(path.nextHop) ? 0 : undefined });
     }
+    return new Map(
+      [...candidates].map(([text, usable]) => [text, { usable, chosen: decide(usable, defaultDecisionOptions) }]),
+    );
   }
 
   /** Of every prefix what the peer shall know, as texts in any order. */
-  told({ config }: ModelPeer): Record<string, string[]> {
-    const store = new AttributeStore();
-    const peerType = config.remoteAs === config.localAs ? "ibgp" : "ebgp";
-    const rules = new ExportRules(
-      {
-        policy: config.exportPolicy ?? acceptPolicy,
-        context: contextOf(peerType),
-        addPathLimits: {},
-        localAs: config.localAs,
-        routeReflectorClient: config.routeReflectorClient,
-        clusterId: routerId,
-        nextHopMode: config.nextHopMode,
-        selfAddresses: { "ipv4-unicast": self },
-        ...(knowsLongLived(config) ? { longLivedStale: true } : {}),
-      },
-      { intern: (attributes) => store.intern(attributes) },
-    );
-    const { send } = config.addPath?.["ipv4-unicast"] ?? {};
+  told({ config }: ModelPeer, choices: ReadonlyMap<string, Choice>): Record<string, string[]> {
+    const session = sessionOf(config, agreementWith(config));
+    const rules = new ExportRules(exportProfileOf(config, session, this.#rules), { intern: this.#rules.intern });
     const told: Record<string, string[]> = {};
-    for (const text of prefixes) {
+    for (const [text, { usable, chosen }] of choices) {
+      const family = text.includes(":") ? "ipv6-unicast" : "ipv4-unicast";
+      const { send } = config.addPath?.[family] ?? {};
       const paths =
-        send === undefined
-          ? this.chosen(text).slice(0, 1)
-          : rank(this.usable(text), defaultDecisionOptions, send === "all" ? 100 : send);
-      for (const path of paths) {
-        if (path.source.kind === "peer" && path.source.peer === config.name) continue;
+        send === undefined ? chosen.slice(0, 1) : rank(usable, defaultDecisionOptions, send === "all" ? 1000 : send);
+      const routes = paths.flatMap((path) => {
+        if (path.source.kind === "peer" && path.source.peer === config.name) return [];
         const result = rules.apply(path);
-        if (!result.announced || result.nextHop.address.equals(config.address)) continue;
-        told[text] = [...(told[text] ?? []), routeText(result.attributes, result.nextHop)];
-      }
-      told[text]?.sort();
+        if (!result.announced || result.nextHop.address.equals(config.address)) return [];
+        return [routeText(result.attributes, result.nextHop)];
+      });
+      if (routes.length > 0) told[text] = routes.sort();
     }
     return told;
   }
 }
 
-export const routeText = (attributes: PathAttributes, { address }: NextHop): string =>
-  JSON.stringify(
-    { ...attributes, nextHop: address.toString() },
-    Object.keys({ ...attributes, nextHop: 0, type: 0, asNumbers: 0 }).sort(),
-  );
+export const keyOf = ({ prefix, pathId }: Nlri): string => `${prefix} ${pathId}`;
+
+/** A route as one that can be compared. */
+export function routeText(attributes: PathAttributes, { address, linkLocal }: NextHop): string {
+  const known = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  const options = { depth: 9, sorted: true, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: null };
+  return `via ${address} ${linkLocal ?? ""} ${inspect(Object.fromEntries(known), options)}`;
+}

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { WellKnownCommunity } from "../../../src/bgp/packet/well-known-communities.ts";
 import type { NegotiatedSession, PeerConfig } from "../../../src/bgp/types.ts";
 import { attributesOf, peerConfigOf, prefixOf } from "../../support/bgp.ts";
-import { type ScriptedSession, ScriptedSpeaker } from "../../support/scripted-speaker.ts";
+import type { ScriptedSession } from "../../support/scripted-session.ts";
+import { ScriptedSpeaker } from "../../support/scripted-speaker.ts";
 
 const { longLivedStale, noLongLivedStale, noExport } = WellKnownCommunity;
 const family = "ipv4-unicast";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { AddPathSettings, PeerConfig } from "../../../../src/bgp/types.ts";
 import { attributesOf, peerConfigOf, prefixOf, via } from "../../../support/bgp.ts";
-import { type ScriptedSession, ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
+import type { ScriptedSession } from "../../../support/scripted-session.ts";
+import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 
 const prefix = "10.1.0.0/26";
 const learned = (med = 0) => attributesOf([], { localPref: 100, med });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { attributesOf, peerConfigOf, prefixOf } from "../../../support/bgp.ts";
-import { type ScriptedSession, ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
+import type { ScriptedSession } from "../../../support/scripted-session.ts";
+import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 
 const learned = (med = 0) => attributesOf([], { localPref: 100, med });
 const enhanced = { enhancedRouteRefresh: true };
