@@ -1,8 +1,83 @@
 import { type DecisionOptions, defaultDecisionOptions } from "../../bgp/rib/decision-steps.ts";
 import type { PrefixLimitSettings } from "../../bgp/rib/prefix-limit.ts";
-
 import type { PeerConfig } from "../../bgp/types.ts";
-import type { AgentConfig } from "./settings.ts";
+import { settingOf } from "./setting.ts";
+import { parseAsNumber, parseBoolean, parseInteger } from "./values.ts";
+
+/** What all BGP sessions of the agent have in common. */
+export interface BgpConfig {
+  /** Undefined: the cluster's default. */
+  readonly asNumber: number | undefined;
+  /** Undefined: the cluster's BGPConfiguration, else 179. */
+  readonly listenPort: number | undefined;
+  /** How many routes of a family a BGPPeer's session may bring; undefined: any number. */
+  readonly bgpMaxPrefix: PrefixLimitSettings | undefined;
+  /** How many past events of routes are kept. */
+  readonly bgpHistory: number;
+  /** Peers of BGPPeers may have packets dropped by the community BLACKHOLE (RFC 7999). */
+  readonly bgpBlackhole: boolean;
+  /** Options of the decision process, as `decisionOptions` reads them. */
+  readonly bgpDecision: string;
+}
+
+const setting = settingOf<BgpConfig>();
+
+export const bgpSettings = [
+  setting({
+    key: "asNumber",
+    flag: "as",
+    placeholder: "NUMBER",
+    environment: ["AS"],
+    help: "AS number of this node (default: the cluster's, else 64512)",
+    defaultValue: undefined,
+    parse: parseAsNumber,
+  }),
+  setting({
+    key: "listenPort",
+    flag: "listen-port",
+    placeholder: "PORT",
+    environment: ["CALIBIRD_LISTEN_PORT"],
+    help: "TCP port of BGP (default: the cluster's, else 179)",
+    defaultValue: undefined,
+    parse: (text: string) => parseInteger(text, 1, 65535, "a TCP port"),
+  }),
+  setting({
+    key: "bgpDecision",
+    flag: "bgp-decision",
+    placeholder: "LIST",
+    environment: ["CALIBIRD_BGP_DECISION"],
+    help: "how the best path is chosen: multipath=N, multipath-relaxed, as-path-ignore, … (docs/bgp.md)",
+    defaultValue: "multipath-relaxed",
+    parse: parseDecision,
+  }),
+  setting({
+    key: "bgpMaxPrefix",
+    flag: "bgp-max-prefix",
+    placeholder: "LIMIT",
+    environment: ["CALIBIRD_BGP_MAX_PREFIX"],
+    help: "most routes from a BGPPeer, and what happens with more: N:warn, N:discard, N:restart:SECONDS or N:shutdown",
+    defaultValue: undefined,
+    parse: parseMaxPrefix,
+  }),
+  setting({
+    key: "bgpBlackhole",
+    flag: "bgp-blackhole",
+    placeholder: "BOOLEAN",
+    environment: ["CALIBIRD_BGP_BLACKHOLE"],
+    help: "true: drop packets to routes that a BGPPeer sends with the community BLACKHOLE (RFC 7999)",
+    defaultValue: false,
+    parse: parseBoolean,
+  }),
+  setting({
+    key: "bgpHistory",
+    flag: "bgp-history",
+    placeholder: "NUMBER",
+    environment: ["CALIBIRD_BGP_HISTORY"],
+    help: "past events of routes, and as many of BGP sessions, kept for calictl routes history; 0: none",
+    defaultValue: 10_000,
+    parse: (text: string) => parseInteger(text, 0, 1_000_000, "a number of events"),
+  }),
+] as const;
 
 const switches = {
   "multipath-relaxed": { multipathRelaxed: true },
@@ -37,7 +112,7 @@ export function parseMaxPrefix(text: string): PrefixLimitSettings {
 export function peerDefaults({
   bgpMaxPrefix: limit,
   bgpBlackhole,
-}: Pick<AgentConfig, "bgpMaxPrefix" | "bgpBlackhole">): Pick<PeerConfig, "maxPrefix" | "treatment"> {
+}: Pick<BgpConfig, "bgpMaxPrefix" | "bgpBlackhole">): Pick<PeerConfig, "maxPrefix" | "treatment"> {
   return {
     ...(limit !== undefined && { maxPrefix: { "ipv4-unicast": limit, "ipv6-unicast": limit } }),
     ...(bgpBlackhole && { treatment: { honourBlackhole: true } }),
@@ -53,7 +128,7 @@ export function decisionOptions(text: string): DecisionOptions {
 }
 
 /** The text itself, once it is known to mean something. */
-export function parseDecision(text: string): string {
+function parseDecision(text: string): string {
   decisionOptions(text);
   return text;
 }

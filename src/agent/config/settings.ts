@@ -1,9 +1,8 @@
-import type { PrefixLimitSettings } from "../../bgp/rib/prefix-limit.ts";
 import { defaultInterfacePrefix, interfacePrefix } from "../../endpoint/names.ts";
 import type { NatOptions, PortRange } from "../../nat/ruleset.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { RouteProtocol } from "../../netlink/types.ts";
-import { parseDecision, parseMaxPrefix } from "./bgp-settings.ts";
+import { type BgpConfig, bgpSettings } from "./bgp-settings.ts";
 import { type DatastoreConfig, datastoreSettings } from "./datastore-settings.ts";
 import { type IpamConfig, ipamSettings } from "./ipam-settings.ts";
 import { type MonitoringConfig, monitoringSettings } from "./monitoring-settings.ts";
@@ -13,28 +12,17 @@ import { type PoolConfig, poolSettings } from "./pool-settings.ts";
 import { parseRouteMetric, parseRouteProtocol, parseTakeover } from "./route-settings.ts";
 import { type Setting, settingOf } from "./setting.ts";
 import { type TunnelConfig, tunnelSettings } from "./tunnel-settings.ts";
-import { parseAsNumber, parseBoolean, parseInteger, parsePath } from "./values.ts";
+import { parseBoolean, parsePath } from "./values.ts";
 
 /** Everything an agent can be told. Resolved from flags, then environment, then the file, then defaults (DESIGN §1). */
 export interface AgentConfig
   extends DatastoreConfig,
     NodeConfig,
     PoolConfig,
+    BgpConfig,
     TunnelConfig,
     MonitoringConfig,
     IpamConfig {
-  /** Undefined: the cluster's default. */
-  readonly asNumber: number | undefined;
-  /** Undefined: the cluster's BGPConfiguration, else 179. */
-  readonly listenPort: number | undefined;
-  /** How many routes of a family a BGPPeer's session may bring; undefined: any number. */
-  readonly bgpMaxPrefix: PrefixLimitSettings | undefined;
-  /** How many past events of routes are kept. */
-  readonly bgpHistory: number;
-  /** Peers of BGPPeers may have packets dropped by the community BLACKHOLE (RFC 7999). */
-  readonly bgpBlackhole: boolean;
-  /** Options of the decision process, as `decisionOptions` reads them. */
-  readonly bgpDecision: string;
   readonly runDir: string;
   /** Folder of passwords: files NAME/KEY for what a `secretKeyRef` names. */
   readonly secretsDir: string;
@@ -65,60 +53,7 @@ export const settings = [
   ...datastoreSettings,
   ...nodeSettings,
   ...poolSettings,
-  setting({
-    key: "asNumber",
-    flag: "as",
-    placeholder: "NUMBER",
-    environment: ["AS"],
-    help: "AS number of this node (default: the cluster's, else 64512)",
-    defaultValue: undefined,
-    parse: parseAsNumber,
-  }),
-  setting({
-    key: "listenPort",
-    flag: "listen-port",
-    placeholder: "PORT",
-    environment: ["CALIBIRD_LISTEN_PORT"],
-    help: "TCP port of BGP (default: the cluster's, else 179)",
-    defaultValue: undefined,
-    parse: (text: string) => parseInteger(text, 1, 65535, "a TCP port"),
-  }),
-  setting({
-    key: "bgpDecision",
-    flag: "bgp-decision",
-    placeholder: "LIST",
-    environment: ["CALIBIRD_BGP_DECISION"],
-    help: "how the best path is chosen: multipath=N, multipath-relaxed, as-path-ignore, … (docs/bgp.md)",
-    defaultValue: "multipath-relaxed",
-    parse: parseDecision,
-  }),
-  setting({
-    key: "bgpMaxPrefix",
-    flag: "bgp-max-prefix",
-    placeholder: "LIMIT",
-    environment: ["CALIBIRD_BGP_MAX_PREFIX"],
-    help: "most routes from a BGPPeer, and what happens with more: N:warn, N:discard, N:restart:SECONDS or N:shutdown",
-    defaultValue: undefined,
-    parse: parseMaxPrefix,
-  }),
-  setting({
-    key: "bgpBlackhole",
-    flag: "bgp-blackhole",
-    placeholder: "BOOLEAN",
-    environment: ["CALIBIRD_BGP_BLACKHOLE"],
-    help: "true: drop packets to routes that a BGPPeer sends with the community BLACKHOLE (RFC 7999)",
-    defaultValue: false,
-    parse: parseBoolean,
-  }),
-  setting({
-    key: "bgpHistory",
-    flag: "bgp-history",
-    placeholder: "NUMBER",
-    environment: ["CALIBIRD_BGP_HISTORY"],
-    help: "past events of routes, and as many of BGP sessions, kept for calictl routes history; 0: none",
-    defaultValue: 10_000,
-    parse: (text: string) => parseInteger(text, 0, 1_000_000, "a number of events"),
-  }),
+  ...bgpSettings,
   setting({
     key: "runDir",
     flag: "run-dir",
