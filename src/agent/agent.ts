@@ -118,20 +118,13 @@ async function start(options: AgentOptions, cleanups: Cleanups): Promise<void> {
     metric: config.routeMetric,
     nodeOfAddress: (wanted) => cluster.nodeAt(wanted),
     encapsulation: () => tunnels.context(),
+    index: fib.index,
   });
   composer.adopt(adopted);
-  const engine = new RoutingEngine(
-    composer,
-    fib,
-    () => speaker,
-    (routes) => {
-      ipipRoutes.willBeWritten(routes);
-      udpRoutes.willBeWritten(routes);
-    },
-  );
+  const engine = new RoutingEngine(composer, fib, () => speaker, [ipipRoutes, udpRoutes]);
   let converged = false;
   const listener: BgpSpeakerListener = {
-    onLocRibChanges: (changes) => engine.updateLearned(ignored.hide(changes, interfaceTo)),
+    onLocRibRows: (rows, table) => engine.updateLearned(rows, ignored.hiding(table, interfaceTo)),
     onPeerStateChange: (peer, state, reason) => {
       logger.info({ peer, state, reason: reason?.text }, "BGP session");
       if (state === "Established") bfd.established(peer);

@@ -1,8 +1,9 @@
 import type { BfdStatus } from "../bgp/bfd/types.ts";
-import type { BgpSpeaker } from "../bgp/types.ts";
+import type { BgpSpeaker, Path } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
 import { type AddressFamily, IpAddress } from "../net/address.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { historyView, parseHistoryQuery } from "./api/history-view.ts";
 import { advertisedView, findPeer, parseSelection, receivedView } from "./api/peer-routes-view.ts";
 import { peerView } from "./api/peer-view.ts";
@@ -173,6 +174,20 @@ export class StatusSource {
     const { kind, prefix } = status.route;
     const { composer } = this.#options;
     const isLocal = kind === "local-block" || kind === "workload" || composer.peerRouteTo(prefix) !== undefined;
-    return routeView(status, isLocal ? undefined : composer.usedPaths(prefix).paths[0]);
+    return routeView(status, isLocal ? undefined : this.#pathBehind(prefix));
+  }
+
+  /** The path that the route to a prefix was made of. */
+  #pathBehind(prefix: Prefix): Path | undefined {
+    const { composer, speaker } = this.#options;
+    const [best] = composer.usedPaths(prefix).paths;
+    if (best?.source.kind !== "peer") return undefined;
+    const { peer } = best.source;
+    const isBehind = ({ source, nextHop }: Path) =>
+      source.kind === "peer" &&
+      source.peer === peer &&
+      (nextHop === best.nextHop || (nextHop && best.nextHop?.address.equals(nextHop.address)) === true);
+    // One that cannot be used for now is no best path, and is told for the sake of those who look.
+    return speaker.bestPaths(prefix).find(isBehind) ?? speaker.explain(prefix).find(({ path }) => isBehind(path))?.path;
   }
 }

@@ -88,8 +88,10 @@ export class BgpMonitor implements BgpTap, MonitorSource {
   listening(next: BgpSpeakerListener): BgpSpeakerListener {
     return {
       ...next,
-      onLocRibChanges: (changes) => {
-        next.onLocRibChanges?.(changes);
+      onLocRibRows: (rows, table) => {
+        next.onLocRibRows?.(rows, table);
+        if (this.#observers.size === 0) return;
+        const changes = Array.from(rows, (row) => table.changeOf(row));
         for (const observer of this.#observers) observer.locRib(changes);
       },
       onPeerStateChange: (peer, state, reason) => {

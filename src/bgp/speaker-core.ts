@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { Bequest, Succession } from "./bequest.ts";
-import { tellChanges } from "./change-report.ts";
+import { ChangeReport } from "./change-report.ts";
 import { BgpError } from "./errors.ts";
 import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import { History, type HistoryEvent, type HistoryQuery } from "./history/history.ts";
@@ -87,6 +87,7 @@ export class SpeakerCore implements BgpSpeaker {
   readonly #history: History | undefined;
   readonly #rib: Rib;
   readonly #views: RibViews;
+  readonly #report: ChangeReport;
   readonly #groups: GroupTable;
   readonly #attributes = new AttributeStore();
   readonly #originated: AdjRibIn;
@@ -109,18 +110,17 @@ export class SpeakerCore implements BgpSpeaker {
     const intern = this.#attributes.intern.bind(this.#attributes);
     const ownNextHops = options.ownNextHops ?? {};
     const wake = this.#wake.bind(this);
-    const history =
-      options.history === undefined || options.history === 0
-        ? undefined
-        : new History(clock, options.history, (destination) => this.#views.explainAgain(destination));
-    this.#history = history;
+    const keepsHistory = options.history !== undefined && options.history > 0;
     const decision = { ...defaultDecisionOptions, ...options.decision };
     this.#rib = new Rib(
       decision,
       options.resolveNextHop ?? (() => ({ metric: 0 })),
-      history && ((row) => history.refusedOnImport(this.#views.path(row))),
+      keepsHistory ? (row) => this.#history?.refusedOnImport(this.#views.path(row)) : undefined,
     );
     this.#views = new RibViews(this.#rib, decision);
+    const history = keepsHistory ? new History(clock, options.history, this.#rib, this.#views) : undefined;
+    this.#history = history;
+    this.#report = new ChangeReport(this.#rib, this.#views, settings.listener, history);
     this.#originated = this.#rib.createTable({ kind: "local" }, acceptAll);
     this.#groups = new GroupTable(
       {
@@ -376,7 +376,7 @@ export class SpeakerCore implements BgpSpeaker {
     const settled = this.#rib.settle(prefixesPerTurn);
     const { changed } = settled;
     this.#groups.apply(settled);
-    if (changed.length > 0) tellChanges(changed, this.#views, this.#settings.listener, this.#history);
+    if (changed.length > 0) this.#report.tell(changed);
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);
     if (this.#groups.idle && !this.#rib.pending) this.#rib.purge();

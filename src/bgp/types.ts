@@ -2,6 +2,7 @@ import type { TcpOptions } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { HistoryEvent, HistoryQuery } from "./history/history.ts";
+import type { LocRibRows } from "./loc-rib-rows.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
 import type { BgpRole, Capability } from "./packet/capability.ts";
 import type { Family } from "./packet/family.ts";
@@ -381,6 +382,8 @@ export interface RouteSelection {
 export interface BgpSpeakerListener {
   /** Batched: all changes of one turn of the event loop. Absent: nobody wants to know, and nothing is put together. */
   onLocRibChanges?(changes: readonly LocRibChange[]): void;
+  /** The same as rows, which are good only during the call. */
+  onLocRibRows?(rows: Int32Array | readonly number[], table: LocRibRows): void;
   /** A session is Established, or is not any more: lost, shut down, or ended because the peer was taken away or reconfigured. */
   onPeerStateChange(peer: string, state: SessionState, reason: SessionDownReason | undefined): void;
   /** All peers that were expected to restart gracefully with us have sent End-of-RIB, or the time for it is over. */

@@ -24,7 +24,7 @@ import { describeFight, isContested } from "./repairs.ts";
 import { Resync } from "./resync.ts";
 import { type Held, holdsOnly, shapesIn } from "./shapes.ts";
 import { adoptedRoute } from "./status.ts";
-import type { FibUpdate, RouteStatus, RouteTally, StatusChange } from "./types.ts";
+import type { FibUpdate, RouteSink, RouteStatus, RouteTally, StatusChange } from "./types.ts";
 import { type SharedWish, WishTable } from "./wish-table.ts";
 import { Writer } from "./writer.ts";
 
@@ -70,7 +70,8 @@ export class Fib {
   readonly #onReachabilityChange: () => void;
   #reachabilityTold = true;
   readonly #links = new LinkTable();
-  readonly #index = new PrefixIndex();
+  /** Numbers all prefixes that it has to do with. Whoever gives routes by their rows takes holders from 32 on. */
+  readonly index = new PrefixIndex();
   readonly #table: KernelTable;
   readonly #nextHops: NextHops<SharedWish>;
   readonly #wishes: WishTable;
@@ -90,12 +91,12 @@ export class Fib {
     this.#onStatusChange = options.onStatusChange ?? (() => {});
     this.#onReachabilityChange = options.onReachabilityChange ?? (() => {});
     this.#isOwn = (route) => isOwn(route, this.#ownership);
-    this.#table = new KernelTable(this.#index, (row, before, after, cause) =>
+    this.#table = new KernelTable(this.index, (row, before, after, cause) =>
       this.#tableChanged(row, before, after, cause),
     );
     this.#nextHops = new NextHops(this.#table, this.#links, (route) => !this.#isOwn(route));
     this.#wishes = new WishTable(this.#nextHops, this.#ownership.protocol);
-    this.#writer = new Writer(netlink, this.#table, this.#index);
+    this.#writer = new Writer(netlink, this.#table, this.index);
     this.#resync = new Resync({
       clock,
       logger,
@@ -106,7 +107,7 @@ export class Fib {
       clock,
       logger,
       ownership: this.#ownership,
-      index: this.#index,
+      index: this.index,
       table: this.#table,
       wishes: this.#wishes,
       writer: this.#writer,
@@ -138,6 +139,11 @@ export class Fib {
     this.#reconciler.update(update);
   }
 
+  /** As `update`, by rows of `index`: what `give` puts into the sink. */
+  updateRows(give: (sink: RouteSink) => void): void {
+    this.#reconciler.updateRows(give);
+  }
+
   /** Deletes the routes from before the restart that nobody has desired since. */
   sweepStale(): void {
     this.#reconciler.sweep();
@@ -151,7 +157,7 @@ export class Fib {
   /** All desired and kept routes, IPv4 first, ascending. */
   *statuses(): IterableIterator<RouteStatus> {
     // The rows of some may be gone, or have other prefixes, when their turn comes.
-    const prefixes = this.#reconciler.entries.rows().map((row) => this.#index.prefixOf(row));
+    const prefixes = this.#reconciler.entries.rows().map((row) => this.index.prefixOf(row));
     for (const prefix of prefixes) {
       const status = this.status(prefix);
       if (status !== undefined) yield status;
@@ -173,7 +179,7 @@ export class Fib {
   }
 
   status(prefix: Prefix): RouteStatus | undefined {
-    const row = this.#index.find(prefix);
+    const row = this.index.find(prefix);
     return row === noRow || !this.#reconciler.entries.has(row) ? undefined : this.#statusOf(row);
   }
 
@@ -217,7 +223,7 @@ export class Fib {
 
   #statusOf(row: number): RouteStatus {
     const { entries } = this.#reconciler;
-    const prefix = this.#index.prefixOf(row);
+    const prefix = this.index.prefixOf(row);
     const own = shapesIn(this.#table.held(row)).find(this.#isOwn);
     const index = own?.type === "unicast" ? own.nextHops[0]?.interfaceIndex : undefined;
     const device = index === undefined ? undefined : this.#links.byIndex(index)?.name;
@@ -239,13 +245,13 @@ export class Fib {
       if (this.#reconciler.entries.has(row)) {
         const status = this.#statusOf(row);
         yield { prefix: status.route.prefix, status };
-      } else yield { prefix: this.#index.prefixOf(row) };
+      } else yield { prefix: this.index.prefixOf(row) };
     }
   }
 
   #tableChanged(row: number, before: Held, after: Held, cause: ChangeCause): void {
     if (!holdsOnly(before, this.#isOwn) || !holdsOnly(after, this.#isOwn))
-      this.#foreignChanges.push(this.#index.prefixOf(row));
+      this.#foreignChanges.push(this.index.prefixOf(row));
     this.#reconciler.tableChanged(row, cause, after);
   }
 
@@ -288,7 +294,7 @@ export class Fib {
 
   #onRoute(event: Extract<NetlinkEvent, { readonly type: "route" }>): void {
     if (event.route.table !== mainTable) return;
-    const row = this.#index.find(event.route.destination);
+    const row = this.index.find(event.route.destination);
     if (row !== noRow) this.#writer.observe(row, event.action, event.route);
     if (event.action === "new") this.#table.add(event.route, event.replaced === true);
     else if (!this.#table.remove(event.route)) this.#resync.request();

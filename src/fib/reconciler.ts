@@ -17,7 +17,7 @@ import { RowQueue } from "./row-queue.ts";
 import { type Held, isList, shapesIn } from "./shapes.ts";
 import { inSlices } from "./slices.ts";
 import { refusal } from "./status.ts";
-import type { FibUpdate, RouteDemand, RouteWish } from "./types.ts";
+import type { FibUpdate, RouteSink, RouteWish } from "./types.ts";
 import type { SharedWish, WishTable } from "./wish-table.ts";
 import type { Flight, Outcome, Writer } from "./writer.ts";
 
@@ -75,6 +75,10 @@ export class Reconciler {
   /** Walks over rows that are under way. */
   #background = 0;
   #flushed: (() => void)[] = [];
+  readonly #sink: RouteSink = {
+    want: (row, wish) => this.#set(row, wish),
+    drop: (row) => this.#unset(row),
+  };
 
   constructor(options: ReconcilerOptions) {
     this.#logger = options.logger;
@@ -109,8 +113,13 @@ export class Reconciler {
   }
 
   update(update: FibUpdate): void {
-    for (const demand of update.set) this.#set(demand);
-    for (const prefix of update.remove) this.#unset(prefix);
+    for (const { prefix, wish } of update.set) this.#set(this.#index.hold(prefix, 0), wish);
+    for (const prefix of update.remove) this.#unset(this.#index.find(prefix));
+    this.#kick();
+  }
+
+  updateRows(give: (sink: RouteSink) => void): void {
+    give(this.#sink);
     this.#kick();
   }
 
@@ -180,8 +189,8 @@ export class Reconciler {
     });
   }
 
-  #set({ prefix, wish }: RouteDemand): void {
-    const row = this.#index.hold(prefix, 0);
+  /** `row` becomes an entry, if it is none yet, so that nobody else needs to hold it. */
+  #set(row: number, wish: RouteWish): void {
     if (this.#entries.has(row)) {
       const before = this.#wishes.of(row)?.wish;
       this.#wishes.set(row, wish);
@@ -202,8 +211,7 @@ export class Reconciler {
     return this.#compared.areSame;
   }
 
-  #unset(prefix: Prefix): void {
-    const row = this.#index.find(prefix);
+  #unset(row: number): void {
     if (row === noRow || !this.#entries.has(row)) return;
     this.#wishes.delete(row);
     this.#progress.renew(row, beingRemoved);

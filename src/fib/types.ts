@@ -71,6 +71,17 @@ export interface RouteDemand {
   readonly wish: RouteWish;
 }
 
+/**
+ * Takes routes by the rows of the index that it has in common with whoever gives them (`Fib.index`), who holds the row during
+ * the call.
+ */
+export interface RouteSink {
+  /** The whole new route of the row's prefix. */
+  want(row: number, wish: RouteWish): void;
+  /** Nobody wants it any more. */
+  drop(row: number): void;
+}
+
 /** One desired route and what became of it. */
 export interface RouteStatus {
   readonly route: DesiredRoute;

@@ -4,10 +4,12 @@ import { RouteComposer } from "../../src/agent/routing/composer.ts";
 import type { EncapsulationContext, TunnelPeer } from "../../src/agent/routing/encapsulation.ts";
 import { originatedAttributes } from "../../src/agent/routing/origination.ts";
 import type { RoutingBlock, RoutingChanges } from "../../src/agent/routing/sources.ts";
-import type { Path } from "../../src/bgp/types.ts";
+import type { LocRibChange, Path } from "../../src/bgp/types.ts";
 import type { RouteWish } from "../../src/fib/types.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
+import { PrefixIndex } from "../../src/net/prefix-index.ts";
+import { ToldLocRib } from "../support/loc-rib.ts";
 
 /*
  * All that the composer is told is kept here as texts, and after each step the routes that should follow are worked out
@@ -211,16 +213,23 @@ function expectedAnnouncements(world: World): string[] {
 /** The real thing: a composer, and what follows from all that it has returned. */
 class Subject {
   readonly composer: RouteComposer;
+  readonly #index = new PrefixIndex();
+  readonly #locRib = new ToldLocRib();
   readonly routes = new Map<string, string>();
   readonly announced = new Set<string>();
 
   constructor(world: World) {
     this.composer = new RouteComposer({
+      index: this.#index,
       nodeName: ownName,
       metric: "auto",
       nodeOfAddress: (address) => world.nodes.get(address.toString()),
       encapsulation: () => contextOf(world),
     });
+  }
+
+  learn(changes: readonly LocRibChange[]): void {
+    this.apply(this.#locRib.tell(this.composer, this.#index, changes));
   }
 
   apply({ fib, originate }: RoutingChanges): void {
@@ -437,7 +446,7 @@ const routeStep = fc
         if (paths.length === 0) world.learned.delete(prefix);
         else world.learned.set(prefix, paths);
         const change = { prefix: Prefix.parse(prefix), paths: paths.map((path) => pathOf(prefix, path)) };
-        subject.apply(subject.composer.updateLearned([change]));
+        subject.learn([change]);
       },
   );
 

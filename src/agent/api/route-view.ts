@@ -5,13 +5,13 @@ import {
   formatExtendedCommunity,
   formatLargeCommunity,
 } from "../../bgp/packet/format.ts";
+import type { Path } from "../../bgp/types.ts";
 import type { RouteMode, RouteStatus } from "../../fib/types.ts";
 import { IpAddress } from "../../net/address.ts";
-import type { LearnedPath } from "../routing/learned-routes.ts";
 import type { BgpRouteView, RouteView } from "./views.ts";
 
 /** The view of one route; `best` is the path behind it if it was learned by BGP. */
-export function routeView(status: RouteStatus, best: LearnedPath | undefined): RouteView {
+export function routeView(status: RouteStatus, best: Path | undefined): RouteView {
   const { route } = status;
   const nextHops = nextHopsOf(status);
   return {
@@ -50,7 +50,7 @@ function nextHopsOf(status: RouteStatus): string[] {
 
 const originNames = { [Origin.igp]: "igp", [Origin.egp]: "egp", [Origin.incomplete]: "incomplete" } as const;
 
-export function bgpView(path: LearnedPath): BgpRouteView {
+export function bgpView(path: Path): BgpRouteView {
   const { attributes, source } = path;
   return {
     peer: source.kind === "local" ? "this node" : source.peer,

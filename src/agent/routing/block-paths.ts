@@ -1,9 +1,9 @@
+import type { ForwardingPath } from "../../bgp/loc-rib-rows.ts";
 import type { IpAddress } from "../../net/address.ts";
-import type { LearnedPath } from "./learned-routes.ts";
 
 /** Which paths of a route are used. */
 export interface UsedPaths {
-  readonly paths: readonly LearnedPath[];
+  readonly paths: readonly ForwardingPath[];
   /** What is odd about who announces it. */
   readonly note?: string;
 }
@@ -13,11 +13,11 @@ export interface UsedPaths {
  * both believe in a block must not share its packets. If the owner is not among the next hops, as behind a router that
  * puts itself there, BGP's choice stands.  */
 export function pathsToUse(
-  paths: readonly LearnedPath[],
+  paths: readonly ForwardingPath[],
   owner: string,
   nodeOf: (address: IpAddress) => string | undefined,
 ): UsedPaths {
-  const nodeOfPath = ({ nextHop }: LearnedPath) => (nextHop === undefined ? undefined : nodeOf(nextHop.address));
+  const nodeOfPath = ({ nextHop }: ForwardingPath) => (nextHop === undefined ? undefined : nodeOf(nextHop.address));
   const owners = paths.filter((path) => nodeOfPath(path) === owner);
   if (owners.length === paths.length) return { paths };
   const others = paths.filter((path) => nodeOfPath(path) !== owner);
@@ -28,7 +28,7 @@ export function pathsToUse(
   return { paths: owners, note: `also announced by ${names.join(", ")}, ${own}` };
 }
 
-function nameOf(path: LearnedPath, node: string | undefined): string {
+function nameOf(path: ForwardingPath, node: string | undefined): string {
   if (node !== undefined) return `node ${node}`;
   return path.nextHop === undefined ? "an unknown node" : `next hop ${path.nextHop.address}`;
 }

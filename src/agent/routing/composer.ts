@@ -1,21 +1,20 @@
-import { multipathWeights } from "../../bgp/rib/link-bandwidth.ts";
-import { isBlackhole } from "../../bgp/route-treatment.ts";
-import type { LocRibChange, Path } from "../../bgp/types.ts";
-import type { DesiredRoute, RouteDemand, RouteWish } from "../../fib/types.ts";
+import { type ForwardingPath, forwardingPathOf, type LocRibRows } from "../../bgp/loc-rib-rows.ts";
+import type { DesiredRoute, RouteSink, RouteWish } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
-import { PrefixIndex } from "../../net/prefix-index.ts";
+import { enlarged, PrefixIndex } from "../../net/prefix-index.ts";
 import { PrefixMap, PrefixSet } from "../../net/prefix-map.ts";
 import { BlockClaims } from "./block-claims.ts";
-import { pathsToUse, type UsedPaths } from "./block-paths.ts";
-import type { EncapsulationContext, Way } from "./encapsulation.ts";
-import { LearnedReason } from "./learned-reason.ts";
-import { type LearnedPath, LearnedRoutes } from "./learned-routes.ts";
+import type { UsedPaths } from "./block-paths.ts";
+import type { EncapsulationContext } from "./encapsulation.ts";
+import { GatheredRoutes } from "./gathered-routes.ts";
+import { LearnedComposer } from "./learned-composer.ts";
+import { LearnedRoutes } from "./learned-routes.ts";
 import { NodeNames } from "./node-names.ts";
 import { originatedAttributes } from "./origination.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { PoolTable } from "./pool-table.ts";
-import { isElevated, metricOf, normalMetric } from "./priority.ts";
+import { isElevated, normalMetric } from "./priority.ts";
 import type {
   PeerRoute,
   RoutingBlock,
@@ -25,17 +24,10 @@ import type {
   ServiceRanges,
 } from "./sources.ts";
 import { Ways } from "./ways.ts";
-import { WishCache } from "./wish-cache.ts";
 
-/** Holders of rows beside the one of `LearnedRoutes`: prefixes that have a route, and the one that is being worked on. */
-const composed = 2;
-const inWork = 4;
-
-/** What is gathered for the FIB. */
-interface FibChange {
-  readonly set: RouteDemand[];
-  readonly remove: Prefix[];
-}
+/** Holders of rows beside the FIB's and the one of `LearnedRoutes`: prefixes that have a route, and the one that is being worked on. */
+const composed = 64;
+const inWork = 128;
 
 export interface RouteComposerOptions {
   readonly nodeName: string;
@@ -48,6 +40,8 @@ export interface RouteComposerOptions {
   readonly nodeOfAddress: (address: IpAddress) => string | undefined;
   /** What decides now how next hops are reached; after a change of it call `encapsulationChanged`. */
   readonly encapsulation: () => EncapsulationContext;
+  /** What numbers prefixes; that of the FIB, if it takes routes by their rows. Default: one of our own. */
+  readonly index?: PrefixIndex;
 }
 
 /**
@@ -64,19 +58,29 @@ export class RouteComposer {
   #tunnelAddresses: readonly Prefix[] = [];
   #services: ServiceRanges = { all: [], outside: [], announced: [] };
   readonly #peerRoutes = new PeerRoutes();
-  readonly #index = new PrefixIndex();
-  readonly #learned = new LearnedRoutes(this.#index);
+  readonly #index: PrefixIndex;
+  readonly #learned: LearnedRoutes;
   readonly #nodes: NodeNames;
   readonly #ownBlocks = new PrefixSet();
   readonly #ways = new Ways();
-  readonly #learnedReason = new LearnedReason();
-  readonly #wishes = new WishCache();
-  /** The last paths of a prefix outside of all pools and what they came to, while one batch is composed. */
-  #outside: { readonly paths: readonly LearnedPath[]; readonly wish: RouteWish | undefined } | undefined;
+  readonly #learnedComposer: LearnedComposer;
+  /** Of each row of the Loc-RIB, while its prefix has paths here, 1 more than the row of our index, which is held meanwhile. */
+  #rowOf = new Uint32Array(0);
 
   constructor(options: RouteComposerOptions) {
     this.#options = options;
+    this.#index = options.index ?? new PrefixIndex();
+    this.#learned = new LearnedRoutes(this.#index);
     this.#nodes = new NodeNames(options.nodeOfAddress);
+    this.#learnedComposer = new LearnedComposer({
+      metric: options.metric,
+      pools: this.#pools,
+      claims: this.#claims,
+      nodes: this.#nodes,
+      ways: this.#ways,
+      peerRoutes: this.#peerRoutes,
+      services: () => this.#services,
+    });
   }
 
   /** The whole set of pools. Routes inside pools that changed are composed again. */
@@ -125,22 +129,30 @@ export class RouteComposer {
   }
 
   /**
-   * A batch of the Loc-RIB. Paths that this node originates itself are not learned and are left out. Those without a way to
-   * their next hop are taken where there is no other, so that the route is there to be seen.
+   * Rows of the Loc-RIB that changed; what follows goes to the sink. Paths that this node originates itself are not learned and
+   * are left out. Those without a way to their next hop are taken where there is no other, so that the route is there to be seen.
    */
-  updateLearned(changes: readonly LocRibChange[]): RoutingChanges {
-    const fib = newFibChange();
+  updateLearned(rows: Int32Array | readonly number[], table: LocRibRows, sink: RouteSink): void {
     const context = this.#options.encapsulation();
-    this.#outside = undefined;
-    for (const { prefix, paths, unresolved = [] } of changes) {
-      const candidates = paths.length > 0 ? paths : unresolved;
-      const fromPeers = candidates.every(isFromPeer) ? candidates : candidates.filter(isFromPeer);
-      const row = this.#index.hold(prefix, inWork);
-      this.#learned.set(row, fromPeers);
-      if (fromPeers.length === 0) this.#ways.forget(prefix);
-      this.#addChange(fib, prefix, row, context);
-    }
-    return { fib, originate: { announce: [], withdraw: [] } };
+    this.#learnedComposer.begin();
+    for (let index = 0; index < rows.length; index++) this.#learn(rows[index] ?? 0, table, context, sink);
+  }
+
+  #learn(told: number, table: LocRibRows, context: EncapsulationContext, sink: RouteSink): void {
+    if (told >= this.#rowOf.length) this.#rowOf = enlarged(this.#rowOf, Math.max(64, told * 2));
+    const known = this.#rowOf[told] ?? 0;
+    let row = known - 1;
+    if (known === 0) row = this.#index.hold(table.prefixOf(told), inWork);
+    else this.#index.holdRow(row, inWork);
+    const only = table.onlyPathOf(told);
+    const hasPaths =
+      only?.source.kind === "peer"
+        ? this.#learned.setOnly(row, only)
+        : this.#learned.set(row, learnedPathsOf(table, told));
+    this.#rowOf[told] = hasPaths ? row + 1 : 0;
+    const prefix = this.#index.prefixOf(row);
+    if (!hasPaths) this.#ways.forget(prefix);
+    this.#addChange(sink, prefix, row, context);
   }
 
   /** The whole set of ways to peers. What was learned with such a peer as next hop is composed again. */
@@ -206,11 +218,7 @@ export class RouteComposer {
 
   /** The paths that are used of a route that was learned by BGP, best first; empty if it was not. */
   usedPaths(prefix: Prefix): UsedPaths {
-    return this.#usedOf(this.#learned.get(prefix), this.#claims.ownerOf(prefix));
-  }
-
-  #usedOf(paths: readonly LearnedPath[], owner: string | undefined): UsedPaths {
-    return owner === undefined ? { paths } : pathsToUse(paths, owner, (address) => this.#nodes.at(address));
+    return this.#learnedComposer.usedOf(this.#learned.get(prefix), this.#claims.ownerOf(prefix));
   }
 
   /** As `#changesOf`, for prefixes of which some may be there twice. */
@@ -219,9 +227,9 @@ export class RouteComposer {
   }
 
   #changesOf(prefixes: Iterable<Prefix>, originate: OriginatedChange = { announce: [], withdraw: [] }): RoutingChanges {
-    const fib = newFibChange();
+    const fib = new GatheredRoutes(this.#index);
     const context = this.#options.encapsulation();
-    this.#outside = undefined;
+    this.#learnedComposer.begin();
     for (const prefix of prefixes) this.#addChange(fib, prefix, this.#index.hold(prefix, inWork), context);
     return {
       fib,
@@ -236,20 +244,20 @@ export class RouteComposer {
    * Only prefixes that have a route are ever removed: the kernel may hold a route from before a restart at others, which has to
    * stay until BGP has had time to say it again. Gives back the row, which is held as `inWork`.
    */
-  #addChange(fib: FibChange, prefix: Prefix, row: number, context: EncapsulationContext): void {
+  #addChange(sink: RouteSink, prefix: Prefix, row: number, context: EncapsulationContext): void {
     const wish = this.#compose(prefix, row, context);
     if (wish !== undefined) {
       this.#index.holdRow(row, composed);
-      fib.set.push({ prefix, wish });
+      sink.want(row, wish);
     } else if (this.#index.isHeld(row, composed)) {
       this.#index.release(row, composed);
-      fib.remove.push(prefix);
+      sink.drop(row);
     }
     this.#index.release(row, inWork);
   }
 
   #compose(prefix: Prefix, row: number, context: EncapsulationContext): RouteWish | undefined {
-    const learned = this.#composeLearned(prefix, row, context);
+    const learned = this.#learnedComposer.compose(prefix, this.#learned.at(row), context);
     const workload = prefix.isHost ? this.#workloads.get(prefix) : undefined;
     if (workload !== undefined) return this.#composeWorkload(workload, learned);
     // A block of a single address has no room for addresses without a pod, so it needs no blackhole.
@@ -266,7 +274,7 @@ export class RouteComposer {
   }
 
   #composeWorkload({ address, device, pod }: RoutingWorkload, learned: RouteWish | undefined): RouteWish {
-    const moved = isElevated(this.#learned.get(address)[0]?.attributes.localPref);
+    const moved = isElevated(this.#learned.get(address)[0]?.localPref);
     if (learned !== undefined && moved && learned.forwarding.mode !== "none")
       return { ...learned, reason: `elevated above pod ${pod} on this node; ${learned.reason}` };
     return {
@@ -287,62 +295,8 @@ export class RouteComposer {
     };
   }
 
-  #composeLearned(prefix: Prefix, row: number, context: EncapsulationContext): RouteWish | undefined {
-    const known = this.#learned.at(row);
-    if (known.length === 0) return undefined;
-    if (this.#services.all.some((range) => range.contains(prefix))) return undefined;
-    const pool = this.poolOf(prefix);
-    const owner = this.#claims.ownerOf(prefix);
-    if (pool !== undefined || owner !== undefined) return this.#composeUsed(prefix, known, pool, owner, context);
-    // Outside of all pools and blocks the paths say everything, and prefixes in a row have them in common.
-    this.#ways.forget(prefix);
-    if (this.#outside?.paths !== known)
-      this.#outside = { paths: known, wish: this.#composeUsed(prefix, known, pool, owner, context) };
-    return this.#outside.wish;
-  }
-
-  #composeUsed(
-    prefix: Prefix,
-    known: readonly LearnedPath[],
-    pool: RoutingPool | undefined,
-    owner: string | undefined,
-    context: EncapsulationContext,
-  ): RouteWish | undefined {
-    const { paths, note } = this.#usedOf(known, owner);
-    const [best] = paths;
-    if (best === undefined || best.source.kind !== "peer") return undefined;
-    const kind: RouteWish["kind"] = pool === undefined ? "external" : prefix.isHost ? "borrowed" : "remote-block";
-    const node = this.#ownerOf(prefix, best, kind);
-    const stale = paths.every((path) => path.stale);
-    const reached = paths.length === 1 && best.nextHop !== undefined ? paths : paths.filter(hasNextHop);
-    const nextHops = best.nextHop !== undefined && reached.length === 1 ? [best.nextHop.address] : addressesOf(reached);
-    const way: Way = isBlackhole(best)
-      ? { forwarding: { mode: "blackhole" }, note: "community BLACKHOLE: packets are dropped" }
-      : this.#ways.choose(prefix, nextHops, pool, context, multipathWeights(reached));
-    const learned = this.#learnedReason.text(best.source.peer, node, pool?.name);
-    const hasNote = way.note !== undefined || note !== undefined;
-    const { metric } = this.#options;
-    return this.#wishes.share({
-      kind,
-      forwarding: this.#peerRoutes.resolve(way.forwarding),
-      metric: metric === "auto" ? metricOf(best.attributes.localPref) : metric,
-      reason: hasNote ? [way.note, learned, note].filter((part) => part !== undefined).join("; ") : learned,
-      ...(way.mtu !== undefined && { mtu: way.mtu }),
-      ...(node !== undefined && { node }),
-      ...(stale && { stale }),
-    });
-  }
-
   get #normalMetric(): number {
     return this.#options.metric === "auto" ? normalMetric : this.#options.metric;
-  }
-
-  #ownerOf(prefix: Prefix, best: LearnedPath, kind: RouteWish["kind"]): string | undefined {
-    if (kind === "remote-block") {
-      const owner = this.#claims.claimOn(prefix);
-      if (owner !== undefined) return owner.node;
-    }
-    return best.nextHop === undefined ? undefined : this.#nodes.at(best.nextHop.address);
   }
 
   #poolText(prefix: Prefix): string {
@@ -363,20 +317,10 @@ export class RouteComposer {
   }
 }
 
-function newFibChange(): FibChange {
-  return { set: [], remove: [] };
-}
-
-function hasNextHop({ nextHop }: LearnedPath): boolean {
-  return nextHop !== undefined;
-}
-
-function addressesOf(paths: readonly LearnedPath[]): IpAddress[] {
-  return paths.flatMap(({ nextHop }) => (nextHop === undefined ? [] : [nextHop.address]));
-}
-
-function isFromPeer({ source }: Path): boolean {
-  return source.kind === "peer";
+function learnedPathsOf(table: LocRibRows, row: number): ForwardingPath[] {
+  const { paths, unresolved = [] } = table.changeOf(row);
+  const candidates = paths.length > 0 ? paths : unresolved;
+  return candidates.filter(({ source }) => source.kind === "peer").map(forwardingPathOf);
 }
 
 interface OriginatedChange {

@@ -1,9 +1,11 @@
-import type { BgpSpeaker, LocRibChange } from "../../bgp/types.ts";
+import type { LocRibRows } from "../../bgp/loc-rib-rows.ts";
+import type { BgpSpeaker } from "../../bgp/types.ts";
 import type { Fib } from "../../fib/fib.ts";
 import type { RouteDemand } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
+import { GatheredRoutes } from "./gathered-routes.ts";
 import type {
   PeerRoute,
   RoutingBlock,
@@ -13,27 +15,26 @@ import type {
   ServiceRanges,
 } from "./sources.ts";
 
+/** Who looks at routes before the kernel gets them. */
+export interface RouteObserver {
+  /** False if it is not interested at present. */
+  readonly isInterested: boolean;
+  willBeWritten(routes: readonly RouteDemand[]): void;
+}
+
 /** Carries every change of a source through the composer to the kernel and to BGP. */
 export class RoutingEngine {
   readonly composer: RouteComposer;
   readonly #fib: Fib;
   readonly #speaker: () => BgpSpeaker;
-  readonly #beforeWrite: (routes: readonly RouteDemand[]) => void;
+  readonly #observers: readonly RouteObserver[];
 
-  /**
-   * `speaker` is asked for late, because the speaker's listener needs the engine. `beforeWrite` is told of routes before the
-   * kernel gets them.
-   */
-  constructor(
-    composer: RouteComposer,
-    fib: Fib,
-    speaker: () => BgpSpeaker,
-    beforeWrite: (routes: readonly RouteDemand[]) => void,
-  ) {
+  /** `speaker` is asked for late, because the speaker's listener needs the engine. Composer and FIB have the same index. */
+  constructor(composer: RouteComposer, fib: Fib, speaker: () => BgpSpeaker, observers: readonly RouteObserver[]) {
     this.composer = composer;
     this.#fib = fib;
     this.#speaker = speaker;
-    this.#beforeWrite = beforeWrite;
+    this.#observers = observers;
   }
 
   setPools(pools: readonly RoutingPool[]): void {
@@ -48,8 +49,14 @@ export class RoutingEngine {
     this.#apply(this.composer.updateWorkloads(added, removed));
   }
 
-  updateLearned(changes: readonly LocRibChange[]): void {
-    this.#apply(this.composer.updateLearned(changes));
+  updateLearned(rows: Int32Array | readonly number[], table: LocRibRows): void {
+    if (!this.#observers.some(({ isInterested }) => isInterested)) {
+      this.#fib.updateRows((sink) => this.composer.updateLearned(rows, table, sink));
+      return;
+    }
+    const fib = new GatheredRoutes(this.#fib.index);
+    this.composer.updateLearned(rows, table, fib);
+    this.#apply({ fib, originate: { announce: [], withdraw: [] } });
   }
 
   setTunnelAddresses(addresses: readonly IpAddress[]): void {
@@ -83,7 +90,7 @@ export class RoutingEngine {
   }
 
   #apply({ fib, originate }: RoutingChanges): void {
-    this.#beforeWrite(fib.set);
+    for (const observer of this.#observers) observer.willBeWritten(fib.set);
     if (fib.set.length > 0 || fib.remove.length > 0) this.#fib.update(fib);
     if (originate.announce.length > 0 || originate.withdraw.length > 0)
       this.#speaker().updateOriginated(originate.announce, originate.withdraw);

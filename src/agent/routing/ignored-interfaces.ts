@@ -1,4 +1,5 @@
-import type { LocRibChange, Path } from "../../bgp/types.ts";
+import type { LocRibRows } from "../../bgp/loc-rib-rows.ts";
+import type { Path } from "../../bgp/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { effectiveBgpConfiguration } from "../../resources/bgp-configuration.ts";
 import type { ClusterResources } from "../cluster-view.ts";
@@ -26,22 +27,24 @@ export class IgnoredInterfaces {
   }
 
   /**
-   * The changes without paths that cannot be used because of an ignored interface: those that cannot be used for now are told
+   * The Loc-RIB without paths that cannot be used because of an ignored interface: those that cannot be used for now are told
    * for the sake of the kernel, which would know the way. `interfaceTo` is the kernel's view.
    */
-  hide(
-    changes: readonly LocRibChange[],
-    interfaceTo: (nextHop: IpAddress) => string | undefined,
-  ): readonly LocRibChange[] {
-    if (this.#patterns.length === 0) return changes;
+  hiding(table: LocRibRows, interfaceTo: (nextHop: IpAddress) => string | undefined): LocRibRows {
+    if (this.#patterns.length === 0) return table;
     const isHidden = ({ nextHop }: Path) => {
       const device = nextHop && interfaceTo(nextHop.address);
       return device !== undefined && this.has(device);
     };
-    return changes.map(({ prefix, paths, unresolved = [] }) => {
-      const shown = unresolved.filter((path) => !isHidden(path));
-      return shown.length === 0 ? { prefix, paths } : { prefix, paths, unresolved: shown };
-    });
+    return {
+      prefixOf: (row) => table.prefixOf(row),
+      onlyPathOf: (row) => table.onlyPathOf(row),
+      changeOf: (row) => {
+        const { prefix, paths, unresolved = [] } = table.changeOf(row);
+        const shown = unresolved.filter((path) => !isHidden(path));
+        return shown.length === 0 ? { prefix, paths } : { prefix, paths, unresolved: shown };
+      },
+    };
   }
 }
 

@@ -1,23 +1,20 @@
-import type { Path } from "../../bgp/types.ts";
+import type { ForwardingPath } from "../../bgp/loc-rib-rows.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { noRow, type PrefixIndex } from "../../net/prefix-index.ts";
 import { PrefixMap } from "../../net/prefix-map.ts";
 import { RowLists } from "../../net/row-lists.ts";
 
-/** What routing keeps of a path. */
-export type LearnedPath = Pick<Path, "attributes" | "nextHop" | "source" | "stale">;
+const none: readonly ForwardingPath[] = [];
 
-const none: readonly LearnedPath[] = [];
-
-/** The holder of rows with paths. */
-const learned = 1;
+/** The holder of rows with paths, beside those of the FIB. */
+const learned = 32;
 
 /** What was learned by BGP, by prefix and by next hop. */
 export class LearnedRoutes {
   readonly #index: PrefixIndex;
-  readonly #paths: (readonly LearnedPath[] | undefined)[] = [];
+  readonly #paths: (readonly ForwardingPath[] | undefined)[] = [];
   /** The last single path, which many prefixes in a row have in common: kept once for all of them. */
-  #single: readonly [LearnedPath] | undefined;
+  #single: readonly [ForwardingPath] | undefined;
   /** By next hop, as a host prefix, the rows with no other next hop, as most are, and those that have others as well. */
   readonly #listOf = new PrefixMap<number>();
   readonly #lists = new RowLists();
@@ -25,24 +22,30 @@ export class LearnedRoutes {
   /** The last next hop that was asked for: routes with the same one come one after the other. */
   #latest: { readonly host: Prefix; readonly list: number } | undefined;
 
-  /** Of the holders in the index this takes 1. */
+  /** Of the holders in the index this takes 32. */
   constructor(index: PrefixIndex) {
     this.#index = index;
   }
 
   /** The paths of a prefix, best first; empty if it was not learned. */
-  get(prefix: Prefix): readonly LearnedPath[] {
+  get(prefix: Prefix): readonly ForwardingPath[] {
     const row = this.#index.find(prefix);
     return row === noRow ? none : this.at(row);
   }
 
   /** The same by the prefix's row. */
-  at(row: number): readonly LearnedPath[] {
+  at(row: number): readonly ForwardingPath[] {
     return this.#paths[row] ?? none;
   }
 
-  /** Replaces all paths of a row, which somebody else holds as well; none: it is gone. */
-  set(row: number, paths: readonly LearnedPath[]): void {
+  /** As `set` of one path. */
+  setOnly(row: number, path: ForwardingPath): boolean {
+    if (this.#single?.[0] !== path) this.#single = [path];
+    return this.set(row, this.#single);
+  }
+
+  /** Replaces all paths of a row, which somebody else holds as well; true if there are any, else it is gone. */
+  set(row: number, paths: readonly ForwardingPath[]): boolean {
     const before = this.#paths[row];
     const nextHop = paths.length === 1 ? paths[0]?.nextHop?.address : undefined;
     if (before !== undefined && before.length !== 1) this.#forgetAlso(row, before);
@@ -52,12 +55,14 @@ export class LearnedRoutes {
       if (paths.length > 1) this.#noteAlso(row, paths);
     }
     if (paths.length > 0) {
-      this.#paths[row] = this.#shared(paths);
+      for (let end = this.#paths.length; end < row; end++) this.#paths.push(undefined);
+      this.#paths[row] = paths;
       this.#index.holdRow(row, learned);
-    } else {
-      this.#paths[row] = undefined;
-      this.#index.release(row, learned);
+      return true;
     }
+    if (before !== undefined) this.#paths[row] = undefined;
+    this.#index.release(row, learned);
+    return false;
   }
 
   /** Prefixes with a path by one of these next hops; costs in proportion to the answer. */
@@ -79,18 +84,6 @@ export class LearnedRoutes {
       .filter((prefix) => ranges.some((range) => range.contains(prefix)));
   }
 
-  #shared(paths: readonly LearnedPath[]): readonly LearnedPath[] {
-    const [first, second] = paths;
-    if (first === undefined || second !== undefined)
-      return paths.map(({ attributes, nextHop, source, stale }) => ({ attributes, nextHop, source, stale }));
-    const { attributes, nextHop, source, stale } = first;
-    const known = this.#single?.[0];
-    const isKnown =
-      known?.attributes === attributes && known.nextHop === nextHop && known.source === source && known.stale === stale;
-    if (this.#single === undefined || !isKnown) this.#single = [{ attributes, nextHop, source, stale }];
-    return this.#single;
-  }
-
   /** The list of a next hop, made if it has none; it stays, since next hops are few and come back. */
   #list(host: Prefix): number {
     if (this.#latest?.host.equals(host)) return this.#latest.list;
@@ -103,7 +96,7 @@ export class LearnedRoutes {
     return list;
   }
 
-  #noteAlso(row: number, paths: readonly LearnedPath[]): void {
+  #noteAlso(row: number, paths: readonly ForwardingPath[]): void {
     for (const { nextHop } of paths) {
       if (nextHop === undefined) continue;
       const host = Prefix.host(nextHop.address);
@@ -111,7 +104,7 @@ export class LearnedRoutes {
     }
   }
 
-  #forgetAlso(row: number, paths: readonly LearnedPath[]): void {
+  #forgetAlso(row: number, paths: readonly ForwardingPath[]): void {
     for (const { nextHop } of paths) {
       if (nextHop === undefined) continue;
       const host = Prefix.host(nextHop.address);

@@ -28,6 +28,11 @@ export class TunnelRouteFeed {
     this.willBeWritten([...known].map(({ route }) => ({ prefix: route.prefix, wish: route })));
   }
 
+  /** Whether routes matter before they are written: there is a tunnel. */
+  get isInterested(): boolean {
+    return this.#follower !== undefined;
+  }
+
   /** Whether changes matter: the tunnel has routes. */
   get isFollowed(): boolean {
     return this.#told.size > 0;

@@ -1,9 +1,12 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { stepsAfterMed, stepsBeforeMed, tieBreakers } from "../rib/decision-steps.ts";
-import type { Destination, PathView } from "../rib/path-view.ts";
+import type { PathView } from "../rib/path-view.ts";
+import type { Rib } from "../rib/rib.ts";
+import type { RibViews } from "../rib/rib-views.ts";
 import type { DecisionRule, ExplainedPath, Path, SessionDownReason, SessionState } from "../types.ts";
 import { EventRing } from "./event-ring.ts";
+import { type PastChoice, RouteRing } from "./route-ring.ts";
 
 /** Something that happened, as it can be asked for afterwards. */
 export type HistoryEvent =
@@ -48,27 +51,24 @@ export interface HistoryQuery {
 /** Refusals per second that are written down; a peer that leaks a full table must not wash everything else away. */
 const refusalsPerSecond = 50;
 
-type Stored =
-  | Exclude<HistoryEvent, { readonly kind: "best-path" }>
-  /** As it was then. Lists of paths are replaced and never changed, so the decision can be run again when somebody asks. */
-  | { readonly kind: "best-path"; readonly atMs: number; readonly prefix: Prefix; readonly destination: Destination };
+type Refusal = Extract<HistoryEvent, { readonly kind: "refused" }>;
 
 /** The last events of a speaker, in rings of their own, so that many routes do not wash away what sessions did. */
 export class History {
   readonly #clock: Clock;
-  readonly #explain: (destination: Destination) => readonly ExplainedPath[];
-  readonly #sessions: EventRing<Stored>;
-  readonly #routes: EventRing<Stored>;
+  readonly #views: RibViews;
+  readonly #sessions: EventRing<Extract<HistoryEvent, { readonly kind: "session" }>>;
+  readonly #routes: RouteRing<Refusal>;
   #second = 0;
   #refusals = 0;
   #omitted = 0;
 
-  /** Keeps `capacity` events of routes and as many of sessions. `explain` runs the decision process for what was stored. */
-  constructor(clock: Clock, capacity: number, explain: (destination: Destination) => readonly ExplainedPath[]) {
+  /** Keeps `capacity` events of routes, more than 0, and as many of sessions. */
+  constructor(clock: Clock, capacity: number, rib: Rib, views: RibViews) {
     this.#clock = clock;
-    this.#explain = explain;
+    this.#views = views;
     this.#sessions = new EventRing(capacity);
-    this.#routes = new EventRing(capacity);
+    this.#routes = new RouteRing(capacity, rib, views);
   }
 
   session(peer: string, state: SessionState, reason: SessionDownReason | undefined): void {
@@ -88,17 +88,17 @@ export class History {
     this.#refused("import", prefix, peer, `the peer has its ${limit} routes (max-prefix)`);
   }
 
-  bestPaths(destinations: Iterable<Destination>): void {
+  /** The choice for these prefixes, by their rows, changed. */
+  choices(rows: Int32Array | readonly number[]): void {
     const atMs = this.#clock.wallMs();
-    for (const destination of destinations)
-      this.#routes.add({ kind: "best-path", atMs, prefix: destination.prefix, destination });
+    for (let index = 0; index < rows.length; index++) this.#routes.addChoice(rows[index] ?? 0, atMs);
   }
 
   /** What is still known, oldest first. */
   events({ prefix, sinceMs = 0 }: HistoryQuery): HistoryEvent[] {
     const found: HistoryEvent[] = [];
     const sessions = prefix === undefined ? this.#sessions : [];
-    for (const event of [...sessions, ...this.#routes]) {
+    for (const event of [...sessions, ...this.#routes.events()]) {
       if (event.atMs < sinceMs) continue;
       if (prefix !== undefined && (event.kind === "session" || !event.prefix.overlaps(prefix))) continue;
       found.push(event.kind === "best-path" ? this.#restored(event) : event);
@@ -106,10 +106,11 @@ export class History {
     return found.sort((left, right) => left.atMs - right.atMs);
   }
 
-  #restored({ atMs, prefix, destination }: Extract<Stored, { kind: "best-path" }>): HistoryEvent {
+  /** The decision is run again, on what was there then. */
+  #restored({ atMs, prefix, destination }: PastChoice): HistoryEvent {
     const { selected } = destination;
     const event = { kind: "best-path", atMs, prefix, paths: selected } as const;
-    const explained = this.#explain(destination);
+    const explained = this.#views.explainAgain(destination);
     // Next hops may have moved since: then the reasons of today are not those of then.
     if (explained.find(({ best }) => best)?.path !== selected[0]) return event;
     const runnerUp = explained.filter(({ best, rule }) => !best && rule !== undefined).sort(byStep)[0];

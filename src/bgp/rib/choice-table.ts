@@ -80,6 +80,11 @@ export class ChoiceTable {
     return this.#has(prefix, Mark.several) ? (this.#lists.get(prefix) ?? nothing) : [best];
   }
 
+  /** True if more than one path is chosen. */
+  hasSeveral(prefix: number): boolean {
+    return this.#has(prefix, Mark.several);
+  }
+
   /** Without a choice: the paths that would be it if their next hops could be reached. */
   unresolvedOf(prefix: number): readonly number[] {
     return this.#has(prefix, Mark.unresolved) ? (this.#lists.get(prefix) ?? nothing) : nothing;

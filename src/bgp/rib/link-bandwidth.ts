@@ -1,3 +1,4 @@
+import type { PathAttributes } from "../packet/attributes.ts";
 import type { Path } from "../types.ts";
 
 /** Type and sub-type of the link bandwidth community, without the bit that says whether it may leave the AS. */
@@ -13,10 +14,14 @@ const heaviest = 100;
  * the others.
  */
 export function multipathWeights(paths: readonly Pick<Path, "attributes">[]): readonly number[] | undefined {
-  if (paths.length < 2) return undefined;
+  return sharesOf(paths.map(({ attributes }) => linkBandwidthOf(attributes)));
+}
+
+/** As `multipathWeights`, of what `linkBandwidthOf` says of each path. */
+export function sharesOf(linkBandwidths: readonly (number | undefined)[]): readonly number[] | undefined {
+  if (linkBandwidths.length < 2) return undefined;
   const bandwidths: number[] = [];
-  for (const path of paths) {
-    const bandwidth = bandwidthOf(path);
+  for (const bandwidth of linkBandwidths) {
     if (bandwidth === undefined) return undefined;
     bandwidths.push(bandwidth);
   }
@@ -24,9 +29,9 @@ export function multipathWeights(paths: readonly Pick<Path, "attributes">[]): re
   return bandwidths.map((bandwidth) => Math.max(1, Math.round((bandwidth / widest) * heaviest)));
 }
 
-/** Octets per second, as a 32-bit IEEE number behind the AS number of who said it. */
-function bandwidthOf({ attributes }: Pick<Path, "attributes">): number | undefined {
-  for (const community of attributes.extendedCommunities) {
+/** What the community says, in octets per second: a 32-bit IEEE number behind the AS number of who said it. */
+export function linkBandwidthOf({ extendedCommunities }: PathAttributes): number | undefined {
+  for (const community of extendedCommunities) {
     if (((community >> 48n) & ~nonTransitive) !== linkBandwidth) continue;
     const octets = new DataView(new ArrayBuffer(4));
     octets.setUint32(0, Number(community & 0xffffffffn));

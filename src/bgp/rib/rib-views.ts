@@ -12,11 +12,6 @@ import type { Rib } from "./rib.ts";
 
 const noPaths: readonly PathView[] = [];
 
-/** What listeners hear of a prefix that everything is known of. */
-export function changeOf({ prefix, selected, unresolved }: Destination): LocRibChange {
-  return unresolved.length === 0 ? { prefix, paths: selected } : { prefix, paths: selected, unresolved };
-}
-
 /** Makes objects of the RIB's rows: for listeners, for what is kept as history, and for people. */
 export class RibViews {
   readonly #rib: Rib;

@@ -7,6 +7,8 @@ import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
 import type { DesiredRoute } from "../../../../src/fib/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";
+import { PrefixIndex } from "../../../../src/net/prefix-index.ts";
+import { ToldLocRib } from "../../../support/loc-rib.ts";
 
 const pods: RoutingPool = {
   name: "pods",
@@ -40,14 +42,26 @@ function newComposer(
   encapsulation: () => EncapsulationContext = () => noTunnels,
   { metric = "auto", nodes = { "10.0.0.2": "n2" } }: Settings = {},
 ): RouteComposer {
+  const index = new PrefixIndex();
   const composer = new RouteComposer({
+    index,
     nodeName: "n1",
     metric,
     nodeOfAddress: (address) => nodes[address.toString()],
     encapsulation,
   });
+  locRibs.set(composer, { locRib: new ToldLocRib(), index });
   composer.setPools([pods]);
   return composer;
+}
+
+/** What each composer is told of the Loc-RIB. */
+const locRibs = new WeakMap<RouteComposer, { readonly locRib: ToldLocRib; readonly index: PrefixIndex }>();
+
+function learn(composer: RouteComposer, changes: readonly LocRibChange[]): RoutingChanges {
+  const told = locRibs.get(composer);
+  if (told === undefined) throw new RangeError("not a composer of newComposer");
+  return told.locRib.tell(composer, told.index, changes);
 }
 
 function path(prefix: string, nextHop: string, stale = false, localPref = originatedAttributes.localPref): Path {
@@ -177,7 +191,7 @@ describe("RouteComposer", () => {
   it("routes what BGP learned directly, and names kind and node", () => {
     const composer = newComposer();
     composer.updateBlocks([block("10.244.2.0/26", "n2")]);
-    const changes = composer.updateLearned([
+    const changes = learn(composer, [
       learned("10.244.2.0/26", "10.0.0.2"),
       learned("10.244.2.9/32", "10.0.0.3"),
       learned("172.31.0.0/24", "10.0.0.254"),
@@ -191,17 +205,17 @@ describe("RouteComposer", () => {
   });
 
   it("makes several best paths one route with several next hops", () => {
-    const [route] = routesOf(newComposer().updateLearned([learned("172.31.0.0/24", "10.0.0.2", "10.0.0.3")]));
+    const [route] = routesOf(learn(newComposer(), [learned("172.31.0.0/24", "10.0.0.2", "10.0.0.3")]));
     expect(route?.forwarding).toMatchObject({ mode: "direct", nextHops: [{}, {}] });
   });
 
   it("lets a local pod and an own block beat what BGP says, and falls back to it", () => {
     const composer = newComposer();
-    composer.updateLearned([learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]);
+    learn(composer, [learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]);
     composer.updateBlocks([block("10.244.1.0/26", "n1")]);
     composer.updateWorkloads([{ address: Prefix.parse("10.244.1.5/32"), device: "cali1", pod: "default/web" }], []);
     const again = summary(
-      composer.updateLearned([learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]),
+      learn(composer, [learned("10.244.1.0/26", "10.0.0.2"), learned("10.244.1.5/32", "10.0.0.2")]),
     );
     expect(again.set).toEqual(["10.244.1.0/26 local-block blackhole n1", "10.244.1.5/32 workload device n1"]);
     const gone = summary(composer.updateWorkloads([], [Prefix.parse("10.244.1.5/32")]));
@@ -210,24 +224,24 @@ describe("RouteComposer", () => {
 
   it("removes a route whose paths are gone, and leaves out paths of our own", () => {
     const composer = newComposer();
-    composer.updateLearned([learned("172.31.0.0/24", "10.0.0.254")]);
-    expect(summary(composer.updateLearned([learned("172.31.0.0/24")])).remove).toEqual(["172.31.0.0/24"]);
+    learn(composer, [learned("172.31.0.0/24", "10.0.0.254")]);
+    expect(summary(learn(composer, [learned("172.31.0.0/24")])).remove).toEqual(["172.31.0.0/24"]);
     const own: LocRibChange = {
       prefix: Prefix.parse("10.244.7.0/26"),
       paths: [{ ...path("10.244.7.0/26", "10.0.0.1"), source: { kind: "local" } }],
     };
-    expect(summary(composer.updateLearned([own]))).toMatchObject({ set: [], remove: [] });
+    expect(summary(learn(composer, [own]))).toMatchObject({ set: [], remove: [] });
   });
 
   it("removes nothing that it has not set, so that routes from before a restart stay until they are learned again", () => {
     const composer = newComposer();
     expect(summary(composer.updateBlocks([block("10.244.2.0/26", "n2")])).remove).toEqual([]);
-    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual([]);
+    expect(summary(learn(composer, [learned("10.244.2.0/26")])).remove).toEqual([]);
     expect(summary(composer.updateWorkloads([], [Prefix.parse("10.244.2.5/32")])).remove).toEqual([]);
-    composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+    learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]);
     expect(summary(composer.updateBlocks([block("10.244.2.0/26", "n2", "released")])).remove).toEqual([]);
-    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual(["10.244.2.0/26"]);
-    expect(summary(composer.updateLearned([learned("10.244.2.0/26")])).remove).toEqual([]);
+    expect(summary(learn(composer, [learned("10.244.2.0/26")])).remove).toEqual(["10.244.2.0/26"]);
+    expect(summary(learn(composer, [learned("10.244.2.0/26")])).remove).toEqual([]);
   });
 
   it("marks a route stale only if every path of it is", () => {
@@ -235,8 +249,8 @@ describe("RouteComposer", () => {
     const prefix = Prefix.parse("172.31.0.0/24");
     const stalePath = path("172.31.0.0/24", "10.0.0.2", true);
     const freshPath = path("172.31.0.0/24", "10.0.0.3");
-    expect(routesOf(composer.updateLearned([{ prefix, paths: [stalePath] }]))[0]?.stale).toBe(true);
-    expect(routesOf(composer.updateLearned([{ prefix, paths: [stalePath, freshPath] }]))[0]?.stale).toBeUndefined();
+    expect(routesOf(learn(composer, [{ prefix, paths: [stalePath] }]))[0]?.stale).toBe(true);
+    expect(routesOf(learn(composer, [{ prefix, paths: [stalePath, freshPath] }]))[0]?.stale).toBeUndefined();
   });
 
   describe("with tunnels", () => {
@@ -261,21 +275,18 @@ describe("RouteComposer", () => {
     it("sends a route through tunl0 in mode Always, with the tunnel's MTU", () => {
       const composer = newComposer(() => ({ ...noTunnels, ipip: tunl0, peerAt: peers({ ipipReady: true }) }));
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
-      const changes = composer.updateLearned([
-        learned("10.244.2.0/26", "10.0.0.2"),
-        learned("172.31.0.0/24", "10.0.0.2"),
-      ]);
+      const changes = learn(composer, [learned("10.244.2.0/26", "10.0.0.2"), learned("172.31.0.0/24", "10.0.0.2")]);
       expect(ways(changes)).toEqual(["ipip, 10.0.0.2 tunl0 onlink, 1480", "direct, 10.0.0.2 -, "]);
     });
 
     it("decides for each next hop in mode CrossSubnet", () => {
       const composer = newComposer(() => ({ ...noTunnels, ipip: tunl0 }));
       composer.setPools([{ ...pods, ipipMode: "CrossSubnet" }]);
-      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual(["direct, 10.0.0.2 -, "]);
-      expect(ways(composer.updateLearned([learned("10.244.3.0/26", "10.9.0.2")]))).toEqual([
+      expect(ways(learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]))).toEqual(["direct, 10.0.0.2 -, "]);
+      expect(ways(learn(composer, [learned("10.244.3.0/26", "10.9.0.2")]))).toEqual([
         "ipip, 10.9.0.2 tunl0 onlink, 1480",
       ]);
-      expect(ways(composer.updateLearned([learned("10.244.4.0/26", "10.0.0.2", "10.9.0.2")]))).toEqual([
+      expect(ways(learn(composer, [learned("10.244.4.0/26", "10.0.0.2", "10.9.0.2")]))).toEqual([
         "ipip, 10.0.0.2 -, 10.9.0.2 tunl0 onlink, 1480",
       ]);
     });
@@ -285,10 +296,10 @@ describe("RouteComposer", () => {
       const vtep = IpAddress.parse("10.244.2.0");
       const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
       composer.setPools([{ ...pods, vxlanMode: "Always" }]);
-      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
+      expect(ways(learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
         "vxlan, 10.244.2.0 vxlan.calico onlink, 1450",
       ]);
-      const stranger = composer.updateLearned([learned("10.244.3.0/26", "10.0.0.9")]);
+      const stranger = learn(composer, [learned("10.244.3.0/26", "10.0.0.9")]);
       expect(routesOf(stranger)[0]).toMatchObject({
         forwarding: { mode: "none", state: "unresolved", intended: "vxlan" },
       });
@@ -301,7 +312,7 @@ describe("RouteComposer", () => {
       let vxlan: EncapsulationContext["vxlan"] = withVxlan(1450);
       const composer = newComposer(() => ({ ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep }) }));
       composer.setPools([{ ...pods, cidr: Prefix.parse("fd00:10::/48"), vxlanMode: "Always" }]);
-      const [waiting] = routesOf(composer.updateLearned([learned("fd00:10::40/122", "fd00::2")]));
+      const [waiting] = routesOf(learn(composer, [learned("fd00:10::40/122", "fd00::2")]));
       expect(waiting).toMatchObject({ forwarding: { mode: "none", intended: "vxlan" } });
       expect(waiting?.reason).toContain("no vxlan-v6.calico");
       vxlan = { ...noTunnels.vxlan, 6: ipv6 };
@@ -318,14 +329,14 @@ describe("RouteComposer", () => {
         return composer;
       };
       const ready = withPeer({ ipipReady: false, udpPort: 8285 });
-      expect(ways(ready.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
+      expect(ways(learn(ready, [learned("10.244.2.0/26", "10.0.0.2")]))).toEqual([
         "udp, 10.0.0.2 udp.calibird onlink, 1472",
       ]);
-      expect(ways(ready.updateLearned([learned("10.244.3.0/26", "10.0.0.9")]))).toEqual([
+      expect(ways(learn(ready, [learned("10.244.3.0/26", "10.0.0.9")]))).toEqual([
         "udp, 10.0.0.9 udp.calibird onlink, 1472",
       ]);
       const waits = (state: Parameters<typeof withPeer>[0]) =>
-        routesOf(withPeer(state).updateLearned([learned("10.244.2.0/26", "10.0.0.2")]))[0]?.reason;
+        routesOf(learn(withPeer(state), [learned("10.244.2.0/26", "10.0.0.2")]))[0]?.reason;
       expect(waits({ ipipReady: false })).toContain("node n2 takes no packets in UDP yet");
       expect(waits({ ipipReady: true })).toContain("node n2 takes no packets in UDP yet, only IPIP");
       expect(waits({ ipipReady: true, udpPort: 9 })).toContain("on UDP port 9, and this node sends to 8285");
@@ -336,7 +347,7 @@ describe("RouteComposer", () => {
       const peerAt = peers({ ipipReady: false, vtep });
       const composer = newComposer(() => ({ ...noTunnels, vxlan: withVxlan(1450), peerAt }));
       composer.setPools([{ ...pods, vxlanMode: "Always" }]);
-      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "fd00::2")]))).toEqual([
+      expect(ways(learn(composer, [learned("10.244.2.0/26", "fd00::2")]))).toEqual([
         "vxlan, 10.244.2.0 vxlan.calico onlink, 1450",
       ]);
     });
@@ -344,7 +355,7 @@ describe("RouteComposer", () => {
     it("shows what an unready tunnel waits for if there never was another way", () => {
       const composer = newComposer();
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
-      const [route] = routesOf(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]));
+      const [route] = routesOf(learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]));
       expect(route).toMatchObject({ forwarding: { mode: "none", state: "unresolved", intended: "ipip" } });
       expect(route?.reason).toContain("no tunl0");
     });
@@ -352,7 +363,7 @@ describe("RouteComposer", () => {
     it("keeps the old way until both ends of the new one are there", () => {
       let context: EncapsulationContext = noTunnels;
       const composer = newComposer(() => context);
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]);
       const edited = composer.setPools([{ ...pods, ipipMode: "Always" }]);
       expect(ways(edited)).toEqual(["direct, 10.0.0.2 -, "]);
       expect(routesOf(edited)[0]?.reason).toMatch(/^still direct: no tunl0; learned from/);
@@ -375,35 +386,35 @@ describe("RouteComposer", () => {
       const hop = { gateway: IpAddress.parse("10.244.2.0"), device: "vxlan.calico", onlink: true };
       const forwarding = { mode: "vxlan", nextHops: [hop] } as const;
       composer.adopt([{ prefix, kind: "remote-block", forwarding, metric: 1024, mtu: 1450, reason: "found" }]);
-      const restarted = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      const restarted = learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]);
       expect(ways(restarted)).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1450"]);
       expect(routesOf(restarted)[0]?.reason).toMatch(/^still vxlan: no vxlan\.calico; learned from/);
       const vxlan = withVxlan(1400);
       context = { ...noTunnels, vxlan, peerAt: peers({ ipipReady: false, vtep: hop.gateway }) };
       expect(ways(composer.encapsulationChanged())).toEqual(["vxlan, 10.244.2.0 vxlan.calico onlink, 1400"]);
       context = noTunnels;
-      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
+      expect(ways(learn(composer, [learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
     });
 
     it("does not keep an old way to another next hop, nor after the route was gone", () => {
       const composer = newComposer();
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
-      composer.updateLearned([learned("10.244.3.0/26")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
+      learn(composer, [learned("10.244.3.0/26")]);
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
-      expect(ways(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
-      expect(ways(composer.updateLearned([learned("10.244.3.0/26", "10.0.0.2")]))).toEqual(["none, "]);
+      expect(ways(learn(composer, [learned("10.244.2.0/26", "10.0.0.3")]))).toEqual(["none, "]);
+      expect(ways(learn(composer, [learned("10.244.3.0/26", "10.0.0.2")]))).toEqual(["none, "]);
     });
 
     it("composes nothing again if no pool is tunnelled", () => {
       const composer = newComposer();
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]);
       expect(routesOf(composer.encapsulationChanged())).toEqual([]);
     });
   });
 
   it("composes the routes of an edited pool again, and of no other", () => {
     const composer = newComposer();
-    composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("172.31.0.0/24", "10.0.0.254")]);
+    learn(composer, [learned("10.244.2.0/26", "10.0.0.2"), learned("172.31.0.0/24", "10.0.0.254")]);
     const changed = composer.setPools([{ ...pods, ipipMode: "Always" }]);
     expect(changed.fib.set.map((route) => String(route.prefix))).toEqual(["10.244.2.0/26"]);
     expect(summary(composer.setPools([pods])).set).toEqual(["10.244.2.0/26 remote-block direct n2"]);
@@ -420,7 +431,7 @@ describe("RouteComposer", () => {
     it("uses the paths to its owner only, whoever comes first, and says who else announces it", () => {
       const composer = newComposer(undefined, { nodes });
       composer.updateBlocks([block("10.244.2.0/26", "n3")]);
-      const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3", "10.0.0.9")]);
+      const changes = learn(composer, [learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3", "10.0.0.9")]);
       expect(hops(changes)).toEqual(["10.0.0.3"]);
       expect(routesOf(changes)[0]?.reason).toBe(
         "learned from Mesh_10_0_0_3, node n3 in pool pods; also announced by node n2, next hop 10.0.0.9, who do not own it",
@@ -430,7 +441,7 @@ describe("RouteComposer", () => {
 
     it("follows the ownership when it changes", () => {
       const composer = newComposer(undefined, { nodes });
-      expect(hops(composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
+      expect(hops(learn(composer, [learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
       expect(hops(composer.updateBlocks([block("10.244.2.0/26", "n2", "pending")]))).toHaveLength(2);
       expect(hops(composer.updateBlocks([block("10.244.2.0/26", "n2")]))).toEqual(["10.0.0.2"]);
       composer.updateBlocks([block("10.244.2.0/26", "n2", "released")]);
@@ -441,7 +452,7 @@ describe("RouteComposer", () => {
       const names: Record<string, string> = {};
       const composer = newComposer(undefined, { nodes: names });
       composer.updateBlocks([block("10.244.2.0/26", "n2")]);
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3"), learned("172.31.0.0/24", "10.0.0.9")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2", "10.0.0.3"), learned("172.31.0.0/24", "10.0.0.9")]);
       expect(routesOf(composer.nodesChanged([IpAddress.parse("10.0.0.2")]))).toEqual([]);
       names["10.0.0.2"] = "n2";
       expect(hops(composer.nodesChanged([IpAddress.parse("10.0.0.2")]))).toEqual(["10.0.0.2"]);
@@ -451,9 +462,9 @@ describe("RouteComposer", () => {
     it("misses no route if one of them was learned again between a change of the nodes and its notice", () => {
       const names: Record<string, string> = {};
       const composer = newComposer(undefined, { nodes: names });
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2"), learned("10.244.3.0/26", "10.0.0.2")]);
       names["10.0.0.2"] = "n2";
-      composer.updateLearned([learned("10.244.2.0/26", "10.0.0.2")]);
+      learn(composer, [learned("10.244.2.0/26", "10.0.0.2")]);
       expect(
         routesOf(composer.nodesChanged([IpAddress.parse("10.0.0.2")])).map(({ prefix, node }) => `${prefix} ${node}`),
       ).toEqual(["10.244.2.0/26 n2", "10.244.3.0/26 n2"]);
@@ -462,7 +473,7 @@ describe("RouteComposer", () => {
     it("leaves BGP its choice if the owner is not among them, and says so", () => {
       const composer = newComposer(undefined, { nodes });
       composer.updateBlocks([block("10.244.2.0/26", "n4")]);
-      const changes = composer.updateLearned([learned("10.244.2.0/26", "10.0.0.254")]);
+      const changes = learn(composer, [learned("10.244.2.0/26", "10.0.0.254")]);
       expect(hops(changes)).toEqual(["10.0.0.254"]);
       expect(routesOf(changes)[0]?.reason).toContain(
         "the owner, node n4, is not among the next hops; announced by next hop 10.0.0.254",
@@ -472,7 +483,7 @@ describe("RouteComposer", () => {
     it("balances what is no block as BGP says", () => {
       const composer = newComposer(undefined, { nodes });
       composer.updateBlocks([block("10.244.2.0/26", "n2")]);
-      expect(hops(composer.updateLearned([learned("10.244.2.5/32", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
+      expect(hops(learn(composer, [learned("10.244.2.5/32", "10.0.0.2", "10.0.0.3")]))).toHaveLength(2);
     });
   });
 
@@ -481,7 +492,7 @@ describe("RouteComposer", () => {
       const prefix = Prefix.parse("10.244.2.0/26");
       const given = path("10.244.2.0/26", "10.0.0.2", false, localPref);
       const paths = [localPref === undefined ? withoutLocalPref(given) : given];
-      return routesOf(newComposer(undefined, { metric }).updateLearned([{ prefix, paths }]))[0]?.metric;
+      return routesOf(learn(newComposer(undefined, { metric }), [{ prefix, paths }]))[0]?.metric;
     };
     const withoutLocalPref = (given: Path): Path => {
       const { localPref: _gone, ...attributes } = given.attributes;
@@ -522,11 +533,11 @@ describe("RouteComposer", () => {
     it("takes a pod's address while it is announced, and a normal one does not", () => {
       const composer = newComposer();
       composer.updateWorkloads([pod], []);
-      expect(summary(composer.updateLearned([announced(2147482623)])).set).toEqual([`${address} workload device n1`]);
-      const [moved] = routesOf(composer.updateLearned([announced(2147482624)]));
+      expect(summary(learn(composer, [announced(2147482623)])).set).toEqual([`${address} workload device n1`]);
+      const [moved] = routesOf(learn(composer, [announced(2147482624)]));
       expect(moved).toMatchObject({ kind: "borrowed", forwarding: { mode: "direct" }, metric: 1023, node: "n2" });
       expect(moved?.reason).toMatch(/^elevated above pod default\/web on this node; learned from/);
-      const back = summary(composer.updateLearned([{ prefix: pod.address, paths: [] }]));
+      const back = summary(learn(composer, [{ prefix: pod.address, paths: [] }]));
       expect(back).toMatchObject({ set: [`${address} workload device n1`], remove: [] });
     });
 
@@ -535,12 +546,12 @@ describe("RouteComposer", () => {
       composer.setPools([{ ...pods, ipipMode: "Always" }]);
       composer.updateWorkloads([pod], []);
       composer.updateBlocks([block("10.244.1.0/26", "n1")]);
-      expect(summary(composer.updateLearned([announced(2147483135)])).set).toEqual([`${address} workload device n1`]);
+      expect(summary(learn(composer, [announced(2147483135)])).set).toEqual([`${address} workload device n1`]);
       const own = {
         prefix: Prefix.parse("10.244.1.0/26"),
         paths: [path("10.244.1.0/26", "10.0.0.2", false, 2147483135)],
       };
-      expect(summary(composer.updateLearned([own])).set).toEqual(["10.244.1.0/26 local-block blackhole n1"]);
+      expect(summary(learn(composer, [own])).set).toEqual(["10.244.1.0/26 local-block blackhole n1"]);
     });
   });
 
@@ -568,7 +579,7 @@ describe("RouteComposer", () => {
     it("beats what BGP says of the peer's address, and leaves it to BGP when it goes", () => {
       const composer = newComposer();
       composer.setPeerRoutes([way("10.0.0.254")]);
-      const [route] = routesOf(composer.updateLearned([learned("192.0.2.1/32", "10.0.0.3")]));
+      const [route] = routesOf(learn(composer, [learned("192.0.2.1/32", "10.0.0.3")]));
       expect(route?.reason).toContain("BGPPeer tor");
       expect(routesOf(composer.setPeerRoutes([]))[0]?.reason).toContain("learned from Mesh_10_0_0_3");
     });
@@ -579,7 +590,7 @@ describe("RouteComposer", () => {
         routesOf(changes).map(({ prefix, forwarding }) =>
           "nextHops" in forwarding ? `${prefix} ${forwarding.nextHops.map((hop) => hop.gateway)}` : `${prefix}`,
         );
-      composer.updateLearned([learned("172.31.0.0/24", "192.0.2.1"), learned("172.31.1.0/24", "10.0.0.9")]);
+      learn(composer, [learned("172.31.0.0/24", "192.0.2.1"), learned("172.31.1.0/24", "10.0.0.9")]);
       const set = composer.setPeerRoutes([way("10.0.0.254")]);
       expect(gateways(set)).toEqual(["192.0.2.1/32 10.0.0.254", "172.31.0.0/24 10.0.0.254"]);
       expect(gateways(composer.setPeerRoutes([way("10.0.0.253")]))).toEqual([
@@ -604,9 +615,9 @@ describe("RouteComposer", () => {
 
     it("keep what others announce inside them out of the kernel", () => {
       const composer = newComposer();
-      expect(summary(composer.updateLearned([learned("10.96.0.7/32", "10.0.0.3")])).set).toHaveLength(1);
+      expect(summary(learn(composer, [learned("10.96.0.7/32", "10.0.0.3")])).set).toHaveLength(1);
       expect(summary(composer.setServices(services)).remove).toEqual(["10.96.0.7/32"]);
-      expect(summary(composer.updateLearned([learned("10.96.0.8/32", "10.0.0.3")])).set).toEqual([]);
+      expect(summary(learn(composer, [learned("10.96.0.8/32", "10.0.0.3")])).set).toEqual([]);
       expect(summary(composer.setServices({ all: [], outside: [], announced: [] })).set).toHaveLength(2);
     });
   });
@@ -617,23 +628,23 @@ describe("RouteComposer", () => {
       const plain = path("10.244.5.0/26", nextHop);
       return { ...plain, attributes: { ...plain.attributes, ...others } };
     };
-    const learn = (...paths: Path[]) =>
-      routesOf(newComposer().updateLearned([{ prefix: Prefix.parse("10.244.5.0/26"), paths }]))[0];
+    const routeBy = (...paths: Path[]) =>
+      routesOf(learn(newComposer(), [{ prefix: Prefix.parse("10.244.5.0/26"), paths }]))[0];
 
     it("BLACKHOLE drops the packets if the peer may have that", () => {
       const wanted = withCommunities("10.0.0.3", { communities: [0xffff029a] });
-      expect(learn({ ...wanted, source })).toMatchObject({
+      expect(routeBy({ ...wanted, source })).toMatchObject({
         forwarding: { mode: "blackhole" },
         reason: expect.stringContaining("BLACKHOLE"),
       });
-      expect(learn(wanted)).toMatchObject({ forwarding: { mode: "direct" } });
+      expect(routeBy(wanted)).toMatchObject({ forwarding: { mode: "direct" } });
     });
 
     it("link bandwidth weighs the next hops", () => {
       const wide = withCommunities("10.0.0.3", { extendedCommunities: [0x4004_fc00_4e95_02f9n] });
       const narrow = withCommunities("10.0.0.4", { extendedCommunities: [0x4004_fc00_4e15_02f9n] });
       const hop = (gateway: string, weight: number) => ({ gateway: IpAddress.parse(gateway), weight });
-      expect(learn(wide, narrow)?.forwarding).toEqual({
+      expect(routeBy(wide, narrow)?.forwarding).toEqual({
         mode: "direct",
         nextHops: [hop("10.0.0.3", 100), hop("10.0.0.4", 50)],
       });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IgnoredInterfaces } from "../../../../src/agent/routing/ignored-interfaces.ts";
-import type { Path } from "../../../../src/bgp/types.ts";
+import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import type { Resource } from "../../../../src/resources/resource.ts";
 import { attributesOf, prefixOf } from "../../../support/bgp.ts";
@@ -40,10 +40,13 @@ describe("ignored interfaces", () => {
     const interfaceTo = (nextHop: IpAddress) => ({ "10.0.1.1": "eth1", "10.0.2.1": "eth2" })[nextHop.toString()];
     const { prefix } = byEth1;
     const change = { prefix, paths: [], unresolved: [byEth1, byEth2, lost] };
-    expect(ignored.hide([change], interfaceTo)).toEqual([change]);
+    const shown = (told: LocRibChange) => {
+      const table = { prefixOf: () => told.prefix, onlyPathOf: () => undefined, changeOf: () => told };
+      return ignored.hiding(table, interfaceTo).changeOf(0);
+    };
+    expect(shown(change)).toEqual(change);
     ignored.update({ configurations: [configuration("default", ["eth1"])] }, "n1");
-    expect(ignored.hide([change], interfaceTo)).toEqual([{ prefix, paths: [], unresolved: [byEth2, lost] }]);
-    const hidden = { prefix, paths: [], unresolved: [byEth1] };
-    expect(ignored.hide([hidden], interfaceTo)).toEqual([{ prefix, paths: [] }]);
+    expect(shown(change)).toEqual({ prefix, paths: [], unresolved: [byEth2, lost] });
+    expect(shown({ prefix, paths: [], unresolved: [byEth1] })).toEqual({ prefix, paths: [] });
   });
 });

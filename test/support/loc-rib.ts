@@ -1,0 +1,49 @@
+import type { RouteComposer } from "../../src/agent/routing/composer.ts";
+import { GatheredRoutes } from "../../src/agent/routing/gathered-routes.ts";
+import type { RoutingChanges } from "../../src/agent/routing/sources.ts";
+import { type ForwardingPath, forwardingPathOf, type LocRibRows } from "../../src/bgp/loc-rib-rows.ts";
+import type { LocRibChange } from "../../src/bgp/types.ts";
+import type { Prefix } from "../../src/net/prefix.ts";
+import type { PrefixIndex } from "../../src/net/prefix-index.ts";
+
+/** A Loc-RIB that is told what changes. Rows of prefixes that are gone become those of the next ones, as soon as may be. */
+export class ToldLocRib implements LocRibRows {
+  readonly #rows = new Map<string, number>();
+  readonly #changes: LocRibChange[] = [];
+  readonly #free: number[] = [];
+
+  /** Tells the composer, whose index this is; what follows from it. */
+  tell(composer: RouteComposer, index: PrefixIndex, changes: readonly LocRibChange[]): RoutingChanges {
+    const rows = changes.map((change) => {
+      const key = change.prefix.toString();
+      const row = this.#rows.get(key) ?? this.#free.pop() ?? this.#changes.length;
+      this.#rows.set(key, row);
+      this.#changes[row] = change;
+      return row;
+    });
+    const fib = new GatheredRoutes(index);
+    composer.updateLearned(rows, this, fib);
+    for (const { prefix, paths, unresolved = [] } of changes) {
+      const row = this.#rows.get(prefix.toString());
+      if (row === undefined || paths.length + unresolved.length > 0) continue;
+      this.#rows.delete(prefix.toString());
+      this.#free.push(row);
+    }
+    return { fib, originate: { announce: [], withdraw: [] } };
+  }
+
+  prefixOf(row: number): Prefix {
+    return this.changeOf(row).prefix;
+  }
+
+  onlyPathOf(row: number): ForwardingPath | undefined {
+    const [first, second] = this.changeOf(row).paths;
+    return first === undefined || second !== undefined ? undefined : forwardingPathOf(first);
+  }
+
+  changeOf(row: number): LocRibChange {
+    const change = this.#changes[row];
+    if (change === undefined) throw new RangeError(`row ${row} has no prefix`);
+    return change;
+  }
+}
