@@ -11,6 +11,7 @@ export { Prefix } from "../net/prefix.ts";
 export { BgpError, type BgpErrorCode } from "./errors.ts";
 export type { HistoryEvent, HistoryQuery } from "./history/history.ts";
 export { type Neighbor, type RouteDetails, Speaker, type SpeakerSetup } from "./library.ts";
+export type { ForwardingPath, LocRibRows } from "./loc-rib-rows.ts";
 export { Origin, type PathAttributes } from "./packet/attributes.ts";
 export type { Family } from "./packet/family.ts";
 export type { NextHop } from "./packet/message.ts";

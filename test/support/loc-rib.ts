@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { RouteComposer } from "../../src/agent/routing/composer.ts";
 import { GatheredRoutes } from "../../src/agent/routing/gathered-routes.ts";
 import type { RoutingChanges } from "../../src/agent/routing/sources.ts";
@@ -45,5 +46,25 @@ export class ToldLocRib implements LocRibRows {
     const change = this.#changes[row];
     if (change === undefined) throw new RangeError(`row ${row} has no prefix`);
     return change;
+  }
+}
+
+/** Holds what a speaker tells as rows against what it tells as changes, and to the promise of when a row may change hands. */
+export class RowWitness {
+  readonly #prefixes = new Map<number, string>();
+
+  see(rows: Int32Array | readonly number[], table: LocRibRows): void {
+    for (const row of rows) {
+      const change = table.changeOf(row);
+      const { prefix, paths, unresolved = [] } = change;
+      const known = this.#prefixes.get(row);
+      expect([known ?? `${prefix}`, `${table.prefixOf(row)}`]).toEqual([`${prefix}`, `${prefix}`]);
+      const [only] = paths;
+      expect(table.onlyPathOf(row)).toEqual(
+        only === undefined || paths.length > 1 ? undefined : forwardingPathOf(only),
+      );
+      if (paths.length + unresolved.length > 0) this.#prefixes.set(row, `${prefix}`);
+      else this.#prefixes.delete(row);
+    }
   }
 }

@@ -3,6 +3,7 @@ import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
 import type { LocRibChange } from "../../src/bgp/types.ts";
 import type { Clock, Timer } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { RowWitness } from "./loc-rib.ts";
 import { ScriptedSession } from "./scripted-session.ts";
 
 /** Time that only moves when told to. */
@@ -49,6 +50,7 @@ export class ScriptedSpeaker {
   readonly changes: LocRibChange[] = [];
   readonly core: SpeakerCore;
   convergences = 0;
+  readonly #rows = new RowWitness();
   #turns: (() => void)[] = [];
 
   constructor(options: SpeakerOptions = {}, prefixesPerTurn = 1000, spacingMs = 0) {
@@ -64,6 +66,7 @@ export class ScriptedSpeaker {
         options,
         listener: {
           onLocRibChanges: (changes) => this.changes.push(...changes),
+          onLocRibRows: (rows, table) => this.#rows.see(rows, table),
           onPeerStateChange: () => {},
           onInitialConvergence: () => {
             this.convergences++;
