@@ -9,16 +9,27 @@ import { nextPlainPrefix, plainAddress, UpdateScan } from "../../src/bgp/packet/
 import { WellKnownCommunity } from "../../src/bgp/packet/well-known-communities.ts";
 import { exportProfileOf } from "../../src/bgp/peer-rules.ts";
 import { AttributeTable } from "../../src/bgp/rib/attribute-table.ts";
+import { BucketTable } from "../../src/bgp/rib/bucket.ts";
 import { defaultDecisionOptions, defaultLocalPref } from "../../src/bgp/rib/decision-steps.ts";
-import { notByOctets, OctetExport } from "../../src/bgp/rib/export-octets.ts";
+import { notAnnounced, notByOctets, OctetExport } from "../../src/bgp/rib/export-octets.ts";
 import { ExportRules } from "../../src/bgp/rib/export-rules.ts";
 import { acceptAll } from "../../src/bgp/rib/import-rules.ts";
 import { Rib } from "../../src/bgp/rib/rib.ts";
 import { UpdateWriter } from "../../src/bgp/rib/update-writer.ts";
+import type { PeerConfig } from "../../src/bgp/types.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 import { attributesOf, type Exchange, exchange } from "../support/arbitrary-update.ts";
-import { addressOf, contextOf, pathOf, peerConfigOf, peerSource, sessionOf } from "../support/bgp.ts";
+import {
+  addressOf,
+  contextOf,
+  pathOf,
+  peerConfigOf,
+  peerSource,
+  attributesOf as routeAttributes,
+  sessionOf,
+  via,
+} from "../support/bgp.ts";
 
 /** Attribute 0 would stand before ORIGIN, and has only an object. */
 const anyAttributes = attributesOf(contextOf("ibgp")).filter(({ unknown }) => unknown.every(({ code }) => code > 0));
@@ -201,6 +212,7 @@ describe("attributes exported from octets to octets", () => {
     { kind: "local" } as const,
     peerSource(1, { type: "ebgp" }),
     peerSource(1, { type: "ibgp", routeReflectorClient: true }),
+    peerSource(1, { type: "ibgp" }),
   );
   const marked = anyAttributes.chain((attributes) =>
     fc.constantFrom<PathAttributes>(
@@ -209,31 +221,77 @@ describe("attributes exported from octets to octets", () => {
       { ...attributes, extendedCommunities: [], asPath: attributes.asPath.filter(({ type }) => type === "sequence") },
     ),
   );
+  const kind = fc.constantFrom({ remoteAs: 65009 }, { routeReflectorClient: true }, {});
+  const profileTo = (others: Partial<PeerConfig>) => {
+    const config = peerConfigOf({ name: "to", address: "10.0.0.9", port: 179 }, others);
+    return exportProfileOf(config, sessionOf(config), {
+      routerId: 0x0a0000fe,
+      intern: (set) => set,
+      requirePolicy: false,
+      ownNextHops: {},
+      spareNextHops: {},
+    });
+  };
   it("are those that the rules make of the objects, wherever it is done so", () => {
     let byOctets = 0;
+    let refused = 0;
     fc.assert(
-      fc.property(marked, source, fc.boolean(), (attributes, from, isExternal) => {
-        const config = peerConfigOf(
-          { name: "to", address: "10.0.0.9", port: 179 },
-          isExternal ? { remoteAs: 65009 } : {},
-        );
-        const profile = exportProfileOf(config, sessionOf(config), {
-          routerId: 1,
-          intern: (set) => set,
-          requirePolicy: false,
-          ownNextHops: {},
-          spareNextHops: {},
-        });
+      fc.property(marked, source, kind, (attributes, from, to) => {
+        const profile = profileTo(to);
         const table = new AttributeTable();
-        const out = new OctetExport(table, profile).rewrite(table.take(attributes), from);
-        if (out === notByOctets) return;
-        byOctets++;
+        const buckets = new BucketTable(table);
+        const out = new OctetExport(table, buckets, profile).rewrite(table.take(attributes), from);
+        if (out.attributes === notByOctets) return;
         const expected = new ExportRules(profile, { intern: (set) => set }).apply(pathOf(from, attributes));
-        expect(expected).toMatchObject({ announced: true, attributes: table.get(out) });
+        expect(expected.announced).toBe(out.attributes !== notAnnounced);
+        if (!expected.announced) {
+          refused++;
+          return;
+        }
+        byOctets++;
+        const bucket = buckets.take(out, via("192.0.2.1"), undefined);
+        expect(buckets.attributesOf(bucket)).toEqual(expected.attributes);
+        const octets = new Uint8Array(0x10000);
+        const written = octets.subarray(0, buckets.writeAttributes(bucket, undefined, octets, 0));
+        expect(Buffer.compare(written, encodeSharedAttributes(expected.attributes))).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 400 },
     );
-    expect(byOctets).toBeGreaterThan(30);
+    expect(byOctets).toBeGreaterThan(60);
+    expect(refused).toBeGreaterThan(0);
+  });
+
+  it("look the same exactly if peers are told the same", () => {
+    const few = fc.record({
+      med: fc.constantFrom({}, { med: 0 }, { med: 1 }),
+      localPref: fc.constantFrom({}, { localPref: 100 }),
+      asPath: fc.constantFrom<number[]>([], [65002]),
+      nextHop: fc.constantFrom("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"),
+      name: fc.constantFrom(undefined, undefined, undefined, "peer-1"),
+      from: source,
+      to: kind,
+    });
+    const table = new AttributeTable();
+    const buckets = new BucketTable(table);
+    let same = 0;
+    fc.assert(
+      fc.property(few, few, (...both) => {
+        const told = both.map(({ med, localPref, asPath, nextHop, name, from, to }) => {
+          const set = table.take(routeAttributes(asPath, { ...med, ...localPref }));
+          const out = new OctetExport(table, buckets, profileTo(to)).rewrite(set, from);
+          if (out.attributes < 0) return undefined;
+          const bucket = buckets.take(out, via(nextHop), name);
+          const octets = Buffer.from(encodeSharedAttributes(buckets.attributesOf(bucket))).toString("hex");
+          return { bucket, text: `${octets} ${nextHop} ${name}` };
+        });
+        const [left, right] = told;
+        if (left === undefined || right === undefined) return;
+        if (left.text === right.text) same++;
+        expect(buckets.looksTheSame(left.bucket, right.bucket)).toBe(left.text === right.text);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(same).toBeGreaterThan(10);
   });
 });
 
@@ -242,7 +300,8 @@ describe("UPDATEs written from rows", () => {
     fc.assert(
       fc.property(exchange, ({ session, parts }) => {
         const rib = new Rib(defaultDecisionOptions, () => ({ metric: 0 }));
-        const writer = new UpdateWriter(rib);
+        const buckets = new BucketTable(rib.attributes);
+        const writer = new UpdateWriter(rib, buckets);
         writer.begin(session);
         const table = rib.createTable({ kind: "local" }, acceptAll);
         const attributes = rib.attributes.take(parts.attributes);
@@ -268,7 +327,8 @@ describe("UPDATEs written from rows", () => {
             session,
           );
           const places = Int32Array.from(slots);
-          if (writer.announce(family, places, 0, places.length, attributes, nextHop))
+          const bucket = buckets.take({ attributes, form: 0, originator: 0 }, nextHop, undefined);
+          if (writer.announce(family, places, 0, places.length, bucket))
             expect(Buffer.compare(writer.finish(), Buffer.concat(expected))).toBe(0);
           // What it can't write from octets, the encoder writes: two-octet AS numbers, and attributes of the reserved code 0.
           else expect(session.fourOctetAs && parts.attributes.unknown.every(({ code }) => code !== 0)).toBe(false);

@@ -189,7 +189,11 @@ describe("octets that are not for everybody", () => {
         const owners: (string | number)[][] = Array.from({ length: before }, () => []);
         for (const { length, source, nextHop } of pieces) {
           const address = addresses[nextHop] ?? IpAddress.v4(0);
-          const bucket = buckets.take(set, { address }, source === null ? undefined : `peer-${source}`);
+          const bucket = buckets.take(
+            { attributes: set, form: 0, originator: 0 },
+            { address },
+            source === null ? undefined : `peer-${source}`,
+          );
           excluded.add(buckets, bucket, end, end + length);
           end += length;
           for (let octet = 0; octet < length; octet++) owners.push([`peer-${source}`, nextHop]);

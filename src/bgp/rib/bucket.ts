@@ -1,7 +1,10 @@
 import type { IpAddress } from "../../net/address.ts";
+import type { PathAttributes } from "../packet/attributes.ts";
 import type { NextHop } from "../packet/message.ts";
+import { decodeSharedAttributes } from "../packet/shared-attributes.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
+import { type ExportForm, largestGrowth, plainForm, writeExported } from "./export-form.ts";
 import { HashIndex } from "./hash-index.ts";
 import { hashNextHop, nextHopsEqual } from "./next-hop-table.ts";
 
@@ -14,18 +17,30 @@ export interface Recipient {
 /** The bucket of what is not announced. */
 export const noBucket = 0;
 
+/** What is announced of attributes: themselves (`form` 0), or what a form makes of them. */
+export interface BucketContent {
+  readonly attributes: number;
+  /** As `formNumber` has it. */
+  readonly form: number;
+  /** The ORIGINATOR_ID where the form wants one and the attributes have none; else 0. */
+  readonly originator: number;
+}
+
 /**
- * What routes that may share an UPDATE have in common, as numbers above 0: their attributes, next hop, and the name of the peer
- * that they came from if it can be in the group. One number for each content in all groups, counted by those who hold it: Adj-RIBs-Out, and
- * lanes for what their members know.
+ * What routes that may share an UPDATE have in common, as numbers above 0: their attributes and what becomes of them, next hop, and the
+ * name of the peer that they came from if it can be in the group. One number for each content in all groups, counted by those who hold it:
+ * Adj-RIBs-Out, and lanes for what their members know.
  *
- * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the index; two of them differ in something
- * that a peer could notice. Unused numbers are in `#free`.
+ * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the index; two of them differ in their content, but
+ * peers need not notice it (`looksTheSame`). Unused numbers are in `#free`.
  */
 export class BucketTable {
   readonly #attributes: AttributeTable;
   readonly #index = new HashIndex();
+  readonly #forms: ExportForm[] = [plainForm];
   #sets = new Int32Array(1);
+  #formOf = new Uint16Array(1);
+  #originators = new Uint32Array(1);
   #counts = new Uint32Array(1);
   readonly #nextHops: (NextHop | undefined)[] = [undefined];
   readonly #sources: (string | undefined)[] = [undefined];
@@ -36,14 +51,22 @@ export class BucketTable {
     this.#attributes = attributes;
   }
 
+  /** The number of a form, the same for forms that do the same. */
+  formNumber(form: ExportForm): number {
+    const text = JSON.stringify(form);
+    const known = this.#forms.findIndex((other) => JSON.stringify(other) === text);
+    return known >= 0 ? known : this.#forms.push(form) - 1;
+  }
+
   /** The bucket of this content, held once more. */
-  take(attributes: number, nextHop: NextHop, source: string | undefined): number {
-    const hash = hashBucket(attributes, nextHop);
+  take({ attributes, form, originator }: BucketContent, nextHop: NextHop, source: string | undefined): number {
+    const hash = hashBucket(attributes, form, originator, nextHop, source);
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const known = this.#index.rowAt(place);
       if (known < 0) break;
       if (this.#index.hashAt(place) !== hash || this.#sets[known] !== attributes || this.#sources[known] !== source)
         continue;
+      if (this.#formOf[known] !== form || this.#originators[known] !== originator) continue;
       if (!nextHopsEqual(this.nextHopOf(known), nextHop)) continue;
       this.retain(known);
       return known;
@@ -52,6 +75,8 @@ export class BucketTable {
     if (bucket >= this.#sets.length) this.#grow(bucket);
     this.#attributes.retain(attributes);
     this.#sets[bucket] = attributes;
+    this.#formOf[bucket] = form;
+    this.#originators[bucket] = originator;
     this.#counts[bucket] = 1;
     this.#nextHops[bucket] = nextHop;
     this.#sources[bucket] = source;
@@ -88,15 +113,52 @@ export class BucketTable {
     const count = (this.#counts[bucket] ?? 0) - holds;
     this.#counts[bucket] = count;
     if (count > 0) return;
-    this.#index.remove(bucket, hashBucket(this.attributesOf(bucket), this.nextHopOf(bucket)));
-    this.#attributes.release(this.attributesOf(bucket));
+    this.#index.remove(bucket, this.#hashOf(bucket));
+    this.#attributes.release(this.#sets[bucket] ?? 0);
     this.#nextHops[bucket] = undefined;
     this.#sources[bucket] = undefined;
     this.#free.push(bucket);
   }
 
-  attributesOf(bucket: number): number {
-    return this.#sets[bucket] ?? 0;
+  /** Octets of the attributes before the form has made something of them; 0 if they are only an object. */
+  lengthOf(bucket: number): number {
+    return this.#attributes.lengthOf(this.#sets[bucket] ?? 0);
+  }
+
+  /**
+   * Writes the attributes as peers are told them, with a NEXT_HOP if one is given. Where to go on: at most `largestGrowth` octets
+   * more than `lengthOf`, which must not be 0.
+   */
+  writeAttributes(bucket: number, nextHop: number | undefined, into: Uint8Array, at: number): number {
+    const form = this.#forms[this.#formOf[bucket] ?? 0] ?? plainForm;
+    return writeExported(
+      this.#attributes,
+      this.#sets[bucket] ?? 0,
+      form,
+      this.#originators[bucket] ?? 0,
+      nextHop,
+      into,
+      at,
+    );
+  }
+
+  /** The attributes as peers are told them. */
+  attributesOf(bucket: number): PathAttributes {
+    if (this.#formOf[bucket] === 0) return this.#attributes.get(this.#sets[bucket] ?? 0);
+    return decodeSharedAttributes(this.#written(bucket));
+  }
+
+  /** True if peers cannot tell routes of the one from routes of the other: same attributes, next hop and source. */
+  looksTheSame(left: number, right: number): boolean {
+    if (left === right) return true;
+    if (!this.excludeTheSame(left, right)) return false;
+    const form = this.#formOf[left] ?? 0;
+    const isTold = this.#forms[form]?.dropsMed === undefined && this.#formOf[right] === form;
+    // What one form makes of two sets differs if it leaves nothing out.
+    if (isTold || this.lengthOf(left) === 0 || this.lengthOf(right) === 0) return false;
+    const octets = this.#written(left);
+    const others = this.#written(right);
+    return octets.length === others.length && octets.every((octet, index) => octet === others[index]);
   }
 
   nextHopOf(bucket: number): NextHop {
@@ -120,13 +182,40 @@ export class BucketTable {
     return this.#sources[bucket] === name || this.nextHopOf(bucket).address.equals(address);
   }
 
+  #written(bucket: number): Uint8Array {
+    const octets = new Uint8Array(this.lengthOf(bucket) + largestGrowth);
+    return octets.subarray(0, this.writeAttributes(bucket, undefined, octets, 0));
+  }
+
+  #hashOf(bucket: number): number {
+    return hashBucket(
+      this.#sets[bucket] ?? 0,
+      this.#formOf[bucket] ?? 0,
+      this.#originators[bucket] ?? 0,
+      this.nextHopOf(bucket),
+      this.#sources[bucket],
+    );
+  }
+
   #grow(bucket: number): void {
     const capacity = grownCapacity(this.#sets.length, bucket);
     this.#sets = copiedInto(new Int32Array(capacity), this.#sets);
+    this.#formOf = copiedInto(new Uint16Array(capacity), this.#formOf);
+    this.#originators = copiedInto(new Uint32Array(capacity), this.#originators);
     this.#counts = copiedInto(new Uint32Array(capacity), this.#counts);
   }
 }
 
-function hashBucket(attributes: number, nextHop: NextHop): number {
-  return Math.imul(attributes + 1, 0x9e3779b1) ^ hashNextHop(nextHop);
+function hashBucket(
+  attributes: number,
+  form: number,
+  originator: number,
+  nextHop: NextHop,
+  source: string | undefined,
+): number {
+  let hash = Math.imul(attributes + 1, 0x9e3779b1) ^ Math.imul(originator + form, 0x85ebca6b) ^ hashNextHop(nextHop);
+  // Where many peers say the same, only their names tell the buckets apart.
+  if (source !== undefined)
+    for (let index = 0; index < source.length; index++) hash = Math.imul(hash ^ source.charCodeAt(index), 0x9e3779b1);
+  return hash ^ (hash >>> 15);
 }

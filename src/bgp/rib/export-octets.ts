@@ -1,116 +1,140 @@
 import type { PathSource } from "../types.ts";
 import { Trait } from "./attribute-summary.ts";
 import type { AttributeTable } from "./attribute-table.ts";
-import { defaultLocalPref } from "./decision-steps.ts";
+import type { BucketContent, BucketTable } from "./bucket.ts";
+import { attributeLength, clusterListCode, localPrefCode, medCode, originatorIdCode } from "./export-form.ts";
 import type { ExportProfile } from "./export-rules.ts";
 
 /** Stands for what has to be done with objects. */
 export const notByOctets = -1;
+/** Stands for what is not announced. */
+export const notAnnounced = -2;
 
 const originLength = 4;
 const longestSegment = 255;
-/** Attributes that do not leave an AS, and MULTI_EXIT_DISC, which goes no further than the next one. */
-const localPref = 5;
-const insideAs: readonly number[] = [localPref, 9, 10];
-const med = 4;
+const shortAttribute = 255;
+/** Attributes that do not leave an AS. */
+const insideAs: readonly number[] = [localPrefCode, originatorIdCode, clusterListCode];
+const internalTraits = Trait.localPref | Trait.originatorId | Trait.clusterList;
 
 /** Where octets are put together; what is in it is of no use to anybody from one call to the next. */
-const scratch = new Uint8Array(0x10000 + 16);
+const scratch = new Uint8Array(0x10000);
+
+/** The attributes are held for whoever asked. */
+interface OctetExportResult extends BucketContent {
+  /** `notByOctets` or `notAnnounced` instead of a number. */
+  attributes: number;
+  form: number;
+  originator: number;
+}
 
 /**
  * What `ExportRules` makes of attributes in the plain cases, from octets to octets: towards eBGP our AS number in front and
- * nothing that belongs inside an AS, towards iBGP a LOCAL_PREF. Everything else is left to the rules on objects; a test holds one
- * against the other.
+ * nothing that belongs inside an AS, towards iBGP a LOCAL_PREF, and what a route reflector adds. Everything else is left to the rules on
+ * objects; a test holds one against the other.
+ *
+ * Sets that differ only in what stays inside an AS become one here, so that their routes share messages. A MULTI_EXIT_DISC goes
+ * only when the message is written.
  */
 export class OctetExport {
   readonly #attributes: AttributeTable;
   readonly #profile: ExportProfile;
   readonly #isPlain: boolean;
-  #at = 0;
+  /** Numbers of the forms that the profile asks for. */
+  readonly #prepended: number;
+  readonly #withoutMed: number;
+  readonly #reflected: number;
+  readonly #reflectedWithLocalPref: number;
+  readonly #withLocalPref: number;
+  readonly #result: OctetExportResult = { attributes: notByOctets, form: 0, originator: 0 };
 
-  constructor(attributes: AttributeTable, profile: ExportProfile) {
+  constructor(attributes: AttributeTable, buckets: BucketTable, profile: ExportProfile) {
     this.#attributes = attributes;
     this.#profile = profile;
-    const { policy, role, gracefulShutdown, asPath } = profile;
+    const { policy, role, gracefulShutdown, asPath, localAs, clusterId } = profile;
     const acceptsAll = policy.rules.length === 0 && policy.defaultAction === "accept";
     this.#isPlain = acceptsAll && role === undefined && gracefulShutdown === undefined && asPath === undefined;
+    this.#prepended = buckets.formNumber({ prepend: localAs });
+    this.#withoutMed = buckets.formNumber({ prepend: localAs, dropsMed: true });
+    this.#reflected = buckets.formNumber({ clusterId });
+    this.#reflectedWithLocalPref = buckets.formNumber({ clusterId, addsLocalPref: true });
+    this.#withLocalPref = buckets.formNumber({ addsLocalPref: true });
   }
 
-  /** The number of the attributes that go out, held for the caller; `notByOctets` if that has to be found out otherwise. */
-  rewrite(id: number, source: PathSource): number {
+  /** What goes out for this set; good until the next call. */
+  rewrite(id: number, source: PathSource): BucketContent {
+    const result = this.#result;
     const length = this.#attributes.lengthOf(id);
     const traits = this.#attributes.traitsOf(id);
     const special = Trait.wellKnownCommunity | Trait.confederation;
-    if (!this.#isPlain || length === 0 || length > 0xfff0 || (traits & special) !== 0) return notByOctets;
-    if (this.#profile.context.peerType === "ebgp")
-      return (traits & Trait.extendedCommunity) === 0 ? this.#towardsEbgp(id, source.kind === "peer") : notByOctets;
-    // Reflected, or kept back (RFC 4456).
-    if (source.kind === "peer" && source.type === "ibgp") return notByOctets;
-    if ((traits & Trait.localPref) !== 0) {
-      this.#attributes.retain(id);
-      return id;
+    result.attributes = notByOctets;
+    result.originator = 0;
+    if (!this.#isPlain || length === 0 || length > 0xfff0 || (traits & special) !== 0) return result;
+    if (this.#profile.context.peerType === "ebgp") this.#towardsEbgp(id, traits, source.kind === "peer");
+    else this.#towardsIbgp(id, traits, source);
+    return result;
+  }
+
+  #towardsEbgp(id: number, traits: number, isLearned: boolean): void {
+    const result = this.#result;
+    if ((traits & Trait.extendedCommunity) !== 0 || !this.#hasRoomInPath(id)) return;
+    const dropsMed = isLearned && (traits & Trait.med) !== 0;
+    if ((traits & internalTraits) !== 0) {
+      result.attributes = this.#withoutInternals(id, dropsMed);
+      result.form = this.#prepended;
+      return;
     }
-    return this.#withLocalPref(id);
+    this.#attributes.retain(id);
+    result.attributes = id;
+    result.form = dropsMed ? this.#withoutMed : this.#prepended;
   }
 
-  #towardsEbgp(id: number, isLearned: boolean): number {
+  #towardsIbgp(id: number, traits: number, source: PathSource): void {
+    const result = this.#result;
+    const lacksLocalPref = (traits & Trait.localPref) === 0;
+    if (source.kind === "peer" && source.type === "ibgp") {
+      if (!source.routeReflectorClient && !this.#profile.routeReflectorClient) {
+        result.attributes = notAnnounced;
+        return;
+      }
+      if ((traits & Trait.clusterList) !== 0 && !this.#hasRoomInClusterList(id)) return;
+      if ((traits & Trait.originatorId) === 0) result.originator = source.identifier;
+      result.form = lacksLocalPref ? this.#reflectedWithLocalPref : this.#reflected;
+    } else result.form = lacksLocalPref ? this.#withLocalPref : 0;
+    this.#attributes.retain(id);
+    result.attributes = id;
+  }
+
+  #hasRoomInPath(id: number): boolean {
+    const chunk = this.#attributes.chunkOf(id);
+    const at = this.#attributes.offsetOf(id) + originLength;
+    const length = chunk[at + 2] ?? 0;
+    const count = length === 0 ? 0 : (chunk[at + 4] ?? 0);
+    const isLong = ((chunk[at] ?? 0) & 0x10) !== 0;
+    return !isLong && length + 6 <= shortAttribute && count < longestSegment;
+  }
+
+  #hasRoomInClusterList(id: number): boolean {
     const chunk = this.#attributes.chunkOf(id);
     const start = this.#attributes.offsetOf(id);
     const end = start + this.#attributes.lengthOf(id);
-    const pathEnd = start + this.#attributes.endOfAsPath(id);
-    const pathLength = chunk[start + originLength + 2] ?? 0;
-    const first = start + originLength + 3;
-    const count = pathLength === 0 ? 0 : (chunk[first + 1] ?? 0);
-    const grown = pathLength + (count === 0 ? 6 : 4);
-    const isLong = ((chunk[start + originLength] ?? 0) & 0x10) !== 0;
-    if (isLong || grown > 255 || count === longestSegment) return notByOctets;
-    this.#at = 0;
-    this.#copy(chunk, start, start + originLength + 2);
-    this.#push(grown);
-    this.#push(2);
-    this.#push(count + 1);
-    this.#word(this.#profile.localAs);
-    this.#copy(chunk, count === 0 ? first : first + 2, pathEnd);
-    this.#copyRest(chunk, pathEnd, end, (code) => insideAs.includes(code) || (isLearned && code === med));
-    return this.#attributes.takeOctets(scratch, 0, this.#at);
+    for (let at = start; at < end; at += attributeLength(chunk, at))
+      if (chunk[at + 1] === clusterListCode) return attributeLength(chunk, at) + 4 <= shortAttribute;
+    return true;
   }
 
-  #withLocalPref(id: number): number {
+  #withoutInternals(id: number, dropsMed: boolean): number {
     const chunk = this.#attributes.chunkOf(id);
     const start = this.#attributes.offsetOf(id);
     const end = start + this.#attributes.lengthOf(id);
-    // Ascending by code: behind ORIGIN, AS_PATH and MULTI_EXIT_DISC, which has seven octets.
-    const pathEnd = start + this.#attributes.endOfAsPath(id);
-    const place = chunk[pathEnd + 1] === med && pathEnd < end ? pathEnd + 7 : pathEnd;
-    this.#at = 0;
-    this.#copy(chunk, start, place);
-    this.#push(0x40);
-    this.#push(localPref);
-    this.#push(4);
-    this.#word(defaultLocalPref);
-    this.#copy(chunk, place, end);
-    return this.#attributes.takeOctets(scratch, 0, this.#at);
-  }
-
-  /** Copies whole attributes but those that are left out. */
-  #copyRest(chunk: Uint8Array, start: number, end: number, isLeftOut: (code: number) => boolean): void {
+    let to = 0;
     for (let at = start; at < end; ) {
-      const isLong = ((chunk[at] ?? 0) & 0x10) !== 0;
-      const length = isLong ? 4 + (((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0)) : 3 + (chunk[at + 2] ?? 0);
-      if (!isLeftOut(chunk[at + 1] ?? 0)) this.#copy(chunk, at, at + length);
-      at += length;
+      const code = chunk[at + 1] ?? 0;
+      const next = at + attributeLength(chunk, at);
+      if (!insideAs.includes(code) && !(dropsMed && code === medCode))
+        for (let from = at; from < next; from++) scratch[to++] = chunk[from] ?? 0;
+      at = next;
     }
-  }
-
-  #copy(chunk: Uint8Array, start: number, end: number): void {
-    for (let from = start; from < end; from++) scratch[this.#at++] = chunk[from] ?? 0;
-  }
-
-  #push(octet: number): void {
-    scratch[this.#at++] = octet;
-  }
-
-  #word(value: number): void {
-    for (let shift = 24; shift >= 0; shift -= 8) this.#push(value >>> shift);
+    return this.#attributes.takeOctets(scratch, 0, to);
   }
 }

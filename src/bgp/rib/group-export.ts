@@ -1,8 +1,8 @@
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import type { Path, PathSource } from "../types.ts";
-import { type BucketTable, noBucket } from "./bucket.ts";
-import { notByOctets, OctetExport } from "./export-octets.ts";
+import { type BucketContent, type BucketTable, noBucket } from "./bucket.ts";
+import { notAnnounced, notByOctets, OctetExport } from "./export-octets.ts";
 import type { ExportRules } from "./export-rules.ts";
 import { none } from "./path-rows.ts";
 import type { Rib } from "./rib.ts";
@@ -28,7 +28,7 @@ export class GroupExport {
     this.#rules = rules;
     this.#environment = environment;
     this.#buckets = buckets;
-    this.#octets = new OctetExport(environment.rib.attributes, rules.profile);
+    this.#octets = new OctetExport(environment.rib.attributes, buckets, rules.profile);
   }
 
   /** Forgets the last export: numbers may have been given to others since. */
@@ -68,8 +68,10 @@ export class GroupExport {
     const { source } = rib.tableOf(row);
     if (!this.#rules.profile.context.families.includes(family)) return undefined;
     const nextHop = this.#rules.nextHopFor(rib.trackedOf(row)?.nextHop, family);
-    const attributes = nextHop === undefined ? notByOctets : this.#octets.rewrite(accepted, source);
-    return nextHop === undefined || attributes === notByOctets ? undefined : this.#take(attributes, nextHop, source);
+    if (nextHop === undefined) return undefined;
+    const content = this.#octets.rewrite(accepted, source);
+    if (content.attributes === notAnnounced) return noBucket;
+    return content.attributes === notByOctets ? undefined : this.#take(content, nextHop, source);
   }
 
   /** Undefined where the answer need not be the same for the next route like this. */
@@ -77,17 +79,20 @@ export class GroupExport {
     const { rib, views, onRefused } = this.#environment;
     const path = views.path(row);
     const result = this.#rules.apply(path, rib.trackedOf(row)?.interface);
-    if (result.announced) return this.#take(rib.attributes.take(result.attributes), result.nextHop, path.source);
+    if (result.announced) {
+      const attributes = rib.attributes.take(result.attributes);
+      return this.#take({ attributes, form: 0, originator: 0 }, result.nextHop, path.source);
+    }
     if (result.byPolicy !== true || onRefused === undefined) return noBucket;
     onRefused(path, result.reason);
     return undefined;
   }
 
-  /** Takes over the hold of `attributes`. */
-  #take(attributes: number, nextHop: NextHop, source: PathSource): number {
+  /** Takes over the hold of the attributes. */
+  #take(content: BucketContent, nextHop: NextHop, source: PathSource): number {
     const mayBeMember = source.kind === "peer" && source.type === this.#rules.profile.context.peerType;
-    const bucket = this.#buckets.take(attributes, nextHop, mayBeMember ? source.peer : undefined);
-    this.#environment.rib.attributes.release(attributes);
+    const bucket = this.#buckets.take(content, nextHop, mayBeMember ? source.peer : undefined);
+    this.#environment.rib.attributes.release(content.attributes);
     return bucket;
   }
 }

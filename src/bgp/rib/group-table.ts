@@ -24,7 +24,7 @@ export class GroupTable {
     this.#identity = identity;
     const { rib } = environment;
     const buckets = new BucketTable(rib.attributes);
-    const batch = new UpdateBatch(rib, buckets, new UpdateWriter(rib));
+    const batch = new UpdateBatch(rib, buckets, new UpdateWriter(rib, buckets));
     this.#shared = { buckets, batch, changes: new SlotChanges() };
   }
 

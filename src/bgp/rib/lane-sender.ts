@@ -24,7 +24,7 @@ export class LaneSender {
   readonly #environment: SenderEnvironment;
   readonly #batch: UpdateBatch;
   /** The last change from one bucket to another, since routes of one UPDATE come one after another. */
-  readonly #last = { told: noBucket, wanted: noBucket, losers: [] as readonly GroupMember[] };
+  readonly #last = { told: noBucket, wanted: noBucket, isSeen: false, losers: [] as readonly GroupMember[] };
 
   constructor(out: AdjRibOut, buckets: BucketTable, context: CodecContext, environment: SenderEnvironment) {
     this.#out = out;
@@ -68,20 +68,23 @@ export class LaneSender {
     if (wanted === noBucket) {
       if (told !== noBucket) this.#batch.withdraw(slot);
     } else if (told === noBucket) this.#batch.announce(slot, wanted);
-    else if (told !== wanted) this.#change(lane, slot, told, wanted);
-    else if (walk !== undefined && walk.repeated.size > 0 && this.#batch.isOf(slot, walk.repeated))
+    else if (told !== wanted && this.#isSeen(lane, told, wanted)) {
+      this.#batch.announce(slot, wanted);
+      for (const member of this.#last.losers) this.#batch.withdrawFrom(member, slot);
+    } else if (walk !== undefined && walk.repeated.size > 0 && this.#batch.isOf(slot, walk.repeated))
       this.#batch.announce(slot, wanted);
   }
 
-  #change(lane: Lane, slot: Slot, told: number, wanted: number): void {
+  /** True if peers notice the change; then `#last` says who must not hear of the route any more. */
+  #isSeen(lane: Lane, told: number, wanted: number): boolean {
     const last = this.#last;
     if (last.told !== told || last.wanted !== wanted) {
       last.told = told;
       last.wanted = wanted;
+      last.isSeen = !this.#buckets.looksTheSame(told, wanted);
       last.losers = this.#losers(lane, told, wanted);
     }
-    this.#batch.announce(slot, wanted);
-    for (const member of last.losers) this.#batch.withdrawFrom(member, slot);
+    return last.isSeen;
   }
 
   /** Members that may hear of a route as it was, and not as it is. */

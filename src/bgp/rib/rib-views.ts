@@ -60,13 +60,13 @@ export class RibViews {
 
   /** What a member of a group is told. */
   *advertised(out: AdjRibOut, buckets: BucketTable, recipient: Recipient): IterableIterator<Path> {
-    const { slots, choices, attributes: sets } = this.#rib;
+    const { slots, choices } = this.#rib;
     for (const slot of out.slots()) {
       const bucket = out.get(slot);
       const row = isPathSlot(slot) ? slots.pathOf(slot) : choices.bestOf(slot);
       if (row === none || buckets.isExcluded(bucket, recipient)) continue;
       const { prefix, source, stale } = this.path(row);
-      const attributes = sets.get(buckets.attributesOf(bucket));
+      const attributes = buckets.attributesOf(bucket);
       yield { prefix, pathId: slots.pathIdOf(slot), attributes, nextHop: buckets.nextHopOf(bucket), source, stale };
     }
   }

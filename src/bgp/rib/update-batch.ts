@@ -118,13 +118,10 @@ export class UpdateBatch {
 
   /** Undefined if it could be done; nothing is written if not. */
   #announce(bucket: number, slots: Int32Array, start: number, end: number): BgpPacketError | undefined {
-    const attributes = this.#buckets.attributesOf(bucket);
     const nextHop = this.#buckets.nextHopOf(bucket);
     const { length } = this.#writer;
     const lists = this.#byFamily(slots, start, end);
-    if (
-      lists.every((list) => this.#writer.announce(list.family, list.slots, list.start, list.end, attributes, nextHop))
-    )
+    if (lists.every((list) => this.#writer.announce(list.family, list.slots, list.start, list.end, bucket)))
       return undefined;
     this.#writer.cut(length);
     const announcements = lists.map((list) => ({
@@ -135,7 +132,7 @@ export class UpdateBatch {
         pathId: this.#rib.slots.pathIdOf(slot),
       })),
     }));
-    const parts = { withdrawals: [], announcements, attributes: this.#rib.attributes.get(attributes) };
+    const parts = { withdrawals: [], announcements, attributes: this.#buckets.attributesOf(bucket) };
     try {
       if (this.#context !== undefined) this.#writer.append(encodeUpdates(parts, this.#context));
       return undefined;

@@ -1,8 +1,9 @@
 import { headerLength, MessageType } from "../packet/constants.ts";
 import { afiSafiOf, type Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
-import type { AttributeTable } from "./attribute-table.ts";
+import type { BucketTable } from "./bucket.ts";
 import { copiedInto } from "./columns.ts";
+import { largestGrowth } from "./export-form.ts";
 import { isPathSlot, type PathSlots } from "./path-slots.ts";
 import type { PrefixRows } from "./prefix-rows.ts";
 
@@ -11,8 +12,6 @@ const updateOverhead = headerLength + 4;
 const markerLength = 16;
 /** Flags, code and two-octet length of MP_REACH_NLRI and MP_UNREACH_NLRI. */
 const attributeOverhead = 4;
-/** The NEXT_HOP attribute. */
-const nextHopLength = 7;
 /** Memory is taken in pieces of this size, and not for a batch of which less than `wantedRoom` would be left. */
 const slabSize = 256 * 1024;
 const wantedRoom = 128 * 1024;
@@ -29,10 +28,9 @@ const plainContext: CodecContext = {
   addPathSend: [],
 };
 
-/** Where prefixes and attributes are. */
+/** Where prefixes are. */
 interface WriterTables {
   readonly prefixes: PrefixRows;
-  readonly attributes: AttributeTable;
   readonly slots: PathSlots;
 }
 
@@ -42,14 +40,16 @@ interface WriterTables {
  */
 export class UpdateWriter {
   readonly #tables: WriterTables;
+  readonly #buckets: BucketTable;
   #context = plainContext;
   #octets = new Uint8Array(0);
   /** Where the run begins; what is before was given away. */
   #start = 0;
   #at = 0;
 
-  constructor(tables: WriterTables) {
+  constructor(tables: WriterTables, buckets: BucketTable) {
     this.#tables = tables;
+    this.#buckets = buckets;
   }
 
   /** Octets of the run so far. */
@@ -101,32 +101,20 @@ export class UpdateWriter {
   }
 
   /**
-   * Announces places of one family with these attributes. False, and nothing written, if that cannot be done from the octets of the
+   * Announces the places of one family that `slots` has from `start` to `end`, which are of this bucket. False, and nothing written, if that cannot be done from the octets of the
    * attributes: for peers with AS numbers of two octets, and where no message can hold it.
    */
-  announce(
-    family: Family,
-    slots: Int32Array,
-    start: number,
-    end: number,
-    attributes: number,
-    nextHop: NextHop,
-  ): boolean {
+  announce(family: Family, slots: Int32Array, start: number, end: number, bucket: number): boolean {
+    const nextHop = this.#buckets.nextHopOf(bucket);
     const isClassic = family === "ipv4-unicast" && nextHop.address.family === 4;
-    const length = this.#tables.attributes.lengthOf(attributes);
-    if (!this.#context.fourOctetAs || length === 0 || !this.#fits(family, nextHop)) return false;
-    const { length: before } = this;
-    for (let from = start; from < end; ) {
-      const to = isClassic
-        ? this.#announceIpv4(slots, from, end, attributes, nextHop)
-        : this.#reach(family, slots, from, end, attributes, nextHop);
-      if (to === from) {
-        this.cut(before);
-        return false;
-      }
-      from = to;
-    }
-    return true;
+    if (!this.#context.fourOctetAs || this.#buckets.lengthOf(bucket) === 0 || !this.#fits(family, nextHop))
+      return false;
+    const { length } = this;
+    const isDone = isClassic
+      ? this.#announceIpv4(slots, start, end, bucket, nextHop.address.w0)
+      : this.#announceOther(family, slots, start, end, bucket, nextHop);
+    if (!isDone) this.cut(length);
+    return isDone;
   }
 
   /** One message with as many places as it can hold; where to go on. */
@@ -141,21 +129,46 @@ export class UpdateWriter {
     return to;
   }
 
-  #announceIpv4(slots: Int32Array, from: number, end: number, attributes: number, nextHop: NextHop): number {
-    const start = this.#beginMessage();
-    const length = this.#tables.attributes.lengthOf(attributes);
-    const limit = start + this.#context.maxMessageLength;
-    if (this.#at + 4 + length + nextHopLength > limit) {
-      this.#at = start;
-      return from;
+  #announceIpv4(slots: Int32Array, first: number, end: number, bucket: number, nextHop: number): boolean {
+    const largest = updateOverhead + this.#buckets.lengthOf(bucket) + largestGrowth;
+    this.#reserve(Math.max(largest, this.#context.maxMessageLength));
+    // Written into the first message before it is clear whether they leave room for a route, and copied from there.
+    const from = this.length + updateOverhead;
+    const attributesEnd = this.#buckets.writeAttributes(bucket, nextHop, this.#octets, this.#start + from);
+    const length = attributesEnd - this.#start - from;
+    for (let index = first; index < end; ) {
+      const start = this.#beginMessage();
+      const at = start + updateOverhead;
+      const limit = start + this.#context.maxMessageLength;
+      if (at + length > limit) return false;
+      this.#u16(0);
+      this.#u16(length);
+      if (index > first) this.#octets.copyWithin(at, this.#start + from, this.#start + from + length);
+      this.#at = at + length;
+      const next = this.#ipv4Nlri(slots, index, end, limit);
+      if (next === index) return false;
+      this.#endMessage(start);
+      index = next;
     }
-    this.#u16(0);
-    this.#u16(length + nextHopLength);
-    this.#withNextHop(attributes, nextHop);
-    const to = this.#ipv4Nlri(slots, from, end, limit);
-    if (to === from) this.#at = start;
-    else this.#endMessage(start);
-    return to;
+    return true;
+  }
+
+  #announceOther(
+    family: Family,
+    slots: Int32Array,
+    first: number,
+    end: number,
+    bucket: number,
+    nextHop: NextHop,
+  ): boolean {
+    const room = new Uint8Array(this.#buckets.lengthOf(bucket) + largestGrowth);
+    const attributes = room.subarray(0, this.#buckets.writeAttributes(bucket, undefined, room, 0));
+    for (let index = first; index < end; ) {
+      const next = this.#reach(family, slots, index, end, attributes, nextHop);
+      if (next === index) return false;
+      index = next;
+    }
+    return true;
   }
 
   #unreach(family: Family, slots: Int32Array, from: number, end: number): number {
@@ -171,25 +184,30 @@ export class UpdateWriter {
     return to;
   }
 
-  #reach(family: Family, slots: Int32Array, from: number, end: number, attributes: number, nextHop: NextHop): number {
-    const { address, linkLocal } = nextHop;
-    const attributesLength = this.#tables.attributes.lengthOf(attributes);
+  #reach(
+    family: Family,
+    slots: Int32Array,
+    from: number,
+    end: number,
+    attributes: Uint8Array,
+    { address, linkLocal }: NextHop,
+  ): number {
     const hopLength = address.family === 4 ? 4 : linkLocal === undefined ? 16 : 32;
     const head = attributeOverhead + 5 + hopLength;
-    const budget = this.#context.maxMessageLength - updateOverhead - attributesLength - head;
+    const budget = this.#context.maxMessageLength - updateOverhead - attributes.length - head;
     const { to, length } = this.#fit(family, slots, from, end, budget);
     if (to === from) return from;
     const start = this.#beginMessage();
     const value = 5 + hopLength + length;
     this.#u16(0);
-    this.#u16(attributeHead(value) + value + attributesLength);
+    this.#u16(attributeHead(value) + value + attributes.length);
     this.#routesAttribute(14, family, value);
     this.#octets[this.#at++] = hopLength;
     this.#bytes(address.toBytes());
     if (linkLocal !== undefined) this.#bytes(linkLocal.toBytes());
     this.#octets[this.#at++] = 0;
     this.#nlri(family, slots, from, to);
-    this.#copy(attributes, 0, attributesLength);
+    this.#bytes(attributes);
     this.#endMessage(start);
     return to;
   }
@@ -248,24 +266,6 @@ export class UpdateWriter {
     }
     this.#at = at;
     return index;
-  }
-
-  /** ORIGIN and AS_PATH, then NEXT_HOP, then the rest. */
-  #withNextHop(attributes: number, { address }: NextHop): void {
-    const length = this.#tables.attributes.lengthOf(attributes);
-    const split = this.#tables.attributes.endOfAsPath(attributes);
-    this.#copy(attributes, 0, split);
-    this.#octets[this.#at++] = 0x40;
-    this.#octets[this.#at++] = 3;
-    this.#octets[this.#at++] = 4;
-    this.#u32(address.w0);
-    this.#copy(attributes, split, length);
-  }
-
-  #copy(attributes: number, start: number, end: number): void {
-    const chunk = this.#tables.attributes.chunkOf(attributes);
-    const offset = this.#tables.attributes.offsetOf(attributes);
-    for (let index = start; index < end; index++) this.#octets[this.#at++] = chunk[offset + index] ?? 0;
   }
 
   #routesAttribute(code: 14 | 15, family: Family, length: number): void {
