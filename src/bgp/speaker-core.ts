@@ -379,8 +379,8 @@ export class SpeakerCore implements BgpSpeaker {
     if (changed.length > 0) this.#report.tell(changed);
     if (!this.#rib.pending) this.#checkConvergence();
     const left = this.#groups.work(prefixesPerTurn);
-    if (this.#groups.idle && !this.#rib.pending) this.#rib.purge();
-    if (left || this.#rib.pending) this.#wake();
+    const hasWaste = this.#groups.idle && !this.#rib.pending && this.#rib.purge(prefixesPerTurn);
+    if (left || hasWaste || this.#rib.pending) this.#wake();
   }
 
   /** After the listener has all routes, since it may drop what it has not heard of when it is told. */

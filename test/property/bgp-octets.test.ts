@@ -5,7 +5,7 @@ import { decodeMessage } from "../../src/bgp/packet/decode.ts";
 import type { CodecContext, Nlri } from "../../src/bgp/packet/message.ts";
 import { decodeSharedAttributes, encodeSharedAttributes } from "../../src/bgp/packet/shared-attributes.ts";
 import { encodeUpdates } from "../../src/bgp/packet/update-encode.ts";
-import { nextPlainPrefix, plainAddress, UpdateScan } from "../../src/bgp/packet/update-scan.ts";
+import { UpdateScan } from "../../src/bgp/packet/update-scan.ts";
 import { WellKnownCommunity } from "../../src/bgp/packet/well-known-communities.ts";
 import { exportProfileOf } from "../../src/bgp/peer-rules.ts";
 import { AttributeTable } from "../../src/bgp/rib/attribute-table.ts";
@@ -139,18 +139,17 @@ function scanned(octets: Uint8Array, context: CodecContext): unknown {
   const end = start + octets.length;
   const among = new Uint8Array(octets.length + 2 * start).fill(24);
   among.set(octets, start);
-  if (scan.read(among, start, end - 1, context) && scan.nlriEnd >= end) return "read beyond the end";
-  if (!scan.read(among, start, end, context) || scan.nlriEnd !== end) return undefined;
-  const texts = (from: number, to: number) => {
-    const found: string[] = [];
-    for (let at = from; at < to; at = nextPlainPrefix(among, at))
-      found.push(Prefix.of(IpAddress.v4(plainAddress(among, at)), among[at] ?? 0).toString());
-    return found;
-  };
+  if (scan.read(among, start, end - 1, context) && scan.end >= end) return "read beyond the end";
+  if (!scan.read(among, start, end, context) || scan.end !== end) return undefined;
+  const { addresses, lengths, count } = scan.prefixes;
+  const texts = (from: number, to: number) =>
+    Array.from(addresses.subarray(from, to), (address, index) =>
+      Prefix.of(IpAddress.v4(address >>> 0), lengths[from + index] ?? 0).toString(),
+    );
   const hasRoutes = scan.attributesLength > 0;
   return {
-    withdrawn: texts(scan.withdrawnStart, scan.withdrawnEnd),
-    announced: texts(scan.nlriStart, scan.nlriEnd),
+    withdrawn: texts(0, scan.announcedStart),
+    announced: texts(scan.announcedStart, count),
     nextHop: hasRoutes ? scan.nextHop : undefined,
     attributes: hasRoutes ? scan.attributes.slice(0, scan.attributesLength) : undefined,
     isPlain: true,

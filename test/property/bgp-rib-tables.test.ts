@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { PlainPrefixes } from "../../src/bgp/packet/plain-prefixes.ts";
 import { AttributeTable } from "../../src/bgp/rib/attribute-table.ts";
 import { BucketTable } from "../../src/bgp/rib/bucket.ts";
 import { ExcludedRanges } from "../../src/bgp/rib/excluded-ranges.ts";
@@ -49,8 +50,42 @@ describe("prefixes as rows", () => {
         }
         const used = Array.from({ length: rows.end }, (_, row) => row).filter((row) => rows.isUsed(row));
         expect(used).toEqual([...model.values()].sort((left, right) => left - right));
+        rows.removeAll();
+        expect([rows.size, rows.end]).toEqual([0, 0]);
+        for (const { prefix: wanted } of operations) expect(rows.find(wanted)).toBe(-1);
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it("are the same if many are looked up together", () => {
+    const many = fc.array(
+      fc.tuple(fc.integer(), fc.integer({ min: 0, max: 32 })).map(([word, length]) => {
+        const host = length === 32 ? 0 : 0xffffffff >>> length;
+        return Prefix.of(IpAddress.v4((word & ~host) >>> 0), length);
+      }),
+      { maxLength: 200, size: "max" },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.record({ isTake: fc.boolean(), many }), { maxLength: 6 }), (batches) => {
+        const rows = new PrefixRows();
+        const model = new PrefixRows();
+        for (const { isTake, many: wanted } of batches) {
+          const batch = new PlainPrefixes();
+          const field = wanted.flatMap(({ address, length }) => [
+            length,
+            ...address.toBytes().slice(0, Math.ceil(length / 8)),
+          ]);
+          expect(batch.read(Uint8Array.from(field), 0, field.length)).toBe(true);
+          expect(batch.count).toBe(wanted.length);
+          const found = new Int32Array(wanted.length);
+          rows.prepare(batch);
+          if (isTake) rows.takeAll(batch, 0, batch.count, found);
+          else rows.findAll(batch, 0, batch.count, found);
+          expect([...found]).toEqual(wanted.map((one) => (isTake ? model.take(one) : model.find(one))));
+        }
+      }),
+      { numRuns: 60 },
     );
   });
 });

@@ -1,5 +1,6 @@
 import { headerLength, MessageType } from "./constants.ts";
 import type { CodecContext } from "./message.ts";
+import { PlainPrefixes } from "./plain-prefixes.ts";
 
 /** What a plain attribute must be: its flags, and how long its value. 0 octets: `unit` decides alone. */
 interface PlainAttribute {
@@ -65,32 +66,41 @@ export class UpdateScan {
   attributesLength = 0;
   /** NEXT_HOP, if routes are announced. */
   nextHop = 0;
-  /** Where the fields of withdrawn and of announced routes begin and end. */
-  withdrawnStart = 0;
-  withdrawnEnd = 0;
-  nlriStart = 0;
-  nlriEnd = 0;
+  /** Of this message and of those before it, until somebody clears it: the withdrawn routes, then the announced ones. */
+  readonly prefixes = new PlainPrefixes();
+  /** Where in `prefixes` the announced routes begin. */
+  announcedStart = 0;
+  /** Where the message ends. */
+  end = 0;
 
   /**
    * Reads the message that begins at `start` of `octets`, of which those from `end` on do not count. True if all of it is there and
-   * it is of that kind; then the fields say what is in it, and `nlriEnd` where it ends.
+   * it is of that kind; then the fields say what is in it.
    */
   read(octets: Uint8Array, start: number, end: number, context: CodecContext): boolean {
     const length = messageLength(octets, start, end);
     if (length < shortestUpdate || length > context.maxMessageLength) return false;
-    const messageEnd = start + length;
-    this.withdrawnStart = start + headerLength + 2;
-    this.withdrawnEnd = this.withdrawnStart + u16(octets, start + headerLength);
-    const attributesStart = this.withdrawnEnd + 2;
-    if (attributesStart > messageEnd) return false;
-    this.nlriStart = attributesStart + u16(octets, this.withdrawnEnd);
-    this.nlriEnd = messageEnd;
+    const { count } = this.prefixes;
+    this.end = start + length;
     this.attributesLength = 0;
-    if (this.nlriStart > messageEnd || !isPlainNlri(octets, this.withdrawnStart, this.withdrawnEnd)) return false;
-    if (this.nlriStart === messageEnd) return attributesStart === messageEnd && this.withdrawnEnd > this.withdrawnStart;
+    if (this.#readBody(octets, start + headerLength, context)) return true;
+    this.prefixes.count = count;
+    return false;
+  }
+
+  #readBody(octets: Uint8Array, start: number, context: CodecContext): boolean {
+    const { prefixes, end } = this;
+    const withdrawnEnd = start + 2 + u16(octets, start);
+    const attributesStart = withdrawnEnd + 2;
+    if (attributesStart > end || !prefixes.read(octets, start + 2, withdrawnEnd)) return false;
+    this.announcedStart = prefixes.count;
+    const attributesEnd = attributesStart + u16(octets, withdrawnEnd);
+    // Nothing announced: nothing but withdrawn routes.
+    if (attributesEnd === end) return attributesStart === end && withdrawnEnd > start + 2;
     return (
-      isPlainNlri(octets, this.nlriStart, messageEnd) &&
-      this.#readAttributes(octets, attributesStart, this.nlriStart, context.peerType === "ebgp")
+      attributesEnd < end &&
+      prefixes.read(octets, attributesEnd, end) &&
+      this.#readAttributes(octets, attributesStart, attributesEnd, context.peerType === "ebgp")
     );
   }
 
@@ -131,31 +141,6 @@ function messageLength(octets: Uint8Array, start: number, end: number): number {
   for (let at = start; at < start + markerLength; at++) marker &= octets[at] ?? 0;
   const length = u16(octets, start + markerLength);
   return marker === 0xff && start + length <= end ? length : 0;
-}
-
-/** The address of the prefix at a place of a plain field; host bits are cleared. Its length is the octet there. */
-export function plainAddress(octets: Uint8Array, at: number): number {
-  const length = octets[at] ?? 0;
-  let address = 0;
-  if (length > 24) address = u32(octets, at + 1);
-  else if (length > 16) address = (u16(octets, at + 1) << 16) | ((octets[at + 3] ?? 0) << 8);
-  else if (length > 8) address = u16(octets, at + 1) << 16;
-  else if (length > 0) address = (octets[at + 1] ?? 0) << 24;
-  return length === 0 ? 0 : (address & (-1 << (32 - length))) >>> 0;
-}
-
-/** Where the prefix behind the one at `at` begins. */
-export function nextPlainPrefix(octets: Uint8Array, at: number): number {
-  return at + 1 + (((octets[at] ?? 0) + 7) >> 3);
-}
-
-function isPlainNlri(octets: Uint8Array, start: number, end: number): boolean {
-  let at = start;
-  while (at < end) {
-    if ((octets[at] ?? 0) > 32) return false;
-    at = nextPlainPrefix(octets, at);
-  }
-  return at === end;
 }
 
 function isPlainValue(octets: Uint8Array, code: number, start: number, end: number): boolean {

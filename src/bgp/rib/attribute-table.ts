@@ -92,12 +92,12 @@ export class AttributeTable {
     return id;
   }
 
-  retain(id: number): void {
-    this.#counts[id] = (this.#counts[id] ?? 0) + 1;
+  retain(id: number, times = 1): void {
+    this.#counts[id] = (this.#counts[id] ?? 0) + times;
   }
 
-  release(id: number): void {
-    const count = (this.#counts[id] ?? 0) - 1;
+  release(id: number, times = 1): void {
+    const count = (this.#counts[id] ?? 0) - times;
     this.#counts[id] = count;
     if (count > 0) return;
     const length = this.#lengths[id] ?? 0;

@@ -3,12 +3,12 @@ import { none, PathFlag, type PathRows } from "./path-rows.ts";
 import type { RowDecision } from "./row-decision.ts";
 import { RowQueue } from "./row-queue.ts";
 
-/** What one `settle` has done, as rows of prefixes. */
+/** What one `settle` has done, as rows of prefixes; good until the next. */
 export interface Settled {
   /** Those whose choice changed, or the staleness of a chosen path. */
-  readonly changed: readonly number[];
+  readonly changed: Int32Array;
   /** All that something was said about. */
-  readonly touched: readonly number[];
+  readonly touched: Int32Array;
 }
 
 /** Bits of a prefix. */
@@ -30,10 +30,10 @@ const nothing: readonly number[] = [];
 /**
  * Per prefix its paths, which of them are chosen, and what has to be chosen anew.
  *
- * Invariants: `#firsts` is the head of the prefix's list through `paths.next`. `#bests` is the best path, none without a choice;
- * exactly the paths of the choice (or of what is unresolved) have the flag `chosen`. A path that is taken out of the list while it has
+ * Invariants: `#firsts` is the head of the prefix's list through `paths.next`, `#bests` the best path, both plus 1, and 0 without one;
+ * `#occupied` is how many prefixes have a path. Exactly the paths of the choice (or of what is unresolved) have the flag `chosen`. A path that is taken out of the list while it has
  * that flag gets the flag `gone`, keeps its row, and is freed when the prefix has been settled; a prefix with such a path is dirty.
- * A dirty prefix is once in `#dirty`.
+ * A dirty prefix is once in `#dirty`, one without paths once in `#empty`.
  */
 export class ChoiceTable {
   readonly #paths: PathRows;
@@ -45,6 +45,10 @@ export class ChoiceTable {
   readonly #lists = new Map<number, readonly number[]>();
   readonly #dirty = new RowQueue();
   readonly #empty = new RowQueue();
+  #occupied = 0;
+  /** What `Settled` has views of. */
+  #changed = new Int32Array(0);
+  #touched = new Int32Array(0);
 
   /** `free` takes rows of paths that are not chosen any more and in no list. */
   constructor(paths: PathRows, decision: RowDecision, free: (path: number) => void) {
@@ -58,19 +62,19 @@ export class ChoiceTable {
     const { length } = this.#firsts;
     if (prefix < length) return;
     const capacity = grownCapacity(length, prefix);
-    this.#firsts = copiedInto(new Int32Array(capacity).fill(none, length), this.#firsts);
-    this.#bests = copiedInto(new Int32Array(capacity).fill(none, length), this.#bests);
+    this.#firsts = copiedInto(new Int32Array(capacity), this.#firsts);
+    this.#bests = copiedInto(new Int32Array(capacity), this.#bests);
     this.#marks = copiedInto(new Uint8Array(capacity), this.#marks);
   }
 
   /** The oldest path of a prefix; the others follow through `paths.next`. */
   firstOf(prefix: number): number {
-    return this.#firsts[prefix] ?? none;
+    return (this.#firsts[prefix] ?? 0) - 1;
   }
 
   /** The best path of a prefix, none without a choice. */
   bestOf(prefix: number): number {
-    return this.#bests[prefix] ?? none;
+    return (this.#bests[prefix] ?? 0) - 1;
   }
 
   /** The choice, best first. */
@@ -99,27 +103,37 @@ export class ChoiceTable {
   append(prefix: number, path: number): void {
     const { next } = this.#paths;
     let last = this.firstOf(prefix);
-    if (last === none) {
-      this.#firsts[prefix] = path;
-      return;
+    if (last !== none) for (let after = next[last] ?? none; after !== none; after = next[last] ?? none) last = after;
+    this.appendBehind(prefix, last, path);
+  }
+
+  /** As `append`, where `last` is known to be the last path of the list, none of an empty one. */
+  appendBehind(prefix: number, last: number, path: number): void {
+    if (last !== none) this.#paths.next[last] = path;
+    else {
+      this.#firsts[prefix] = path + 1;
+      this.#occupied++;
     }
-    for (let after = next[last] ?? none; after !== none; after = next[last] ?? none) last = after;
-    next[last] = path;
   }
 
   /** Takes a path out of its prefix's list. */
   unlink(prefix: number, path: number): void {
     const { next } = this.#paths;
+    let before = none;
+    for (let other = this.firstOf(prefix); other !== path; other = next[other] ?? none) before = other;
+    this.unlinkBehind(prefix, before, path);
+  }
+
+  /** As `unlink`, where `before` is known to be the path before it, none if it is the first. */
+  unlinkBehind(prefix: number, before: number, path: number): void {
+    const { next } = this.#paths;
     const after = next[path] ?? none;
-    const first = this.firstOf(prefix);
-    if (first === path) this.#firsts[prefix] = after;
-    else {
-      let before = first;
-      while (next[before] !== path) before = next[before] ?? none;
-      next[before] = after;
-    }
     next[path] = none;
-    if (this.firstOf(prefix) !== none || this.#has(prefix, Mark.empty)) return;
+    if (before !== none) next[before] = after;
+    else this.#firsts[prefix] = after + 1;
+    if (this.firstOf(prefix) !== none) return;
+    this.#occupied--;
+    if (this.#has(prefix, Mark.empty)) return;
     this.#set(prefix, Mark.empty);
     this.#empty.push(prefix);
   }
@@ -142,25 +156,47 @@ export class ChoiceTable {
   }
 
   settle(limit: number): Settled {
-    const touched: number[] = [];
-    const changed: number[] = [];
-    for (let count = 0; count < limit; count++) {
-      const prefix = this.#dirty.shift();
-      if (prefix < 0) break;
-      touched.push(prefix);
-      const restated = this.#has(prefix, Mark.restated);
-      this.#marks[prefix] = (this.#marks[prefix] ?? 0) & ~(Mark.dirty | Mark.restated);
-      if (this.#chooseFor(prefix) || restated) changed.push(prefix);
+    const count = Math.min(limit, this.#dirty.size);
+    if (count > this.#touched.length) {
+      this.#touched = new Int32Array(count);
+      this.#changed = new Int32Array(count);
     }
-    return { changed, touched };
+    const touched = this.#touched;
+    const changed = this.#changed;
+    let changes = 0;
+    for (let index = 0; index < count; index++) {
+      const prefix = this.#dirty.shift();
+      touched[index] = prefix;
+      const marks = this.#marks[prefix] ?? 0;
+      this.#marks[prefix] = marks & ~(Mark.dirty | Mark.restated);
+      if (this.#chooseFor(prefix) || (marks & Mark.restated) !== 0) changed[changes++] = prefix;
+    }
+    return { changed: changed.subarray(0, changes), touched: touched.subarray(0, count) };
   }
 
-  /** Calls `forget` with every prefix that has no path; the row may then be given to another prefix. Only when nothing is pending. */
-  purge(forget: (prefix: number) => void): void {
-    for (let prefix = this.#empty.shift(); prefix >= 0; prefix = this.#empty.shift()) {
+  /** True if no prefix has a path, and some are waiting for `purge`. */
+  get isDeserted(): boolean {
+    return this.#occupied === 0 && this.#empty.size > 0;
+  }
+
+  /** Forgets prefixes of which none has a path. Only when nothing is pending. */
+  clear(): void {
+    this.#empty.clear();
+    this.#marks.fill(0);
+  }
+
+  /**
+   * Calls `forget` with prefixes that have no path, up to `limit`; their rows may then be given to other prefixes. True if more are
+   * waiting. Only when nothing is pending.
+   */
+  purge(limit: number, forget: (prefix: number) => void): boolean {
+    const count = Math.min(limit, this.#empty.size);
+    for (let index = 0; index < count; index++) {
+      const prefix = this.#empty.shift();
       this.#marks[prefix] = (this.#marks[prefix] ?? 0) & ~Mark.empty;
       if (this.firstOf(prefix) === none) forget(prefix);
     }
+    return this.#empty.size > 0;
   }
 
   /** True if the choice is another one than before. */
@@ -171,7 +207,7 @@ export class ChoiceTable {
     // Nearly always: one path or none, before and after.
     if (isPlain && (first === none || this.#paths.next[first] === none) && (first === none || this.#isUsable(first))) {
       if (best === first) return false;
-      this.#bests[prefix] = first;
+      this.#bests[prefix] = first + 1;
       if (best !== none) this.#unchoose(best);
       if (first !== none) this.#paths.set(first, PathFlag.chosen);
       return true;
@@ -194,7 +230,7 @@ export class ChoiceTable {
       this.#set(prefix, Mark.unresolved);
       this.#lists.set(prefix, unresolved);
     }
-    this.#bests[prefix] = selected[0] ?? none;
+    this.#bests[prefix] = (selected[0] ?? none) + 1;
     for (const row of selected) this.#paths.set(row, PathFlag.chosen);
     for (const row of unresolved) this.#paths.set(row, PathFlag.chosen);
     for (const row of oldSelected) if (!selected.includes(row) && !unresolved.includes(row)) this.#unchoose(row);

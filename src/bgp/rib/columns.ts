@@ -7,7 +7,10 @@ export function copiedInto<Target extends Column>(target: Target, source: Target
   return target;
 }
 
-/** How many rows a table takes next that has no room for `row`. */
+/** From so many rows on pages that nobody has touched cost less than copying columns again and again. */
+const largeCapacity = 4096;
+
+/** How many rows a table takes next that has no room for `row`; their columns must not be filled in advance. */
 export function grownCapacity(capacity: number, row: number): number {
-  return Math.max(row + 1, capacity * 2, 16);
+  return Math.max(row + 1, capacity * (capacity < largeCapacity ? 2 : 8), 16);
 }

@@ -68,9 +68,9 @@ export class NextHopTable {
     return id;
   }
 
-  retain(id: number): void {
+  retain(id: number, times = 1): void {
     const entry = this.#entries[id];
-    if (entry !== undefined) entry.count++;
+    if (entry !== undefined) entry.count += times;
   }
 
   /** The entry goes with the last one. */

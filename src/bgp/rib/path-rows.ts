@@ -68,6 +68,12 @@ export class PathRows {
     this.#firstFree = row;
   }
 
+  /** Removes all rows. */
+  removeAll(): void {
+    this.#used = 0;
+    this.#firstFree = none;
+  }
+
   has(row: number, flag: number): boolean {
     return ((this.flags[row] ?? 0) & flag) !== 0;
   }

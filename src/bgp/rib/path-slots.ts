@@ -85,6 +85,11 @@ export class PathSlots {
     this.#dead = [];
   }
 
+  /** All rows of prefixes are given up. */
+  clear(): void {
+    this.#lastIds.clear();
+  }
+
   /** The prefix's row is given up. */
   forget(prefix: number): void {
     this.#lastIds.delete(prefix);

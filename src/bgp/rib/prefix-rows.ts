@@ -1,8 +1,9 @@
-import { IpAddress, mixBits } from "../../net/address.ts";
+import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { Family } from "../packet/family.ts";
+import type { PlainPrefixes } from "../packet/plain-prefixes.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
-import { HashIndex } from "./hash-index.ts";
+import { hashIpv4, PrefixIndex } from "./prefix-index.ts";
 
 const none = -1;
 const free = 255;
@@ -17,7 +18,7 @@ const ipv6Mark = 64;
  * bits are zero. Every row in use stands in the index, so no prefix has two.
  */
 export class PrefixRows {
-  readonly #index = new HashIndex();
+  readonly #index = new PrefixIndex();
   #heads = new Uint32Array(0);
   #lengths = new Uint8Array(0);
   #words = new Uint32Array(0);
@@ -25,7 +26,8 @@ export class PrefixRows {
   #wordsUsed = 0;
   #used = 0;
   #firstFree = none;
-  #size = 0;
+  /** Of the prefixes that were prepared. */
+  #hashes = new Int32Array(0);
 
   /** Rows in use are below this. */
   get end(): number {
@@ -33,7 +35,7 @@ export class PrefixRows {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#index.size;
   }
 
   isUsed(row: number): boolean {
@@ -42,19 +44,15 @@ export class PrefixRows {
 
   /** The row of a prefix, or a negative number. */
   find(prefix: Prefix): number {
-    if (prefix.family === 4) return this.findIpv4(prefix.address.w0, prefix.length);
+    const { address, length, family } = prefix;
+    if (family === 4) return this.#index.findIpv4(address.w0, length, hashIpv4(address.w0, length));
     return this.#findIpv6(prefix, prefix.hash());
-  }
-
-  /** As `find`; host bits of `address` are zero. */
-  findIpv4(address: number, length: number): number {
-    return this.#findIpv4(address, length, hashIpv4(address, length));
   }
 
   /** The row of a prefix, a new one if it has none. */
   take(prefix: Prefix): number {
     const { address, length, family } = prefix;
-    if (family === 4) return this.takeIpv4(address.w0, length);
+    if (family === 4) return this.#takeIpv4(address.w0, length, hashIpv4(address.w0, length));
     const hash = prefix.hash();
     const known = this.#findIpv6(prefix, hash);
     if (known >= 0) return known;
@@ -62,28 +60,53 @@ export class PrefixRows {
     if (number * 4 >= this.#words.length)
       this.#words = copiedInto(new Uint32Array(4 * grownCapacity(this.#words.length / 4, number)), this.#words);
     this.#words.set([address.w0, address.w1, address.w2, address.w3], number * 4);
-    return this.#add(number, ipv6Mark + length, hash);
+    const row = this.#add(number, ipv6Mark + length);
+    this.#index.addIpv6(hash, row);
+    return row;
   }
 
-  /** As `take`; host bits of `address` are zero. */
-  takeIpv4(address: number, length: number): number {
-    const hash = hashIpv4(address, length);
-    const known = this.#findIpv4(address, length, hash);
-    return known >= 0 ? known : this.#add(address, length, hash);
+  /** `findAll` and `takeAll` will be asked for these prefixes, and for no others before them. */
+  prepare({ addresses, lengths, count }: PlainPrefixes): void {
+    if (count > this.#hashes.length) this.#hashes = new Int32Array(grownCapacity(this.#hashes.length, count));
+    const hashes = this.#hashes;
+    for (let index = 0; index < count; index++) hashes[index] = hashIpv4(addresses[index] ?? 0, lengths[index] ?? 0);
+    this.#index.prepare(hashes, count);
+  }
+
+  /** As `find` for the prefixes from `from` to `to` of those that were prepared, into `rows` at the same places. */
+  findAll({ addresses, lengths }: PlainPrefixes, from: number, to: number, rows: Int32Array): void {
+    const hashes = this.#hashes;
+    for (let index = from; index < to; index++)
+      rows[index] = this.#index.findIpv4(addresses[index] ?? 0, lengths[index] ?? 0, hashes[index] ?? 0);
+  }
+
+  /** As `findAll`, but `take`. */
+  takeAll({ addresses, lengths }: PlainPrefixes, from: number, to: number, rows: Int32Array): void {
+    const hashes = this.#hashes;
+    for (let index = from; index < to; index++)
+      rows[index] = this.#takeIpv4(addresses[index] ?? 0, lengths[index] ?? 0, hashes[index] ?? 0);
   }
 
   /** The row must be in use. */
   remove(row: number): void {
     const head = this.#heads[row] ?? 0;
-    if (this.familyOf(row) === "ipv4-unicast") this.#index.remove(row, hashIpv4(head, this.#lengths[row] ?? 0));
+    if (this.familyOf(row) === "ipv4-unicast") this.#index.removeIpv4(head, this.#lengths[row] ?? 0);
     else {
-      this.#index.remove(row, this.prefixOf(row).hash());
+      this.#index.removeIpv6(this.prefixOf(row).hash(), row);
       this.#freeWords.push(head);
     }
     this.#lengths[row] = free;
     this.#heads[row] = this.#firstFree;
     this.#firstFree = row;
-    this.#size--;
+  }
+
+  /** Removes all rows, and begins with row 0 again. */
+  removeAll(): void {
+    this.#index.clear();
+    this.#used = 0;
+    this.#firstFree = none;
+    this.#wordsUsed = 0;
+    this.#freeWords.length = 0;
   }
 
   familyOf(row: number): Family {
@@ -124,33 +147,29 @@ export class PrefixRows {
     return at;
   }
 
-  #findIpv4(address: number, length: number, hash: number): number {
-    for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
-      const row = this.#index.rowAt(place);
-      if (row < 0) return row;
-      if (this.#index.hashAt(place) === (hash | 0) && this.#heads[row] === address && this.#lengths[row] === length)
-        return row;
-    }
+  #takeIpv4(address: number, length: number, hash: number): number {
+    const known = this.#index.findIpv4(address, length, hash);
+    if (known >= 0) return known;
+    const row = this.#add(address, length);
+    this.#index.addIpv4(address, length, hash, row);
+    return row;
   }
 
   #findIpv6({ address, length }: Prefix, hash: number): number {
-    for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
-      const row = this.#index.rowAt(place);
-      if (row < 0) return row;
-      if (this.#index.hashAt(place) !== (hash | 0) || this.#lengths[row] !== ipv6Mark + length) continue;
+    return this.#index.findIpv6(hash, (row) => {
       const at = (this.#heads[row] ?? 0) * 4;
       const words = this.#words;
-      if (
+      return (
+        this.#lengths[row] === ipv6Mark + length &&
         words[at] === address.w0 &&
         words[at + 1] === address.w1 &&
         words[at + 2] === address.w2 &&
         words[at + 3] === address.w3
-      )
-        return row;
-    }
+      );
+    });
   }
 
-  #add(head: number, length: number, hash: number): number {
+  #add(head: number, length: number): number {
     const row = this.#firstFree === none ? this.#used++ : this.#firstFree;
     if (row >= this.#lengths.length) {
       const capacity = grownCapacity(this.#lengths.length, row);
@@ -159,12 +178,6 @@ export class PrefixRows {
     } else if (row === this.#firstFree) this.#firstFree = (this.#heads[row] ?? 0) | 0;
     this.#heads[row] = head;
     this.#lengths[row] = length;
-    this.#index.add(row, hash);
-    this.#size++;
     return row;
   }
-}
-
-function hashIpv4(address: number, length: number): number {
-  return mixBits(address ^ Math.imul(length + 1, 0x9e3779b1));
 }

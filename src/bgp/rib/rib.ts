@@ -10,6 +10,7 @@ import type { DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
 import { largestTable, none, PathFlag, PathRows } from "./path-rows.ts";
 import { PathSlots } from "./path-slots.ts";
+import { PlainPaths } from "./plain-paths.ts";
 import { PrefixRows } from "./prefix-rows.ts";
 import { RowDecision } from "./row-decision.ts";
 
@@ -38,6 +39,7 @@ export class Rib {
   readonly decision: RowDecision;
   readonly choices: ChoiceTable;
   readonly #onRefused: ((path: number) => void) | undefined;
+  readonly #plain: PlainPaths;
   readonly #tables: (AdjRibIn | undefined)[] = [];
   #announcement: Announcement | undefined;
 
@@ -49,6 +51,7 @@ export class Rib {
     this.decision = new RowDecision({ paths, attributes, nextHops, sourceOf: (row) => this.sourceOf(row) }, options);
     this.choices = new ChoiceTable(paths, this.decision, (row) => this.#free(row));
     this.slots = new PathSlots(paths);
+    this.#plain = new PlainPaths(this);
   }
 
   /** A source of routes. */
@@ -129,6 +132,15 @@ export class Rib {
     this.#replace(prefix, known, row);
   }
 
+  /** As `announce` for `prefixes` from `from` to `to`, which are IPv4; what stands there afterwards is of no use. */
+  announceAll(prefixes: Int32Array, from: number, to: number): void {
+    const announcement = this.#announcement;
+    if (announcement === undefined) throw new TypeError("no announcement has begun");
+    const isPlain = announcement.verdict === announcement.attributes;
+    const end = isPlain ? this.#plain.announce(announcement, prefixes, from, to) : to;
+    for (let index = from; index < end; index++) this.announce(prefixes[index] ?? none, 0);
+  }
+
   endAnnouncement(): void {
     const announcement = this.#announcement;
     if (announcement === undefined) return;
@@ -149,6 +161,12 @@ export class Rib {
   withdraw(table: AdjRibIn, prefix: number, pathId: number): void {
     const known = prefix < 0 ? none : this.#find(table, prefix, pathId);
     if (known !== none) this.#replace(prefix, known, none);
+  }
+
+  /** As `withdraw` for `prefixes` from `from` to `to`, which are IPv4; what stands there afterwards is of no use. */
+  withdrawAll(table: AdjRibIn, prefixes: Int32Array, from: number, to: number): void {
+    const end = this.#plain.withdraw(table, prefixes, from, to);
+    for (let index = from; index < end; index++) this.withdraw(table, prefixes[index] ?? none, 0);
   }
 
   /** Removes the table's paths for which `condition` holds, e.g. those still stale. */
@@ -235,10 +253,20 @@ export class Rib {
     return rows.map((row) => this.slots.take(prefix, row));
   }
 
-  /** Forgets prefixes that have had no path for a while. Only when nobody holds a row or a slot for later. */
-  purge(): void {
+  /**
+   * Forgets prefixes that have had no path for a while, up to `limit`; true if there are more of them. Only when nobody holds a row
+   * or a slot for later, and nothing is pending.
+   */
+  purge(limit: number): boolean {
     this.slots.purge();
-    this.choices.purge((prefix) => {
+    if (this.choices.isDeserted) {
+      this.choices.clear();
+      this.prefixes.removeAll();
+      this.paths.removeAll();
+      this.slots.clear();
+      return false;
+    }
+    return this.choices.purge(limit, (prefix) => {
       this.slots.forget(prefix);
       this.prefixes.remove(prefix);
     });
@@ -348,9 +376,10 @@ export class Rib {
   #free(row: number): void {
     const { paths } = this;
     const table = this.tableOf(row);
-    this.attributes.release(paths.received[row] ?? 0);
+    const received = paths.received[row] ?? 0;
     const accepted = paths.accepted[row] ?? none;
-    if (accepted !== none) this.attributes.release(accepted);
+    this.attributes.release(received, accepted === received ? 2 : 1);
+    if (accepted !== none && accepted !== received) this.attributes.release(accepted);
     const nextHop = paths.nextHops[row] ?? none;
     if (nextHop !== none) this.nextHops.release(nextHop);
     paths.remove(row);

@@ -30,6 +30,11 @@ export class RowQueue {
     return row;
   }
 
+  clear(): void {
+    this.#head = 0;
+    this.#tail = 0;
+  }
+
   #makeRoom(): void {
     const waiting = this.#rows.subarray(this.#head, this.#tail);
     // Half of it used up: moving costs less than what has been taken out.
