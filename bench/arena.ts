@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { type Neighbour, testedAddress } from "./neighbours.ts";
+import { type Neighbour, strangerAddress, testedAddress } from "./neighbours.ts";
 import type { Scope } from "./scope.ts";
 
 /** Two network namespaces with a cable between them: eth0 of the one that is measured, eth1 of its neighbours. */
@@ -32,7 +32,11 @@ export function buildArena(scope: Scope, neighbours: readonly Pick<Neighbour, "a
     "link set lo up",
     `link set eth1 mtu ${mtu} up`,
     // 10.0.0.3 is a next hop also where no neighbour has it.
-    ...new Set(["10.0.0.3", ...neighbours.map(({ address }) => address)].map((host) => `addr add ${host}/16 dev eth1`)),
+    ...new Set(
+      ["10.0.0.3", strangerAddress, ...neighbours.map(({ address }) => address)].map(
+        (host) => `addr add ${host}/16 dev eth1`,
+      ),
+    ),
   ]);
   return arena;
 }

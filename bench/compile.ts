@@ -10,13 +10,14 @@ const native = {
       "main",
       "scenario-table",
       "scenario-churn",
+      "scenario-stalls",
       "scenario-clients",
       "scenario-kernel",
       "scenario-cluster",
       "session",
       "gauges",
     ],
-    ...["fib-monitor", "encode", "table", "base"],
+    ...["fib-monitor", "prober", "encode", "table", "base"],
   ],
   "null-relay": ["null-relay", "encode", "table", "base"],
   "kernel-writer": ["kernel-writer", "table", "base"],
@@ -45,6 +46,8 @@ export function compileNative(root: string, target: string): void {
   mkdirSync(target, { recursive: true });
   for (const [program, sources] of Object.entries(native)) {
     const files = sources.map((name) => join(root, "bench/c", `${name}.c`));
-    execFileSync("gcc", ["-O2", "-Wall", "-Wextra", "-o", join(target, program), ...files], { stdio: "inherit" });
+    execFileSync("gcc", ["-O2", "-pthread", "-Wall", "-Wextra", "-o", join(target, program), ...files], {
+      stdio: "inherit",
+    });
   }
 }

@@ -16,6 +16,9 @@ export const testedAs = 65_000;
 const receiverAs = 65_003;
 const monitor: Neighbour = { address: "10.0.0.4", as: receiverAs, role: "receiver" };
 
+/** Who knocks without being a neighbour; as in c/base.h. */
+export const strangerAddress = "10.0.255.254";
+
 /** The address of the k-th of many neighbours, counted from 0; as in c/base.h. */
 export function clientAddress(k: number): string {
   return `10.0.${1 + Math.floor(k / 250)}.${1 + (k % 250)}`;

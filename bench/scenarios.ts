@@ -44,6 +44,8 @@ export interface Limits {
 const seconds = (key: string, label: string): Column => ({ key, label, unit: "s" });
 const memory = (key: string): Column => ({ key, label: "peak memory", unit: "MiB" });
 
+const stall = (key: string, label: string): Column => ({ key, label, unit: "ms" });
+
 const blocksPerClient = 4;
 const clientOptions = (clients: number) => ["--clients", String(clients), "--per-client", String(blocksPerClient)];
 
@@ -155,6 +157,27 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
       memory("changes_peak_mib"),
     ],
     compared: ["changes_p99_ms", "changes_cpu_share"],
+  },
+  {
+    name: "stalls",
+    about:
+      "a better and a worse sender of the same table, a second receiver that joins, the loss of the better one, and all withdrawn: " +
+      "how long a new connection waits at most until it is looked at, and how far apart KEEPALIVEs come that are due every second",
+    sizeName: "prefixes",
+    sizes: [1_000_000],
+    product: "speaker",
+    parts: ["daemons"],
+    neighbours: () => [...tableNeighbours({ second: true }), ...receivers(2).slice(1)],
+    options: (prefixes) => ["--prefixes", String(prefixes)],
+    columns: [
+      stall("load_stall_ms", "better table"),
+      stall("second_stall_ms", "worse table"),
+      stall("join_stall_ms", "receiver joins"),
+      stall("switch_stall_ms", "better one lost"),
+      stall("withdraw_stall_ms", "withdrawn"),
+      seconds("keepalive_gap_s", "KEEPALIVEs apart"),
+    ],
+    compared: [],
   },
   {
     name: "memory",

@@ -28,6 +28,7 @@ enum {
   SENDER_A_ADDRESS = 0x0a000002, /* 10.0.0.2 */
   SENDER_B_ADDRESS = 0x0a000003,
   MONITOR_ADDRESS = 0x0a000004,
+  STRANGER_ADDRESS = 0x0a00fffe, /* 10.0.255.254, nobody's neighbour */
 };
 
 #endif

@@ -11,7 +11,7 @@ static const struct { const char *name; void (*run)(void); } scenarios[] = {
   { "full-table", run_full_table }, { "reflector", run_reflector }, { "switch-over", run_switch_over },
   { "mesh-node", run_mesh_node },   { "connect", run_connect },     { "memory", run_memory },
   { "churn", run_churn },           { "to-kernel", run_to_kernel }, { "mode-flip", run_mode_flip },
-  { "cluster", run_cluster },
+  { "cluster", run_cluster },       { "stalls", run_stalls },
 };
 
 /* Options with a number. */

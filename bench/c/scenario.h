@@ -31,6 +31,7 @@ bool monitor_is_full(void);
 void run_full_table(void);
 void run_switch_over(void);
 void run_memory(void);
+void run_stalls(void);
 void run_churn(void);
 void run_reflector(void);
 void run_mesh_node(void);

@@ -20,8 +20,8 @@ void (*on_third_as)(const struct session *, uint32_t as);
 double timeout_seconds = 300;
 
 /* Who gets no answer tries anew: the listen queue of a speaker may be shorter than what connects at once. */
-static const double retry_seconds = 0.1, answer_seconds = 3, keepalive_seconds = 20;
-static const uint16_t hold_time = 240;
+static const double retry_seconds = 0.1, answer_seconds = 3;
+uint16_t offered_hold_time = 240;
 static struct sockaddr_in tested = { .sin_family = AF_INET };
 static int poller = -1;
 /* Until all are up at the same time, a session that is closed again just tries anew. */
@@ -112,7 +112,7 @@ static void send_open(struct session *session)
   uint8_t message[64], *at = message + 19;
   *at++ = 4;
   at = put16(at, session->as > 65535 ? 23456 : session->as);
-  at = put32(put16(at, hold_time), session->address);
+  at = put32(put16(at, offered_hold_time), session->address);
   static const uint8_t capabilities[] = { 16, 2, 14, 1, 4, 0, 1, 0, 1, 2, 0, 65, 4 }; /* IPv4, refresh, 4-octet AS */
   memcpy(at, capabilities, sizeof capabilities);
   at = put32(at + sizeof capabilities, session->as);
@@ -238,6 +238,10 @@ static void receive(struct session *session)
     session_close(session, is_lost ? DOWN : IDLE);
     return;
   }
+  double time = now();
+  if (session->heard_at > 0 && time - session->heard_at > session->longest_silence)
+    session->longest_silence = time - session->heard_at;
+  session->heard_at = time;
   session->octets += length;
   total_received += length;
   session->received_length += length;
@@ -291,7 +295,7 @@ struct session *session_add(uint32_t address, uint32_t as, size_t receive_buffer
 void session_reset_counters(struct session *session)
 {
   session->announced = session->withdrawn = session->updates = session->octets = session->echoed = 0;
-  session->first_update_at = 0;
+  session->first_update_at = session->longest_silence = 0;
 }
 
 static void connect_session(struct session *session)
@@ -338,7 +342,7 @@ void housekeeping(void)
       connect_session(&sessions[i]);
       pending++;
     }
-  if (time - kept_alive_at < keepalive_seconds) return;
+  if (time - kept_alive_at < offered_hold_time / 12.0) return;
   kept_alive_at = time;
   for (int i = 0; i < session_count; i++)
     if (sessions[i].state == UP) send_keepalive(&sessions[i]);

@@ -24,6 +24,8 @@ struct session {
   uint32_t held_count, held_by_path[10];
   uint64_t announced, withdrawn, updates, octets, echoed;
   double first_update_at;
+  /* When octets came last, and the longest time without any since the counters were reset. */
+  double heard_at, longest_silence;
   /* Prefixes that this session announces itself. */
   uint32_t own_first, own_count;
 };
@@ -43,6 +45,8 @@ extern void (*on_third_as)(const struct session *, uint32_t as);
 /* How many sessions connect at the same time. */
 extern int connect_limit;
 extern double timeout_seconds;
+/* Seconds; a twelfth of it is between our own KEEPALIVEs. To be set before sessions come up. */
+extern uint16_t offered_hold_time;
 
 void sessions_open(int capacity, const char *address, int port);
 struct session *session_add(uint32_t address, uint32_t as, size_t receive_buffer);

@@ -29,6 +29,7 @@ const smallSizes: Readonly<Record<string, number>> = {
   "mesh-node": 4,
   connect: 4,
   churn: 500,
+  stalls: 500,
   memory: 1,
   "to-kernel": 500,
 };
