@@ -12,6 +12,7 @@ import { compileNative, programsOf } from "./compile.ts";
 import { calibirdAgent } from "./contenders/calibird.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { contendersOf, daemons } from "./contenders/index.ts";
+import { goalTable } from "./goals.ts";
 import { measureIpam } from "./ipam.ts";
 import { busyCores } from "./machine.ts";
 import { measure, type RunOptions } from "./measure.ts";
@@ -144,6 +145,8 @@ try {
   process.exitCode = 130;
 }
 
+const reached = goalTable(summarize(runs));
+if (reached.length > 1) say(`\nGoals:\n${renderText(reached)}`);
 const busiest = Math.max(0, ...runs.map(({ busy }) => busy), ...runs.flatMap(({ values }) => noises(values)));
 say(
   busiest > quietCores

@@ -1,3 +1,4 @@
+import { goalTable } from "./goals.ts";
 import { type Report, type Run, summarize } from "./results.ts";
 import { scenarios } from "./scenarios.ts";
 import { renderMarkdown, tableOf } from "./tables.ts";
@@ -40,8 +41,15 @@ export function renderResults(reports: readonly Report[]): string {
       );
     return [[`### ${scenario.name}`, `${capitalized(scenario.about)}.`, ...parts].join("\n\n")];
   });
-  return [machines([...latest.values()].map(({ report }) => report)), ...sections].join("\n\n");
+  const all = [...latest.values()];
+  const goals = goalTable(all.flatMap(({ runs }) => summarize(runs)));
+  const standing = goals.length > 1 ? [`### Goals\n\n${about}\n\n${renderMarkdown(goals)}`] : [];
+  return [machines(all.map(({ report }) => report)), ...standing, ...sections].join("\n\n");
 }
+
+const about =
+  "What calibird wants to be to others in the same run, what it must not exceed, and what it is: *reached*, *near* (within what it " +
+  "must not exceed) or *missed*.";
 
 /** How often, and whether the machine had other work. */
 function conditions(runs: readonly Run[]): string {

@@ -73,7 +73,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
       seconds("withdraw_cpu_s", "CPU"),
       memory("announce_peak_mib"),
     ],
-    compared: ["announce_s", "announce_settled_cpu_s", "withdraw_s"],
+    compared: ["announce_s", "announce_settled_cpu_s", "withdraw_s", "withdraw_cpu_s", "announce_peak_mib"],
   },
   {
     name: "reflector",
@@ -91,7 +91,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
       seconds("leave_s", "one leaves"),
       memory("all_to_all_peak_mib"),
     ],
-    compared: ["all_to_all_s", "all_to_all_settled_cpu_s", "one_route_ms"],
+    compared: ["all_to_all_s", "all_to_all_settled_cpu_s", "one_route_ms", "leave_s"],
   },
   {
     name: "switch-over",
@@ -103,7 +103,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
     neighbours: () => tableNeighbours({ second: true }),
     options: (prefixes) => ["--prefixes", String(prefixes)],
     columns: [seconds("switch_s", "switched"), seconds("switch_cpu_s", "CPU"), memory("switch_peak_mib")],
-    compared: ["switch_s", "switch_cpu_s"],
+    compared: ["switch_s", "switch_cpu_s", "switch_peak_mib"],
   },
   {
     name: "mesh-node",
@@ -123,7 +123,7 @@ export const neighbourScenarios: readonly NeighbourScenario[] = [
       seconds("connect_s", "sessions up"),
       memory("learn_peak_mib"),
     ],
-    compared: ["learn_s", "learn_settled_cpu_s"],
+    compared: ["learn_s", "learn_settled_cpu_s", "connect_s"],
   },
   {
     name: "connect",

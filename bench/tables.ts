@@ -24,9 +24,12 @@ function ratioRows(scenario: Scenario, table: SummaryTable, columns: readonly Co
     });
     return cells.some((text) => text !== "") ? [[label, ...cells]] : [];
   };
+  const daemonRows = table.rows.filter(({ contender }) => contender !== "calibird" && !limits.has(contender));
+  const hasOthersThanBird = daemonRows.some(({ contender }) => contender !== "bird");
   const limitRows = table.rows.filter(({ contender }) => limits.has(contender));
   return [
     ...row("calibird / best daemon", "daemons"),
+    ...(hasOthersThanBird ? row("calibird / BIRD", "bird") : []),
     ...limitRows.flatMap(({ contender, label }) => row(`calibird / ${label.replace("limit: ", "")}`, contender)),
   ];
 }

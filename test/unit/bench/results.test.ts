@@ -77,6 +77,7 @@ describe("a table for people", () => {
         "bird                         4.00           20",
         "frr                          8.00            -",
         "calibird / best daemon     0.50 x",
+        "calibird / BIRD            0.50 x",
         "calibird / kernel-writer   4.00 x",
       ].join("\n"),
     );
