@@ -26,8 +26,8 @@ export interface Session {
 
   /** Ends an Established session because the way to the peer is dead. */
   unreachable(text: string): void;
-  /** Queues octets of whole messages; false asks to stop until `onWritable`. */
-  send(bytes: Uint8Array): boolean;
+  /** Queues octets of whole messages with so many UPDATEs in them; false asks to stop until `onWritable`. */
+  send(octets: Uint8Array, updates: number): boolean;
   /** Asks for all routes of a family again; false if that is not possible. */
   sendRouteRefresh(family: Family): boolean;
   status(): SessionStatus;

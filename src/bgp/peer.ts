@@ -146,8 +146,8 @@ export class Peer implements SessionListener, GroupMember {
     return exportProfileOf(this.#config, session, this.#environment);
   }
 
-  send(bytes: Uint8Array): boolean {
-    return this.session.send(bytes);
+  send(octets: Uint8Array, updates: number): boolean {
+    return this.session.send(octets, updates);
   }
 
   /** As `peerUnreachable` of the speaker. */

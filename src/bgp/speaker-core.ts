@@ -130,7 +130,7 @@ export class SpeakerCore implements BgpSpeaker {
         wake,
         spacingMs: settings.spacingMs ?? 0,
         learnedHeld: () => this.#restarts,
-        onRefused: history && ((path, reason) => history.refusedOnExport(path, reason)),
+        onRefused: history && ((row, reason) => history.refusedOnExport(row, reason)),
         onUnencodable: (prefixes, error) =>
           logger.error(
             { code: error.code, reason: error.message, prefixes: prefixes.length },

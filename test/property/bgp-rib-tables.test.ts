@@ -211,17 +211,25 @@ describe("places put together by bucket", () => {
 
 describe("octets that are not for everybody", () => {
   const addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map((text) => IpAddress.parse(text));
-  const piece = fc.record({ length: fc.integer({ min: 1, max: 5 }), source: fc.option(fc.nat(2)), nextHop: fc.nat(2) });
+  const size = fc.integer({ min: 1, max: 5 });
+  const piece = fc.record({ length: size, source: fc.option(fc.nat(2)), nextHop: fc.nat(2) });
   it("are left out for the peer they came from and the peer that is the next hop, and nothing else is", () => {
     const attributes = new AttributeTable();
     const buckets = new BucketTable(attributes);
     const set = attributes.take(attributesOf());
     const excluded = new ExcludedRanges();
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 20 }), fc.nat(5), fc.nat(5), (pieces, before, behind) => {
+      fc.property(fc.array(piece, { maxLength: 20 }), size, size, (pieces, before, behind) => {
         excluded.clear();
-        let end = before;
-        const owners: (string | number)[][] = Array.from({ length: before }, () => []);
+        // Every octet's message, and who must not get it.
+        const run: { message: number; owners: (string | number)[] }[] = [];
+        let messages = 0;
+        const place = () => ({ octets: run.length, messages });
+        const write = (octets: number, owners: (string | number)[]) => {
+          for (let octet = 0; octet < octets; octet++) run.push({ message: messages, owners });
+          messages++;
+        };
+        write(before, []);
         for (const { length, source, nextHop } of pieces) {
           const address = addresses[nextHop] ?? IpAddress.v4(0);
           const bucket = buckets.take(
@@ -229,24 +237,26 @@ describe("octets that are not for everybody", () => {
             { address },
             source === null ? undefined : `peer-${source}`,
           );
-          excluded.add(buckets, bucket, end, end + length);
-          end += length;
-          for (let octet = 0; octet < length; octet++) owners.push([`peer-${source}`, nextHop]);
+          const start = place();
+          write(length, [`peer-${source}`, nextHop]);
+          excluded.add(buckets, bucket, start, place());
         }
-        end += behind;
-        for (let octet = 0; octet < behind; octet++) owners.push([]);
+        write(behind, []);
         for (const [index, address] of addresses.entries()) {
           const name = `peer-${index}`;
           const got: number[] = [];
           let last = -1;
-          excluded.visit({ name, address }, end, (start, stop) => {
+          excluded.visit({ name, address }, place(), (start, stop, count) => {
             // As few pieces as there can be.
             expect(start).toBeGreaterThan(last);
             expect(stop).toBeGreaterThan(start);
             last = stop;
             for (let octet = start; octet < stop; octet++) got.push(octet);
+            expect(count).toBe(new Set(run.slice(start, stop).map(({ message }) => message)).size);
           });
-          const wanted = owners.flatMap((own, octet) => (own.includes(name) || own.includes(index) ? [] : [octet]));
+          const wanted = run.flatMap(({ owners }, octet) =>
+            owners.includes(name) || owners.includes(index) ? [] : [octet],
+          );
           expect(got).toEqual(wanted);
         }
       }),

@@ -76,16 +76,19 @@ export class History {
   }
 
   refusedOnImport(path: PathView): void {
-    this.#refused("import", path.prefix, peerOf(path), path.refused ?? "");
+    if (this.#admits()) this.#refused("import", path.prefix, peerOf(path), path.refused ?? "");
   }
 
-  refusedOnExport(path: Path, reason: string): void {
+  /** The path of this row goes to no peer of a group. */
+  refusedOnExport(row: number, reason: string): void {
+    if (!this.#admits()) return;
+    const path = this.#views.path(row);
     this.#refused("export", path.prefix, peerOf(path), reason);
   }
 
   /** A limit of routes kept an announcement out. */
   discarded(peer: string, prefix: Prefix, limit: number): void {
-    this.#refused("import", prefix, peer, `the peer has its ${limit} routes (max-prefix)`);
+    if (this.#admits()) this.#refused("import", prefix, peer, `the peer has its ${limit} routes (max-prefix)`);
   }
 
   /** The choice for these prefixes, by their rows, changed. */
@@ -117,17 +120,20 @@ export class History {
     return runnerUp === undefined ? event : { ...event, runnerUp };
   }
 
-  #refused(direction: "import" | "export", prefix: Prefix, peer: string | undefined, reason: string): void {
-    const atMs = this.#clock.wallMs();
-    const second = Math.floor(atMs / 1000);
+  /** False for refusals that are too many to be written down. */
+  #admits(): boolean {
+    const second = Math.floor(this.#clock.wallMs() / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#refusals = 0;
     }
-    if (++this.#refusals > refusalsPerSecond) {
-      this.#omitted++;
-      return;
-    }
+    if (++this.#refusals <= refusalsPerSecond) return true;
+    this.#omitted++;
+    return false;
+  }
+
+  #refused(direction: "import" | "export", prefix: Prefix, peer: string | undefined, reason: string): void {
+    const atMs = this.#clock.wallMs();
     this.#routes.add({ kind: "refused", atMs, direction, prefix, peer, reason, omitted: this.#omitted });
     this.#omitted = 0;
   }

@@ -1,7 +1,7 @@
 import { assertNever } from "../../core/errors.ts";
 import { prependAs } from "../as-path.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
-import { hasLargeCommunity, matchesRoute, type PolicyRoute } from "./match.ts";
+import { hasLargeCommunity, looksAtRoute, matchesRoute, mayMatch, type PolicyRoute } from "./match.ts";
 import type { Policy, PolicyOperation, PolicyRule } from "./types.ts";
 
 /** What a policy did with a route. */
@@ -32,6 +32,18 @@ function evaluate(
   }
   if (policy.defaultAction === "reject") return { action: "reject", rule: defaultRuleName };
   return { action: "accept", rule: defaultRuleName, attributes: current.attributes };
+}
+
+/** The rule that rejects every route that is like this, whatever its attributes and its interface are; undefined if there is none. */
+export function rejectingRule(
+  policy: Policy,
+  route: Omit<PolicyRoute, "attributes" | "interface">,
+): string | undefined {
+  for (const { match, action, name } of policy.rules) {
+    if (action === "continue" || !mayMatch(match, route)) continue;
+    return action === "reject" && !looksAtRoute(match) ? name : undefined;
+  }
+  return policy.defaultAction === "reject" ? defaultRuleName : undefined;
 }
 
 /**

@@ -19,14 +19,24 @@ export function looksAtPrefix({ rules }: Policy): boolean {
   return rules.some(({ match }) => match.prefixes !== undefined);
 }
 
-/** True if every condition of `match` holds for `route`. */
-export function matchesRoute(match: PolicyMatch, route: PolicyRoute): boolean {
-  const { attributes } = route;
+/** False if a condition of `match` that looks neither at attributes nor at the interface does not hold. */
+export function mayMatch(match: PolicyMatch, route: Omit<PolicyRoute, "attributes" | "interface">): boolean {
   if (match.family !== undefined && match.family !== route.prefix.family) return false;
   if (match.source !== undefined && match.source !== route.source) return false;
   if (match.peerType !== undefined && match.peerType !== route.peerType) return false;
-  if (match.prefixes !== undefined && !match.prefixes.some((condition) => matchesPrefix(condition, route.prefix)))
-    return false;
+  return match.prefixes === undefined || match.prefixes.some((condition) => matchesPrefix(condition, route.prefix));
+}
+
+/** True if `match` has conditions that `mayMatch` does not know. */
+export function looksAtRoute(match: PolicyMatch): boolean {
+  const { family: _, source: __, peerType: ___, prefixes: ____, ...others } = match;
+  return Object.values(others).some((condition) => condition !== undefined);
+}
+
+/** True if every condition of `match` holds for `route`. */
+export function matchesRoute(match: PolicyMatch, route: PolicyRoute): boolean {
+  const { attributes } = route;
+  if (!mayMatch(match, route)) return false;
   if (match.communities?.some((wanted) => !attributes.communities.includes(wanted))) return false;
   if (match.largeCommunities?.some((wanted) => !hasLargeCommunity(attributes.largeCommunities, wanted))) return false;
   if (match.asPathPrefix !== undefined && !startsWith(attributes, match.asPathPrefix)) return false;

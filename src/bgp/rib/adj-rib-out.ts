@@ -7,12 +7,14 @@ import { isPathSlot, type Slot } from "./path-slots.ts";
  * What the peers of one group are to have in the end: the bucket of every place.
  *
  * Invariants: `#ofPrefix` is by the row of the prefix, `#ofPath` by the complement of a path's slot; both have `noBucket` where
- * nothing is announced. `#size` is how many places have another one; each of these is held once.
+ * nothing is announced, which is everywhere from `#prefixEnd` and `#pathEnd` on. `#size` is how many places have another one; each of these is held once.
  */
 export class AdjRibOut {
   readonly #buckets: BucketTable;
   #ofPrefix = new Int32Array(0);
   #ofPath = new Int32Array(0);
+  #prefixEnd = 0;
+  #pathEnd = 0;
   #size = 0;
   /** Routes by whom they must not be told, until something changes. */
   #excluded: ReadonlyMap<string, number> | undefined;
@@ -31,46 +33,56 @@ export class AdjRibOut {
 
   /** Rows of prefixes that are announced are below this. */
   get prefixEnd(): number {
-    return this.#ofPrefix.length;
+    return this.#prefixEnd;
   }
 
   /** Complements of slots of paths that are announced are below this. */
   get pathEnd(): number {
-    return this.#ofPath.length;
+    return this.#pathEnd;
   }
 
   /** The buckets by the row of the prefix, at least `length` of them. */
   copyOfPrefixes(length: number): Int32Array {
-    return copiedInto(new Int32Array(Math.max(length, this.prefixEnd)), this.#ofPrefix);
+    return copiedInto(new Int32Array(Math.max(length, this.#prefixEnd)), this.#ofPrefix.subarray(0, this.#prefixEnd));
   }
 
   /** The buckets by the complement of a path's slot, at least `length` of them. */
   copyOfPaths(length: number): Int32Array {
-    return copiedInto(new Int32Array(Math.max(length, this.pathEnd)), this.#ofPath);
+    return copiedInto(new Int32Array(Math.max(length, this.#pathEnd)), this.#ofPath.subarray(0, this.#pathEnd));
   }
 
   /** Takes over the hold of `bucket`; the caller gets that of the one before, which is returned. */
   replace(slot: Slot, bucket: number): number {
     const old = this.get(slot);
-    if (isPathSlot(slot)) {
-      const at = ~slot;
-      if (at >= this.#ofPath.length)
-        this.#ofPath = copiedInto(new Int32Array(grownCapacity(this.#ofPath.length, at)), this.#ofPath);
-      this.#ofPath[at] = bucket;
-    } else {
-      if (slot >= this.#ofPrefix.length)
-        this.#ofPrefix = copiedInto(new Int32Array(grownCapacity(this.#ofPrefix.length, slot)), this.#ofPrefix);
+    if (old === bucket) return old;
+    if (isPathSlot(slot)) this.#setPath(~slot, bucket);
+    else {
+      if (slot >= this.#prefixEnd) this.#extendTo(slot + 1);
       this.#ofPrefix[slot] = bucket;
     }
-    this.#size += (bucket === noBucket ? 0 : 1) - (old === noBucket ? 0 : 1);
-    if (old !== bucket) this.#excluded = undefined;
+    if (old === noBucket) this.#size++;
+    else if (bucket === noBucket) this.#size--;
+    this.#excluded = undefined;
     return old;
+  }
+
+  #extendTo(end: number): void {
+    this.#prefixEnd = end;
+    const { length } = this.#ofPrefix;
+    if (end > length) this.#ofPrefix = copiedInto(new Int32Array(grownCapacity(length, end - 1)), this.#ofPrefix);
+  }
+
+  #setPath(at: number, bucket: number): void {
+    const { length } = this.#ofPath;
+    if (at >= length) this.#ofPath = copiedInto(new Int32Array(grownCapacity(length, at)), this.#ofPath);
+    this.#pathEnd = Math.max(this.#pathEnd, at + 1);
+    this.#ofPath[at] = bucket;
   }
 
   /** Places with a bucket. Those that change meanwhile may be met or not. */
   *slots(): IterableIterator<Slot> {
-    for (let row = 0; row < this.#ofPrefix.length; row++) if (this.#ofPrefix[row] !== noBucket) yield row;
-    for (let at = 0; at < this.#ofPath.length; at++) if (this.#ofPath[at] !== noBucket) yield ~at;
+    for (let row = 0; row < this.#prefixEnd; row++) if (this.#ofPrefix[row] !== noBucket) yield row;
+    for (let at = 0; at < this.#pathEnd; at++) if (this.#ofPath[at] !== noBucket) yield ~at;
   }
 
   /** How many routes the recipient is to have. */

@@ -1,14 +1,21 @@
 import type { IpAddress } from "../../net/address.ts";
 import type { BucketTable, Recipient } from "./bucket.ts";
 
-/** Ranges of octets, ascending and apart from each other. */
+/** A place in a run of octets between two messages: how many of each are before it. */
+export interface RunPlace {
+  readonly octets: number;
+  readonly messages: number;
+}
+
+/** Ranges of a run of octets, ascending and apart from each other. */
 interface Ranges {
   /** Whose they are, where the key alone does not say it. */
   readonly address: IpAddress | undefined;
-  readonly starts: number[];
-  readonly ends: number[];
+  readonly starts: RunPlace[];
+  readonly ends: RunPlace[];
 }
 
+const beginning: RunPlace = { octets: 0, messages: 0 };
 const noRanges: Ranges = { address: undefined, starts: [], ends: [] };
 
 /** Which ranges of a run of octets are not for whom. */
@@ -27,7 +34,7 @@ export class ExcludedRanges {
   }
 
   /** The octets are routes of this bucket, and behind all that have been added. */
-  add(buckets: BucketTable, bucket: number, start: number, end: number): void {
+  add(buckets: BucketTable, bucket: number, start: RunPlace, end: RunPlace): void {
     const { address } = buckets.nextHopOf(bucket);
     if (this.#lastOfAddress.address !== address) this.#lastOfAddress = this.#rangesOf(address);
     append(this.#lastOfAddress, start, end);
@@ -41,18 +48,24 @@ export class ExcludedRanges {
     append(ranges, start, end);
   }
 
-  /** Calls `visit` with what is left for a recipient of a run of octets that ends at `end`: few, large ranges. */
-  visit({ name, address }: Recipient, end: number, visit: (start: number, end: number) => void): void {
+  /** Calls `visit` with what is left for a recipient of a run of octets that ends at `end`: few, large ranges, and their messages. */
+  visit(
+    { name, address }: Recipient,
+    end: RunPlace,
+    visit: (start: number, end: number, messages: number) => void,
+  ): void {
     const bySource = this.#bySource.get(name) ?? noRanges;
     const byAddress = this.#byAddress.get(address.hash())?.find((one) => one.address?.equals(address)) ?? noRanges;
-    let at = 0;
+    let at = beginning;
     for (let ofSource = 0, ofAddress = 0; ; ) {
       const source = bySource.starts[ofSource] ?? end;
       const other = byAddress.starts[ofAddress] ?? end;
-      const start = Math.min(source, other);
-      if (start > at) visit(at, start);
-      if (start >= end) return;
-      at = Math.max(at, (source <= other ? bySource.ends[ofSource++] : byAddress.ends[ofAddress++]) ?? end);
+      const isSource = source.octets <= other.octets;
+      const start = isSource ? source : other;
+      if (start.octets > at.octets) visit(at.octets, start.octets, start.messages - at.messages);
+      if (start.octets >= end.octets) return;
+      const next = (isSource ? bySource.ends[ofSource++] : byAddress.ends[ofAddress++]) ?? end;
+      if (next.octets > at.octets) at = next;
     }
   }
 
@@ -68,8 +81,8 @@ export class ExcludedRanges {
   }
 }
 
-function append({ starts, ends }: Ranges, start: number, end: number): void {
-  if (ends.at(-1) === start) ends[ends.length - 1] = end;
+function append({ starts, ends }: Ranges, start: RunPlace, end: RunPlace): void {
+  if (ends.at(-1)?.octets === start.octets) ends[ends.length - 1] = end;
   else {
     starts.push(start);
     ends.push(end);

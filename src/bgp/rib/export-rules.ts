@@ -1,17 +1,19 @@
 import type { IpAddress } from "../../net/address.ts";
+import type { Prefix } from "../../net/prefix.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { BgpRole } from "../packet/capability.ts";
 import type { Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
 import { isLinkLocal } from "../packet/next-hop.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import { PolicyRunner } from "../policy/apply.ts";
+import { PolicyRunner, rejectingRule } from "../policy/apply.ts";
 import { looksAtPrefix } from "../policy/match.ts";
 import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
 import type { Path, PathSource } from "../types.ts";
 import { familyOfPrefix } from "./adj-rib-in.ts";
 import { type AsPathExport, exportAsPath } from "./as-path-export.ts";
+import { Trait } from "./attribute-summary.ts";
 import { defaultLocalPref } from "./decision-steps.ts";
 import { LastResult } from "./last-result.ts";
 
@@ -71,6 +73,20 @@ export class ExportRules {
   }
 
   /**
+   * Why the policy keeps every route with this prefix and source from the peers, undefined if that depends on what the route is
+   * like, or something else may forbid it first. `traits` are those of its attributes.
+   */
+  refusalOf(prefix: Prefix, source: PathSource, traits: number): string | undefined {
+    const { context, routeReflectorClient, policy } = this.profile;
+    if ((traits & (Trait.wellKnownCommunity | Trait.onlyToCustomer)) !== 0) return undefined;
+    const isInternal = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
+    if (isInternal && !source.routeReflectorClient && !routeReflectorClient) return undefined;
+    if (!context.families.includes(familyOfPrefix(prefix))) return undefined;
+    const rule = rejectingRule(policy, { prefix, source: source.kind, peerType: context.peerType });
+    return rule === undefined ? undefined : refusedBy(policy, rule);
+  }
+
+  /**
    * The path as it goes to every peer of this profile (who is left out for its own sake is the group's matter).
    * `interfaceName` is the one by which its next hop is reached.
    */
@@ -86,8 +102,7 @@ export class ExportRules {
       peerType: context.peerType,
       interface: interfaceName,
     });
-    if (result.action === "reject")
-      return refuse(`policy ${this.profile.policy.name} rule ${result.rule} rejected`, { byPolicy: true });
+    if (result.action === "reject") return refuse(refusedBy(this.profile.policy, result.rule), { byPolicy: true });
     const nextHop = this.nextHopFor(path.nextHop, familyOfPrefix(path.prefix));
     if (nextHop === undefined) return refuse("no address of the route's family to stand as next hop");
     return { announced: true, attributes: this.#rewrite(result.attributes, path.source), nextHop };
@@ -212,6 +227,10 @@ function towardsIbgp(
     originatorId: reflection.originator,
     clusterList: [reflection.clusterId, ...attributes.clusterList],
   };
+}
+
+function refusedBy(policy: Policy, rule: string): string {
+  return `policy ${policy.name} rule ${rule} rejected`;
 }
 
 function refuse(reason: string, detail: { readonly byPolicy?: true } = {}): ExportResult {

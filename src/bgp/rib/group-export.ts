@@ -1,6 +1,6 @@
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
-import type { Path, PathSource } from "../types.ts";
+import type { PathSource } from "../types.ts";
 import { type BucketContent, type BucketTable, noBucket } from "./bucket.ts";
 import { notAnnounced, notByOctets, OctetExport } from "./export-octets.ts";
 import type { ExportRules } from "./export-rules.ts";
@@ -12,7 +12,7 @@ interface ExportEnvironment {
   readonly rib: Rib;
   readonly views: RibViews;
   readonly learnedHeld: () => boolean;
-  readonly onRefused?: ((path: Path, reason: string) => void) | undefined;
+  readonly onRefused?: ((path: number, reason: string) => void) | undefined;
 }
 
 /** What becomes of paths on their way to a group: from octets to octets where that is possible, else by the rules on objects. */
@@ -21,8 +21,14 @@ export class GroupExport {
   readonly #environment: ExportEnvironment;
   readonly #buckets: BucketTable;
   readonly #octets: OctetExport;
-  /** The last export, since routes of one UPDATE come one after another. */
-  readonly #last = { accepted: none, table: none, nextHop: none, family: "", bucket: noBucket };
+  /** The last export, since routes of one UPDATE come one after another: what it was of, and its bucket. */
+  #accepted = none;
+  #table = none;
+  #nextHop = none;
+  #family: Family = "ipv4-unicast";
+  #bucket = noBucket;
+  /** Only routes of our own go out for now. */
+  #holdsLearned = false;
 
   constructor(rules: ExportRules, environment: ExportEnvironment, buckets: BucketTable) {
     this.#rules = rules;
@@ -33,32 +39,38 @@ export class GroupExport {
 
   /** Forgets the last export: numbers may have been given to others since. */
   begin(): void {
-    this.#last.accepted = none;
+    this.#accepted = none;
+    this.#holdsLearned = this.#environment.learnedHeld();
   }
 
-  /** The bucket of a path, held for the caller. */
-  bucketOf(row: number): number {
-    if (row === none) return noBucket;
-    const { rib, learnedHeld } = this.#environment;
-    const table = rib.tableOf(row);
-    if (table.source.kind === "peer" && learnedHeld()) return noBucket;
-    const accepted = rib.paths.accepted[row] ?? none;
-    const nextHop = rib.paths.nextHops[row] ?? none;
-    const family = rib.prefixes.familyOf(rib.prefixOf(row));
-    const last = this.#last;
-    const isKnown =
-      last.accepted === accepted && last.table === table.id && last.nextHop === nextHop && last.family === family;
-    if (isKnown) {
-      this.#buckets.retain(last.bucket);
-      return last.bucket;
-    }
-    const bucket = this.#exportByOctets(row, accepted, family) ?? this.#exportByRules(row);
+  /** The bucket of a path of this prefix, held for the caller. */
+  bucketOf(prefix: number, path: number): number {
+    if (path === none) return noBucket;
+    const { paths, prefixes } = this.#environment.rib;
+    if (
+      paths.accepted[path] !== this.#accepted ||
+      paths.tables[path] !== this.#table ||
+      paths.nextHops[path] !== this.#nextHop ||
+      prefixes.familyOf(prefix) !== this.#family
+    )
+      return this.#exportAnew(prefix, path);
+    this.#buckets.retain(this.#bucket);
+    return this.#bucket;
+  }
+
+  #exportAnew(prefix: number, path: number): number {
+    const { rib } = this.#environment;
+    const { source } = rib.tableOf(path);
+    if (this.#holdsLearned && source.kind === "peer") return noBucket;
+    const accepted = rib.paths.accepted[path] ?? none;
+    const family = rib.prefixes.familyOf(prefix);
+    const bucket = this.#exportByOctets(path, accepted, family) ?? this.#exportByRules(prefix, path);
     if (bucket === undefined) return noBucket;
-    last.accepted = this.#rules.looksAtPrefix ? none : accepted;
-    last.table = table.id;
-    last.nextHop = nextHop;
-    last.family = family;
-    last.bucket = bucket;
+    this.#accepted = this.#rules.looksAtPrefix ? none : accepted;
+    this.#table = rib.paths.tables[path] ?? none;
+    this.#nextHop = rib.paths.nextHops[path] ?? none;
+    this.#family = family;
+    this.#bucket = bucket;
     return bucket;
   }
 
@@ -75,16 +87,24 @@ export class GroupExport {
   }
 
   /** Undefined where the answer need not be the same for the next route like this. */
-  #exportByRules(row: number): number | undefined {
+  #exportByRules(prefix: number, row: number): number | undefined {
     const { rib, views, onRefused } = this.#environment;
-    const path = views.path(row);
+    const { source } = rib.tableOf(row);
+    const destination = rib.prefixes.prefixOf(prefix);
+    const traits = rib.attributes.traitsOf(rib.paths.accepted[row] ?? none);
+    const refusal = this.#rules.refusalOf(destination, source, traits);
+    if (refusal !== undefined) {
+      onRefused?.(row, refusal);
+      return undefined;
+    }
+    const path = views.path(row, destination);
     const result = this.#rules.apply(path, rib.trackedOf(row)?.interface);
     if (result.announced) {
       const attributes = rib.attributes.take(result.attributes);
       return this.#take({ attributes, form: 0, originator: 0 }, result.nextHop, path.source);
     }
     if (result.byPolicy !== true || onRefused === undefined) return noBucket;
-    onRefused(path, result.reason);
+    onRefused(row, result.reason);
     return undefined;
   }
 

@@ -4,7 +4,7 @@ import { type Family, families } from "../packet/family.ts";
 import type { CodecContext } from "../packet/message.ts";
 import { encodeUpdates } from "../packet/update-encode.ts";
 import type { BucketTable } from "./bucket.ts";
-import { ExcludedRanges } from "./excluded-ranges.ts";
+import { ExcludedRanges, type RunPlace } from "./excluded-ranges.ts";
 import type { GroupMember } from "./lane.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
@@ -85,9 +85,9 @@ export class UpdateBatch {
     this.#withdrawn.each((_, slots, start, end) => this.#withdraw(slots, start, end));
     this.#withdrawn.clear();
     this.#announced.each((bucket, slots, start, end) => {
-      const from = this.#writer.length;
+      const from = this.#place();
       const error = this.#announce(bucket, slots, start, end);
-      if (error === undefined) this.#excluded.add(this.#buckets, bucket, from, this.#writer.length);
+      if (error === undefined) this.#excluded.add(this.#buckets, bucket, from, this.#place());
       else {
         const places = slots.subarray(start, end);
         for (const slot of places) this.withdraw(slot);
@@ -99,32 +99,38 @@ export class UpdateBatch {
     });
     for (const withdrawn of [this.#withdrawn, this.#withdrawnPaths])
       withdrawn.each((_, slots, start, end) => this.#withdraw(slots, start, end));
+    const end = this.#place();
     const run = this.#writer.finish();
     const blocked: GroupMember[] = [];
-    for (const member of members) {
-      let mayGoOn = true;
-      const own = this.#withdrawnFrom.get(member);
-      if (own !== undefined) {
-        this.#withdraw(Int32Array.from(own), 0, own.length);
-        mayGoOn = member.send(this.#writer.finish());
-      }
-      this.#excluded.visit(member, run.length, (start, end) => {
-        mayGoOn = member.send(end - start === run.length ? run : run.subarray(start, end)) && mayGoOn;
-      });
-      if (!mayGoOn) blocked.push(member);
-    }
+    for (const member of members) if (!this.#sendTo(member, run, end)) blocked.push(member);
     return blocked;
+  }
+
+  /** False if the member asked to stop. */
+  #sendTo(member: GroupMember, run: Uint8Array, end: RunPlace): boolean {
+    let mayGoOn = true;
+    const own = this.#withdrawnFrom.get(member);
+    if (own !== undefined) {
+      this.#withdraw(Int32Array.from(own), 0, own.length);
+      const { messages } = this.#writer;
+      mayGoOn = member.send(this.#writer.finish(), messages);
+    }
+    this.#excluded.visit(member, end, (start, stop, messages) => {
+      mayGoOn = member.send(run.subarray(start, stop), messages) && mayGoOn;
+    });
+    return mayGoOn;
+  }
+
+  #place(): RunPlace {
+    return { octets: this.#writer.length, messages: this.#writer.messages };
   }
 
   /** Undefined if it could be done; nothing is written if not. */
   #announce(bucket: number, slots: Int32Array, start: number, end: number): BgpPacketError | undefined {
+    const family = this.#commonFamily(slots, start, end);
+    if (family !== undefined && this.#writer.announce(family, slots, start, end, bucket)) return undefined;
     const nextHop = this.#buckets.nextHopOf(bucket);
-    const { length } = this.#writer;
-    const lists = this.#byFamily(slots, start, end);
-    if (lists.every((list) => this.#writer.announce(list.family, list.slots, list.start, list.end, bucket)))
-      return undefined;
-    this.#writer.cut(length);
-    const announcements = lists.map((list) => ({
+    const announcements = this.#byFamily(slots, start, end).map((list) => ({
       family: list.family,
       nextHop,
       nlri: Array.from(list.slots.subarray(list.start, list.end), (slot) => ({
@@ -148,15 +154,22 @@ export class UpdateBatch {
   }
 
   #byFamily(slots: Int32Array, start: number, end: number): FamilySlots[] {
-    const family = this.#familyOf(slots[start] ?? 0);
-    let at = start + 1;
-    while (at < end && this.#familyOf(slots[at] ?? 0) === family) at++;
-    if (at >= end) return [{ family, slots, start, end }];
+    const family = this.#commonFamily(slots, start, end);
+    if (family !== undefined) return [{ family, slots, start, end }];
     const part = slots.subarray(start, end);
     return families.map((one) => {
       const own = part.filter((slot) => this.#familyOf(slot) === one);
       return { family: one, slots: own, start: 0, end: own.length };
     });
+  }
+
+  /** Undefined for places of several families. */
+  #commonFamily(slots: Int32Array, start: number, end: number): Family | undefined {
+    const [only, ...others] = this.#context?.families ?? [];
+    if (others.length === 0) return only;
+    const family = this.#familyOf(slots[start] ?? 0);
+    for (let at = start + 1; at < end; at++) if (this.#familyOf(slots[at] ?? 0) !== family) return undefined;
+    return family;
   }
 
   #familyOf(slot: Slot): Family {

@@ -37,7 +37,7 @@ export interface GroupEnvironment {
   /** Routes were withdrawn because no message can carry them. */
   readonly onUnencodable: (prefixes: readonly Prefix[], error: BgpPacketError) => void;
   /** A policy keeps a route from a group's peers. */
-  readonly onRefused?: ((path: Path, reason: string) => void) | undefined;
+  readonly onRefused?: ((path: number, reason: string) => void) | undefined;
 }
 
 /** What all groups use, one after the other. */
@@ -109,14 +109,19 @@ export class UpdateGroup {
   /** The Loc-RIB's choice for these prefixes changed, or with several paths anything about them. */
   apply(prefixes: ArrayLike<number>): void {
     this.#export.begin();
-    for (let index = 0; index < prefixes.length; index++) this.#apply(prefixes[index] ?? 0);
+    if (this.addsPaths) for (let index = 0; index < prefixes.length; index++) this.#apply(prefixes[index] ?? 0);
+    else for (let index = 0; index < prefixes.length; index++) this.#applyBest(prefixes[index] ?? 0);
     this.#noteChanges();
   }
 
   #apply(prefix: number): void {
-    const limit = this.addsPaths ? this.#pathLimit(prefix) : undefined;
-    if (limit === undefined) this.#put(prefix, this.#export.bucketOf(this.#environment.rib.choices.bestOf(prefix)));
+    const limit = this.#pathLimit(prefix);
+    if (limit === undefined) this.#applyBest(prefix);
     else this.#applyPaths(prefix, limit);
+  }
+
+  #applyBest(prefix: number): void {
+    this.#put(prefix, this.#export.bucketOf(prefix, this.#environment.rib.choices.bestOf(prefix)));
   }
 
   #pathLimit(prefix: number): "all" | number | undefined {
@@ -129,7 +134,7 @@ export class UpdateGroup {
     const { rib } = this.#environment;
     const wanted = new Map<Slot, number>();
     for (const slot of rib.slotsOf(prefix, limit)) {
-      const bucket = this.#export.bucketOf(rib.slots.pathOf(slot));
+      const bucket = this.#export.bucketOf(prefix, rib.slots.pathOf(slot));
       if (bucket !== noBucket) wanted.set(slot, bucket);
     }
     // The new ones first, so that those who are told in several turns are not left without any in between.
@@ -218,7 +223,7 @@ export class UpdateGroup {
     own.repeat(family, this.#out);
     if (!member.demarcatesRefresh || own.endOfRibDue.has(member) || own.refreshing.has(family)) return;
     own.refreshing.add(family);
-    if (!member.send(encodeDemarcation(family, RefreshSubtype.begin))) own.blocked.add(member);
+    if (!member.send(encodeDemarcation(family, RefreshSubtype.begin), 0)) own.blocked.add(member);
   }
 
   /** The member's socket takes more. */
@@ -286,7 +291,7 @@ export class UpdateGroup {
     lane.fresh = false;
     const markers = this.rules.profile.context.families.map(encodeEndOfRib);
     for (const member of lane.endOfRibDue)
-      for (const marker of markers) if (!member.send(marker)) lane.blocked.add(member);
+      for (const marker of markers) if (!member.send(marker, 1)) lane.blocked.add(member);
     lane.endOfRibDue.clear();
   }
 
@@ -294,7 +299,7 @@ export class UpdateGroup {
     if (lane.refreshing.size === 0 || this.#unread !== undefined) return;
     for (const family of lane.refreshing)
       for (const member of lane.members)
-        if (!member.send(encodeDemarcation(family, RefreshSubtype.end))) lane.blocked.add(member);
+        if (!member.send(encodeDemarcation(family, RefreshSubtype.end), 0)) lane.blocked.add(member);
     lane.refreshing.clear();
   }
 

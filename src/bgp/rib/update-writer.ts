@@ -46,6 +46,7 @@ export class UpdateWriter {
   /** Where the run begins; what is before was given away. */
   #start = 0;
   #at = 0;
+  #messages = 0;
 
   constructor(tables: WriterTables, buckets: BucketTable) {
     this.#tables = tables;
@@ -57,10 +58,16 @@ export class UpdateWriter {
     return this.#at - this.#start;
   }
 
+  /** Messages of the run so far. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   /** Begins a new run for peers of this kind. */
   begin(context: CodecContext): void {
     this.#context = context;
     this.#at = this.#start;
+    this.#messages = 0;
     if (this.#octets.length - this.#start >= wantedRoom) return;
     this.#octets = new Uint8Array(slabSize);
     this.#start = 0;
@@ -70,6 +77,7 @@ export class UpdateWriter {
   /** The run, which nobody changes any more; another one begins behind it. */
   finish(): Uint8Array {
     const { length } = this;
+    this.#messages = 0;
     if (length < smallRun) {
       const copy = this.#octets.slice(this.#start, this.#at);
       this.#at = this.#start;
@@ -80,9 +88,10 @@ export class UpdateWriter {
     return run;
   }
 
-  /** Forgets what was written of the run behind `length`. */
-  cut(length: number): void {
+  /** Forgets what was written of the run behind so many octets and messages. */
+  #cut(length: number, messages: number): void {
     this.#at = this.#start + length;
+    this.#messages = messages;
   }
 
   /** Appends whole messages. */
@@ -91,6 +100,7 @@ export class UpdateWriter {
       this.#reserve(message.length);
       this.#octets.set(message, this.#at);
       this.#at += message.length;
+      this.#messages++;
     }
   }
 
@@ -109,11 +119,11 @@ export class UpdateWriter {
     const isClassic = family === "ipv4-unicast" && nextHop.address.family === 4;
     if (!this.#context.fourOctetAs || this.#buckets.lengthOf(bucket) === 0 || !this.#fits(family, nextHop))
       return false;
-    const { length } = this;
+    const { length, messages } = this;
     const isDone = isClassic
       ? this.#announceIpv4(slots, start, end, bucket, nextHop.address.w0)
       : this.#announceOther(family, slots, start, end, bucket, nextHop);
-    if (!isDone) this.cut(length);
+    if (!isDone) this.#cut(length, messages);
     return isDone;
   }
 
@@ -292,6 +302,7 @@ export class UpdateWriter {
     for (let at = start; at < start + markerLength; at++) octets[at] = 0xff;
     this.#u16At(start + markerLength, this.#at - start);
     octets[start + markerLength + 2] = MessageType.update;
+    this.#messages++;
   }
 
   #reserve(octets: number): void {
