@@ -1,6 +1,6 @@
 import { copiedInto, grownCapacity } from "./columns.ts";
 import { none, PathFlag, type PathRows } from "./path-rows.ts";
-import type { RowDecision } from "./row-decision.ts";
+import { type RowDecision, undecided } from "./row-decision.ts";
 import { RowQueue } from "./row-queue.ts";
 
 /** What one `settle` has done, as rows of prefixes; good until the next. */
@@ -204,15 +204,15 @@ export class ChoiceTable {
     const first = this.firstOf(prefix);
     const best = this.bestOf(prefix);
     const isPlain = !this.#has(prefix, Mark.several) && !this.#has(prefix, Mark.unresolved);
+    if (!isPlain) return this.#chooseAmong(prefix);
     // Nearly always: one path or none, before and after.
-    if (isPlain && (first === none || this.#paths.next[first] === none) && (first === none || this.#isUsable(first))) {
-      if (best === first) return false;
-      this.#bests[prefix] = first + 1;
-      if (best !== none) this.#unchoose(best);
-      if (first !== none) this.#paths.set(first, PathFlag.chosen);
-      return true;
-    }
-    return this.#chooseAmong(prefix);
+    const chosen = first === none ? none : this.#decision.chooseOne(first);
+    if (chosen === undecided || (chosen === none && first !== none)) return this.#chooseAmong(prefix);
+    if (best === chosen) return false;
+    this.#bests[prefix] = chosen + 1;
+    if (best !== none) this.#unchoose(best);
+    if (chosen !== none) this.#paths.set(chosen, PathFlag.chosen);
+    return true;
   }
 
   #chooseAmong(prefix: number): boolean {
@@ -246,12 +246,8 @@ export class ChoiceTable {
   #candidates(prefix: number, reachable: boolean): number[] {
     const rows: number[] = [];
     for (let row = this.firstOf(prefix); row !== none; row = this.#paths.next[row] ?? none)
-      if (reachable ? this.#isUsable(row) : !this.#paths.has(row, PathFlag.refused)) rows.push(row);
+      if (reachable ? this.#decision.isUsable(row) : !this.#paths.has(row, PathFlag.refused)) rows.push(row);
     return rows;
-  }
-
-  #isUsable(path: number): boolean {
-    return !this.#paths.has(path, PathFlag.refused) && this.#decision.metricOf(path) !== undefined;
   }
 
   #has(prefix: number, mark: number): boolean {

@@ -4,7 +4,13 @@ import type { AttributeTable } from "./attribute-table.ts";
 import type { DecisionOptions } from "./decision-steps.ts";
 import { defaultLocalPref } from "./decision-steps.ts";
 import type { NextHopTable } from "./next-hop-table.ts";
-import { none, type PathRows } from "./path-rows.ts";
+import { none, PathFlag, type PathRows } from "./path-rows.ts";
+
+/** More than one path may be chosen. */
+export const undecided = -2;
+/** Steps of `#valueOf`: those before the comparison of MEDs, and those after it. */
+const firstStepAfterMed = 5;
+const stepCount = 7;
 
 /** What the choice looks at. */
 export interface DecisionTables {
@@ -22,12 +28,12 @@ export interface DecisionTables {
 export class RowDecision {
   readonly #tables: DecisionTables;
   readonly #options: DecisionOptions;
-  readonly #compare: (left: number, right: number) => number;
+  readonly #byTies: (left: number, right: number) => number;
 
   constructor(tables: DecisionTables, options: DecisionOptions) {
     this.#tables = tables;
     this.#options = options;
-    this.#compare = (left, right) => this.#compareEquals(left, right);
+    this.#byTies = (left, right) => this.#compareEquals(left, right);
   }
 
   /** IGP cost of the path's next hop; 0 for a route of our own without one, undefined if it cannot be reached. */
@@ -44,7 +50,7 @@ export class RowDecision {
     if (rows.length < 2) return rows;
     this.#narrow(rows);
     if (rows.length < 2) return rows;
-    rows.sort(this.#compare);
+    rows.sort(this.#byTies);
     return this.#multipath(rows);
   }
 
@@ -61,19 +67,97 @@ export class RowDecision {
     return ranked;
   }
 
+  /**
+   * The choice among all usable paths of the list that begins with `first`, where it is one path and found without making lists: none
+   * without any, `undecided` where `choose` has to be asked. Nearly always one path is better than all others by its attributes, or better
+   * than all but one.
+   */
+  chooseOne(first: number): number {
+    const { next } = this.#tables.paths;
+    let best = none;
+    let rival = none;
+    let rivals = 0;
+    for (let row = first; row !== none; row = next[row] ?? none) {
+      if (!this.isUsable(row)) continue;
+      const order = best === none ? -1 : this.#compare(row, best, 0, firstStepAfterMed);
+      if (order < 0) {
+        best = row;
+        rivals = 0;
+      } else if (order === 0) {
+        rival = row;
+        rivals++;
+      }
+    }
+    if (rivals === 0) return best;
+    return rivals === 1 ? this.#chooseOneOf(best, rival) : undecided;
+  }
+
+  /** True if the path is accepted and its next hop can be reached. */
+  isUsable(row: number): boolean {
+    return !this.#tables.paths.has(row, PathFlag.refused) && this.metricOf(row) !== undefined;
+  }
+
+  /** As `chooseOne` for two paths that are equal up to the MED, `left` the older one. */
+  #chooseOneOf(left: number, right: number): number {
+    const byMed = this.#medGroup(left) === this.#medGroup(right) ? this.#med(left) - this.#med(right) : 0;
+    // Not a number for two that are infinitely bad.
+    const byRest = byMed < 0 || byMed > 0 ? byMed : this.#compare(left, right, firstStepAfterMed, stepCount);
+    if (byRest !== 0) return byRest < 0 ? left : right;
+    const best = this.#compareEquals(left, right) > 0 ? right : left;
+    const isAlone = this.#limitFor(best) < 2 || !this.#isAlike(best === left ? right : left, best);
+    return isAlone ? best : undecided;
+  }
+
   /** RFC 4271 §9.1.1 and §9.1.2.2 a to e, in the order of `stepsBeforeMed` and `stepsAfterMed`. */
   #narrow(rows: number[]): void {
-    const { attributes, paths } = this.#tables;
-    const accepted = paths.accepted;
-    const isIgnored = this.#options.asPathIgnore;
-    keepSmallest(rows, (row) => attributes.traitsOf(accepted[row] ?? 0) & Trait.lastResort);
-    if (rows.length > 1) keepSmallest(rows, (row) => -(attributes.localPrefOf(accepted[row] ?? 0) ?? defaultLocalPref));
-    if (rows.length > 1) keepSmallest(rows, (row) => (this.#tables.sourceOf(row).kind === "local" ? 0 : 1));
-    if (rows.length > 1 && !isIgnored) keepSmallest(rows, (row) => attributes.asPathLengthOf(accepted[row] ?? 0));
-    if (rows.length > 1) keepSmallest(rows, (row) => attributes.originOf(accepted[row] ?? 0));
+    for (let step = 0; step < firstStepAfterMed && rows.length > 1; step++) this.#keepBest(rows, step);
     if (rows.length > 1) this.#narrowByMed(rows);
-    if (rows.length > 1) keepSmallest(rows, (row) => (this.#isExternal(row) ? 0 : 1));
-    if (rows.length > 1) keepSmallest(rows, (row) => this.metricOf(row) ?? 0);
+    for (let step = firstStepAfterMed; step < stepCount && rows.length > 1; step++) this.#keepBest(rows, step);
+  }
+
+  /** Below 0 if `left` is better in the first of these steps in which they differ, 0 if there is none. */
+  #compare(left: number, right: number, firstStep: number, endStep: number): number {
+    for (let step = firstStep; step < endStep; step++) {
+      const order = this.#valueOf(left, step) - this.#valueOf(right, step);
+      if (order !== 0) return order;
+    }
+    return 0;
+  }
+
+  /** What counts in a step; the smallest is the best. */
+  #valueOf(row: number, step: number): number {
+    const { attributes, paths } = this.#tables;
+    const id = paths.accepted[row] ?? 0;
+    switch (step) {
+      case 0:
+        return attributes.traitsOf(id) & Trait.lastResort;
+      case 1:
+        return -(attributes.localPrefOf(id) ?? defaultLocalPref);
+      case 2:
+        return this.#tables.sourceOf(row).kind === "local" ? 0 : 1;
+      case 3:
+        return this.#options.asPathIgnore ? 0 : attributes.asPathLengthOf(id);
+      case 4:
+        return attributes.originOf(id);
+      case 5:
+        return this.#isExternal(row) ? 0 : 1;
+      default:
+        return this.metricOf(row) ?? 0;
+    }
+  }
+
+  #keepBest(rows: number[], step: number): void {
+    let smallest = Number.POSITIVE_INFINITY;
+    let kept = 0;
+    for (const row of rows) {
+      const own = this.#valueOf(row, step);
+      if (own < smallest) {
+        smallest = own;
+        rows[0] = row;
+        kept = 1;
+      } else if (own === smallest) rows[kept++] = row;
+    }
+    rows.length = kept;
   }
 
   /** RFC 4271 §9.1.2.2 c: within each group the lowest MED stays. */
@@ -133,22 +217,23 @@ export class RowDecision {
     return (attributes.traitsOf(id) & Trait.clusterList) === 0 ? 0 : attributes.get(id).clusterList.length;
   }
 
+  /** How many paths may be chosen where this is the best. */
+  #limitFor(best: number): number {
+    const source = this.#tables.sourceOf(best);
+    if (source.kind === "local") return 1;
+    return source.type === "ebgp" ? this.#options.multipathEbgp : this.#options.multipathIbgp;
+  }
+
   /** One path per next hop; routes of our own are never balanced with others. */
   #multipath(ordered: readonly number[]): readonly number[] {
-    const { attributes, paths, nextHops } = this.#tables;
+    const { paths, nextHops } = this.#tables;
     const best = ordered[0] ?? none;
-    const source = this.#tables.sourceOf(best);
-    if (source.kind === "local") return [best];
-    const limit = source.type === "ebgp" ? this.#options.multipathEbgp : this.#options.multipathIbgp;
+    const limit = this.#limitFor(best);
     const chosen = [best];
     for (const row of ordered) {
       if (chosen.length >= limit) break;
-      const nextHop = paths.nextHops[row] ?? none;
-      if (row === best || nextHop === none) continue;
-      const isAlike =
-        this.#options.multipathRelaxed || attributes.asPathsEqual(paths.accepted[row] ?? 0, paths.accepted[best] ?? 0);
-      if (!isAlike) continue;
-      const address = nextHops.get(nextHop)?.nextHop.address;
+      if (row === best || !this.#isAlike(row, best)) continue;
+      const address = nextHops.get(paths.nextHops[row] ?? none)?.nextHop.address;
       const isNew = chosen.every((other) => {
         const known = nextHops.get(paths.nextHops[other] ?? none)?.nextHop.address;
         return known === undefined || address === undefined || !known.equals(address);
@@ -157,18 +242,13 @@ export class RowDecision {
     }
     return chosen;
   }
-}
 
-function keepSmallest(rows: number[], value: (row: number) => number): void {
-  let smallest = Number.POSITIVE_INFINITY;
-  let kept = 0;
-  for (const row of rows) {
-    const own = value(row);
-    if (own < smallest) {
-      smallest = own;
-      rows[0] = row;
-      kept = 1;
-    } else if (own === smallest) rows[kept++] = row;
+  /** True if the path may be chosen beside the best, as far as its AS_PATH goes. */
+  #isAlike(row: number, best: number): boolean {
+    const { attributes, paths } = this.#tables;
+    if (paths.nextHops[row] === none) return false;
+    return (
+      this.#options.multipathRelaxed || attributes.asPathsEqual(paths.accepted[row] ?? 0, paths.accepted[best] ?? 0)
+    );
   }
-  rows.length = kept;
 }
