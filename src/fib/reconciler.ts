@@ -25,7 +25,7 @@ import type { Flight, Outcome, Writer } from "./writer.ts";
 const batchSize = 512;
 
 /** Batches on their way to the kernel: while it works on one the next is made, and more would only be older when they arrive. */
-const maxFlights = 3;
+const maxFlights = 4;
 
 const beingRemoved = "being removed";
 
@@ -251,11 +251,14 @@ export class Reconciler {
         continue;
       }
       await setImmediate();
-      const flight = this.#writer.flight();
-      for (const row of this.#marked.take(batchSize))
-        if (flight.batch.isFull) this.#marked.add(row);
-        else this.#plan(row, flight);
-      if (flight.batch.count > 0) flights.push(this.#carryOut(flight));
+      // All at once: a turn is long while a peer sends a table, and the kernel would have to wait for each.
+      while (this.#marked.size > 0 && flights.length < maxFlights) {
+        const flight = this.#writer.flight();
+        for (const row of this.#marked.take(batchSize))
+          if (flight.batch.isFull) this.#marked.add(row);
+          else this.#plan(row, flight);
+        if (flight.batch.count > 0) flights.push(this.#carryOut(flight));
+      }
       this.#report();
     }
   }

@@ -1,5 +1,5 @@
 import type { Prefix } from "../net/prefix.ts";
-import type { Failure } from "../netlink/route-batch.ts";
+import type { Failure } from "../netlink/slices.ts";
 import type { Link, RouteShape } from "../netlink/types.ts";
 import type { LinkTable } from "./link-table.ts";
 import type { DesiredForwarding, DesiredRoute, RouteKind, RouteState, TunnelMode } from "./types.ts";

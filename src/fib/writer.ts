@@ -1,6 +1,7 @@
 import { enlarged, type PrefixIndex } from "../net/prefix-index.ts";
 import type { RouteOperation } from "../netlink/codec/route-template.ts";
-import type { Failure, RouteBatch, RouteWriter } from "../netlink/route-batch.ts";
+import type { RouteBatch, RouteWriter } from "../netlink/route-batch.ts";
+import type { Failure } from "../netlink/slices.ts";
 import type { RouteShape } from "../netlink/types.ts";
 import { sameShape } from "./diff.ts";
 import { holder } from "./holders.ts";

@@ -19,8 +19,9 @@ import { encodeRouteDump, encodeRouteLookup } from "./codec/route-encoder.ts";
 import { RouteTemplates } from "./codec/route-template.ts";
 import { MessageWriter } from "./codec/writer.ts";
 import { NetlinkError } from "./errors.ts";
-import { type RefusedEntry, RouteBatch, type RouteWriter } from "./route-batch.ts";
-import { encodeSlice, SLICE_REQUESTS, type Slice, sliceResults } from "./slices.ts";
+import { RouteBatch, type RouteWriter } from "./route-batch.ts";
+import type { RefusedEntry } from "./slices.ts";
+import { encodeSlice, refusedEntries, SLICE_REQUESTS, type Slice, sliceResults } from "./slices.ts";
 import {
   type ForwardingDatabase,
   type ForwardingEntry,
@@ -101,8 +102,9 @@ export class KernelNetlink implements NetlinkAccess, RouteWriter, ForwardingData
   }
 
   async writeRoutes(batch: RouteBatch): Promise<readonly RefusedEntry[]> {
-    const results = await this.#send(batch.finish());
-    return results.flatMap((result, entry) => (result.ok ? [] : [{ entry, failure: result }]));
+    const slice = batch.finish();
+    const outcome = slice.bytes.length === 0 ? undefined : await this.#link.exchange(slice.bytes, slice.lastSequence);
+    return refusedEntries(slice, outcome);
   }
 
   async routes(filter: RouteFilter = {}): Promise<readonly KernelRoute[]> {

@@ -4,19 +4,10 @@ import { errnoName } from "../sys/errno.ts";
 import { messageFlag } from "./codec/constants.ts";
 import { complete, type RouteOperation, type RouteTemplates, requestOf } from "./codec/route-template.ts";
 import { NetlinkError } from "./errors.ts";
-import { EINVAL, SLICE_BYTES, SLICE_REQUESTS, type Slice } from "./slices.ts";
-import type { NetlinkRequest, NetlinkResult, RouteShape } from "./types.ts";
+import { EINVAL, type Failure, type RefusedEntry, SLICE_BYTES, SLICE_REQUESTS, type Slice } from "./slices.ts";
+import type { NetlinkRequest, RouteShape } from "./types.ts";
 
 const FLAGS_OFFSET = 6;
-
-/** The kernel's refusal of one request. */
-export type Failure = Extract<NetlinkResult, { readonly ok: false }>;
-
-/** An entry of a batch that did not happen. */
-export interface RefusedEntry {
-  readonly entry: number;
-  readonly failure: Failure;
-}
 
 /** Writes routes in batches, without a request and a result object for each. */
 export interface RouteWriter {

@@ -15,6 +15,15 @@ export const EINVAL = 22;
 const ENOBUFS = 105;
 const succeeded: NetlinkResult = { ok: true };
 
+/** The kernel's refusal of one request. */
+export type Failure = Extract<NetlinkResult, { readonly ok: false }>;
+
+/** An entry of a batch that did not happen. */
+export interface RefusedEntry {
+  readonly entry: number;
+  readonly failure: Failure;
+}
+
 /** Some requests in a row as bytes for one send. Request number `index` has the sequence number `firstSequence + index`. */
 export interface Slice {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -58,6 +67,17 @@ export function sliceResults(slice: Slice, outcome: BatchOutcome | undefined): N
     }
   for (const [index, result] of slice.rejected) results[index] = result;
   return results;
+}
+
+/** Those of a slice's results that are failures, by their number. */
+export function refusedEntries(slice: Slice, outcome: BatchOutcome | undefined): RefusedEntry[] {
+  const isAllDone =
+    outcome?.kind === "answered" && outcome.isComplete && outcome.refusals.length === 0 && slice.rejected.size === 0;
+  if (isAllDone) return [];
+  const refusals: RefusedEntry[] = [];
+  for (const [entry, result] of sliceResults(slice, outcome).entries())
+    if (!result.ok) refusals.push({ entry, failure: result });
+  return refusals;
 }
 
 function resultOfTheUnmentioned(outcome: BatchOutcome | undefined): NetlinkResult {

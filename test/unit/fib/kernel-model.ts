@@ -1,7 +1,8 @@
 import { sameKey, sameRoute } from "../../../src/fib/diff.ts";
 import type { PrefixIndex } from "../../../src/net/prefix-index.ts";
 import { RouteTemplates } from "../../../src/netlink/codec/route-template.ts";
-import { type RefusedEntry, RouteBatch, type RouteWriter } from "../../../src/netlink/route-batch.ts";
+import { RouteBatch, type RouteWriter } from "../../../src/netlink/route-batch.ts";
+import type { RefusedEntry } from "../../../src/netlink/slices.ts";
 import {
   type InterfaceAddress,
   type KernelRoute,
