@@ -15,7 +15,7 @@ const batchPrefixes = 1024;
  */
 export class PlainUpdates {
   readonly #rib: Rib;
-  readonly #scan = new UpdateScan();
+  readonly #scan: UpdateScan;
   /** Rows of the batch's prefixes. */
   readonly #rows: Int32Array;
   /** Per message of the batch: where its announced prefixes begin and where they end, its attributes (none without routes) and next hop. */
@@ -24,6 +24,7 @@ export class PlainUpdates {
 
   constructor(rib: Rib) {
     this.#rib = rib;
+    this.#scan = new UpdateScan(rib.attributes.room);
     this.#rows = new Int32Array(this.#scan.prefixes.lengths.length);
   }
 
@@ -44,8 +45,7 @@ export class PlainUpdates {
         const { attributesLength } = scan;
         messages[count * 4] = scan.announcedStart;
         messages[count * 4 + 1] = scan.prefixes.count;
-        messages[count * 4 + 2] =
-          attributesLength === 0 ? none : this.#rib.attributes.takeOctets(scan.attributes, 0, attributesLength);
+        messages[count * 4 + 2] = attributesLength === 0 ? none : this.#rib.attributes.takeRoom(attributesLength);
         messages[count * 4 + 3] = scan.nextHop;
         count++;
         at = scan.end;

@@ -133,7 +133,7 @@ function decoded(octets: Uint8Array, context: CodecContext) {
 }
 
 function scanned(octets: Uint8Array, context: CodecContext): unknown {
-  const scan = new UpdateScan();
+  const scan = new UpdateScan(new Uint8Array(0x10000));
   // Among others, of which it must not see anything.
   const start = 7;
   const end = start + octets.length;

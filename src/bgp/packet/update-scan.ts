@@ -62,7 +62,7 @@ const nextHopCode = 3;
  */
 export class UpdateScan {
   /** The attributes as `encodeSharedAttributes` writes them, from 0 to `attributesLength`; 0 where no routes are announced. */
-  readonly attributes = new Uint8Array(0x10000);
+  readonly attributes: Uint8Array;
   attributesLength = 0;
   /** NEXT_HOP, if routes are announced. */
   nextHop = 0;
@@ -72,6 +72,11 @@ export class UpdateScan {
   announcedStart = 0;
   /** Where the message ends. */
   end = 0;
+
+  /** `attributes` is where to put these, 65536 octets. */
+  constructor(attributes: Uint8Array) {
+    this.attributes = attributes;
+  }
 
   /**
    * Reads the message that begins at `start` of `octets`, of which those from `end` on do not count. True if all of it is there and

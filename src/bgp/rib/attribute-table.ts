@@ -15,8 +15,8 @@ const originLength = 4;
  * (`encodeSharedAttributes`) with what the choice among paths compares beside them; objects are made for those who ask, and
  * go when nobody looks at them any more.
  *
- * Invariants: a number in use has a count above 0, octets at `#addresses`, and a place in the index under their hash; two
- * numbers in use have different octets. A set that no octets can stand for (a route of our own that cannot be encoded) is in
+ * Invariants: a number in use has a count above 0, octets at `#addresses`, filled up with zeros to whole words, and a place in the
+ * index under their hash; two numbers in use have different octets. A set that no octets can stand for (a route of our own that cannot be encoded) is in
  * `#objects` instead, has length 0 and is not in the index. Unused numbers are in `#free`.
  */
 export class AttributeTable {
@@ -28,6 +28,7 @@ export class AttributeTable {
   #counts = new Uint32Array(0);
   #addresses = new Uint32Array(0);
   #lengths = new Uint16Array(0);
+  #hashes = new Int32Array(0);
   #localPrefs = new Uint32Array(0);
   #meds = new Uint32Array(0);
   #neighbors = new Uint32Array(0);
@@ -37,6 +38,9 @@ export class AttributeTable {
   /** Objects that somebody may still look at. */
   readonly #made: (WeakRef<PathAttributes> | undefined)[] = [];
   readonly #idOf = new WeakMap<PathAttributes, number>();
+  /** Where the octets of a set are put, to be looked up in words: its length is a multiple of four. */
+  readonly room = new Uint8Array(0x10000);
+  readonly #words = new Int32Array(this.room.buffer);
   readonly #summary: AttributeSummary = {
     traits: 0,
     origin: 0,
@@ -53,21 +57,30 @@ export class AttributeTable {
 
   /** The number of the set that these octets stand for, held once more. The octets are copied. */
   takeOctets(octets: Uint8Array, start: number, end: number): number {
-    const hash = hashOctets(octets, start, end);
+    for (let from = start; from < end; from++) this.room[from - start] = octets[from] ?? 0;
+    return this.takeRoom(end - start);
+  }
+
+  /** As `takeOctets` for the first `length` octets of `room`. */
+  takeRoom(length: number): number {
+    for (let at = length; (at & 3) !== 0; at++) this.room[at] = 0;
+    const hash = hashWords(this.#words, length);
     for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
       const known = this.#index.rowAt(place);
       if (known < 0) break;
-      if (this.#index.hashAt(place) !== hash || !this.#holds(known, octets, start, end)) continue;
+      if (this.#index.hashAt(place) !== hash || !this.#holdsRoom(known, length)) continue;
       this.retain(known);
       return known;
     }
-    summarizeOctets(octets, start, end, this.#summary);
-    const id = this.#add(end - start);
-    const address = this.#chunks.allocate(end - start);
-    const chunk = this.#chunks.chunkOf(address);
-    let to = this.#chunks.offsetOf(address);
-    for (let from = start; from < end; from++) chunk[to++] = octets[from] ?? 0;
+    summarizeOctets(this.room, 0, length, this.#summary);
+    const id = this.#add(length);
+    const address = this.#chunks.allocate(length);
+    const words = this.#chunks.wordsOf(address);
+    const offset = this.#chunks.offsetOf(address) >>> 2;
+    for (let index = 0, count = wordsOf(length); index < count; index++)
+      words[offset + index] = this.#words[index] ?? 0;
     this.#addresses[id] = address;
+    this.#hashes[id] = hash;
     this.#index.add(id, hash);
     return id;
   }
@@ -103,8 +116,7 @@ export class AttributeTable {
     const length = this.#lengths[id] ?? 0;
     if (length === 0) this.#objects.delete(id);
     else {
-      const offset = this.offsetOf(id);
-      this.#index.remove(id, hashOctets(this.chunkOf(id), offset, offset + length));
+      this.#index.remove(id, this.#hashes[id] ?? 0);
       this.#chunks.release(this.#addresses[id] ?? 0, length);
     }
     if (this.#made[id] !== undefined) this.#made[id] = undefined;
@@ -211,11 +223,14 @@ export class AttributeTable {
     this.#idOf.set(attributes, id);
   }
 
-  #holds(id: number, octets: Uint8Array, start: number, end: number): boolean {
-    if (this.#lengths[id] !== end - start) return false;
-    const chunk = this.chunkOf(id);
-    let at = this.offsetOf(id);
-    for (let from = start; from < end; from++) if (octets[from] !== chunk[at++]) return false;
+  /** True if the first `length` octets of `room` are those of the set. */
+  #holdsRoom(id: number, length: number): boolean {
+    if (this.#lengths[id] !== length) return false;
+    const address = this.#addresses[id] ?? 0;
+    const words = this.#chunks.wordsOf(address);
+    const offset = this.#chunks.offsetOf(address) >>> 2;
+    for (let index = 0, count = wordsOf(length); index < count; index++)
+      if (words[offset + index] !== this.#words[index]) return false;
     return true;
   }
 
@@ -239,6 +254,7 @@ export class AttributeTable {
     this.#counts = copiedInto(new Uint32Array(capacity), this.#counts);
     this.#addresses = copiedInto(new Uint32Array(capacity), this.#addresses);
     this.#lengths = copiedInto(new Uint16Array(capacity), this.#lengths);
+    this.#hashes = copiedInto(new Int32Array(capacity), this.#hashes);
     this.#traits = copiedInto(new Uint16Array(capacity), this.#traits);
     this.#shapes = copiedInto(new Uint32Array(capacity), this.#shapes);
     this.#neighbors = copiedInto(new Uint32Array(capacity), this.#neighbors);
@@ -260,17 +276,23 @@ function octetsOf(attributes: PathAttributes): Uint8Array | undefined {
   }
 }
 
-function hashOctets(octets: Uint8Array, start: number, end: number): number {
-  let hash = end - start;
-  let at = start;
-  for (; at + 4 <= end; at += 4) {
-    const word =
-      (octets[at] ?? 0) | ((octets[at + 1] ?? 0) << 8) | ((octets[at + 2] ?? 0) << 16) | ((octets[at + 3] ?? 0) << 24);
-    hash = Math.imul(hash ^ word, 0x9e3779b1);
+/** How many words octets take. */
+function wordsOf(length: number): number {
+  return (length + 3) >>> 2;
+}
+
+/** Of so many octets, by two words at a time, which the processor does side by side. */
+function hashWords(words: Int32Array, length: number): number {
+  let hash = length;
+  let other = 0x85ebca6b;
+  const count = wordsOf(length);
+  for (let index = 0; index < count; index += 2) {
+    hash = Math.imul(hash ^ (words[index] ?? 0), 0x9e3779b1);
     hash ^= hash >>> 15;
+    if (index + 1 === count) break;
+    other = Math.imul(other ^ (words[index + 1] ?? 0), 0xc2b2ae35);
+    other ^= other >>> 13;
   }
-  for (; at < end; at++) hash = Math.imul(hash ^ (octets[at] ?? 0), 0x85ebca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+  hash = Math.imul(hash ^ (other >>> 16) ^ (other << 16), 0x27d4eb2f);
+  return hash ^ (hash >>> 15);
 }

@@ -44,6 +44,8 @@ export class NextHopTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #byHash = new Map<number, number[]>();
   readonly #free: number[] = [];
+  /** What was asked for last, and its number: it is asked for again and again. */
+  #last: { readonly nextHop: NextHop; readonly entry: Entry; readonly id: number } | undefined;
 
   constructor(resolve: NextHopResolver) {
     this.#resolve = resolve;
@@ -51,6 +53,11 @@ export class NextHopTable {
 
   /** The number of a next hop, held once more. */
   take(nextHop: NextHop): number {
+    const last = this.#last;
+    if (last !== undefined && last.nextHop === nextHop && last.entry === this.#entries[last.id]) {
+      last.entry.count++;
+      return last.id;
+    }
     const hash = hashNextHop(nextHop);
     const list = this.#byHash.get(hash);
     if (list !== undefined)
@@ -58,6 +65,7 @@ export class NextHopTable {
         const entry = this.#entries[id];
         if (entry === undefined || !nextHopsEqual(entry.nextHop, nextHop)) continue;
         entry.count++;
+        this.#last = { nextHop, entry, id };
         return id;
       }
     const resolved = this.#resolve(nextHop);
