@@ -1,11 +1,10 @@
-import type { IpAddress } from "../../net/address.ts";
+import { type IpAddress, mixBits } from "../../net/address.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { NextHop } from "../packet/message.ts";
 import { decodeSharedAttributes } from "../packet/shared-attributes.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
 import { type ExportForm, largestGrowth, plainForm, writeExported } from "./export-form.ts";
-import { HashIndex } from "./hash-index.ts";
 import { hashNextHop, nextHopsEqual } from "./next-hop-table.ts";
 
 /** A peer as the export side sees it. */
@@ -16,6 +15,8 @@ export interface Recipient {
 
 /** The bucket of what is not announced. */
 export const noBucket = 0;
+
+const firstHeads = 64;
 
 /** What is announced of attributes: themselves (`form` 0), or what a form makes of them. */
 export interface BucketContent {
@@ -31,12 +32,17 @@ export interface BucketContent {
  * name of the peer that they came from if it can be in the group. One number for each content in all groups, counted by those who hold it:
  * Adj-RIBs-Out, and lanes for what their members know.
  *
- * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the index; two of them differ in their content, but
- * peers need not notice it (`looksTheSame`). Unused numbers are in `#free`.
+ * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the list of its hash, which begins in `#heads` and
+ * goes on in `#nexts`; two of them differ in their content, but peers need not notice it (`looksTheSame`). Unused numbers are in `#free`.
+ *
+ * The hash is chosen so that sets with numbers in a row, which are what a peer says in a row, stand side by side.
  */
 export class BucketTable {
   readonly #attributes: AttributeTable;
-  readonly #index = new HashIndex();
+  /** At least as many as there are buckets, a power of two. */
+  #heads = new Int32Array(firstHeads);
+  #nexts = new Int32Array(1);
+  #hashes = new Int32Array(1);
   readonly #forms: ExportForm[] = [plainForm];
   #sets = new Int32Array(1);
   #formOf = new Uint16Array(1);
@@ -46,6 +52,8 @@ export class BucketTable {
   readonly #sources: (string | undefined)[] = [undefined];
   readonly #free: number[] = [];
   #used = 1;
+  #lastSource: string | undefined;
+  #lastSourceHash = 0;
 
   constructor(attributes: AttributeTable) {
     this.#attributes = attributes;
@@ -60,12 +68,9 @@ export class BucketTable {
 
   /** The bucket of this content, held once more. */
   take({ attributes, form, originator }: BucketContent, nextHop: NextHop, source: string | undefined): number {
-    const hash = hashBucket(attributes, form, originator, nextHop, source);
-    for (let place = this.#index.first(hash); ; place = this.#index.next(place)) {
-      const known = this.#index.rowAt(place);
-      if (known < 0) break;
-      if (this.#index.hashAt(place) !== hash || this.#sets[known] !== attributes || this.#sources[known] !== source)
-        continue;
+    const hash = this.#hash(attributes, form, originator, nextHop, source);
+    for (let known = this.#heads[this.#homeOf(hash)] ?? 0; known !== noBucket; known = this.#nexts[known] ?? 0) {
+      if (this.#sets[known] !== attributes || this.#sources[known] !== source) continue;
       if (this.#formOf[known] !== form || this.#originators[known] !== originator) continue;
       if (!nextHopsEqual(this.nextHopOf(known), nextHop)) continue;
       this.retain(known);
@@ -80,7 +85,9 @@ export class BucketTable {
     this.#counts[bucket] = 1;
     this.#nextHops[bucket] = nextHop;
     this.#sources[bucket] = source;
-    this.#index.add(bucket, hash);
+    this.#hashes[bucket] = hash;
+    if (bucket >= this.#heads.length) this.#spread();
+    this.#link(bucket);
     return bucket;
   }
 
@@ -113,7 +120,7 @@ export class BucketTable {
     const count = (this.#counts[bucket] ?? 0) - holds;
     this.#counts[bucket] = count;
     if (count > 0) return;
-    this.#index.remove(bucket, this.#hashOf(bucket));
+    this.#unlink(bucket);
     this.#attributes.release(this.#sets[bucket] ?? 0);
     this.#nextHops[bucket] = undefined;
     this.#sources[bucket] = undefined;
@@ -187,14 +194,41 @@ export class BucketTable {
     return octets.subarray(0, this.writeAttributes(bucket, undefined, octets, 0));
   }
 
-  #hashOf(bucket: number): number {
-    return hashBucket(
-      this.#sets[bucket] ?? 0,
-      this.#formOf[bucket] ?? 0,
-      this.#originators[bucket] ?? 0,
-      this.nextHopOf(bucket),
-      this.#sources[bucket],
-    );
+  #hash(attributes: number, form: number, originator: number, nextHop: NextHop, source: string | undefined): number {
+    if (source !== this.#lastSource) {
+      this.#lastSource = source;
+      this.#lastSourceHash = source === undefined ? 0 : hashText(source);
+    }
+    const others = hashNextHop(nextHop) ^ this.#lastSourceHash ^ Math.imul(originator + form, 0x9e3779b1);
+    return (attributes + mixBits(others)) | 0;
+  }
+
+  #homeOf(hash: number): number {
+    return hash & (this.#heads.length - 1);
+  }
+
+  #link(bucket: number): void {
+    const home = this.#homeOf(this.#hashes[bucket] ?? 0);
+    this.#nexts[bucket] = this.#heads[home] ?? noBucket;
+    this.#heads[home] = bucket;
+  }
+
+  #unlink(bucket: number): void {
+    const home = this.#homeOf(this.#hashes[bucket] ?? 0);
+    const next = this.#nexts[bucket] ?? noBucket;
+    let before = this.#heads[home] ?? noBucket;
+    if (before === bucket) {
+      this.#heads[home] = next;
+      return;
+    }
+    while (this.#nexts[before] !== bucket) before = this.#nexts[before] ?? noBucket;
+    this.#nexts[before] = next;
+  }
+
+  /** More lists, so that each stays short. All numbers but the highest are in use then. */
+  #spread(): void {
+    this.#heads = new Int32Array(this.#heads.length * 4);
+    for (let bucket = 1; bucket < this.#used - 1; bucket++) this.#link(bucket);
   }
 
   #grow(bucket: number): void {
@@ -203,19 +237,13 @@ export class BucketTable {
     this.#formOf = copiedInto(new Uint16Array(capacity), this.#formOf);
     this.#originators = copiedInto(new Uint32Array(capacity), this.#originators);
     this.#counts = copiedInto(new Uint32Array(capacity), this.#counts);
+    this.#nexts = copiedInto(new Int32Array(capacity), this.#nexts);
+    this.#hashes = copiedInto(new Int32Array(capacity), this.#hashes);
   }
 }
 
-function hashBucket(
-  attributes: number,
-  form: number,
-  originator: number,
-  nextHop: NextHop,
-  source: string | undefined,
-): number {
-  let hash = Math.imul(attributes + 1, 0x9e3779b1) ^ Math.imul(originator + form, 0x85ebca6b) ^ hashNextHop(nextHop);
-  // Where many peers say the same, only their names tell the buckets apart.
-  if (source !== undefined)
-    for (let index = 0; index < source.length; index++) hash = Math.imul(hash ^ source.charCodeAt(index), 0x9e3779b1);
-  return hash ^ (hash >>> 15);
+function hashText(text: string): number {
+  let hash = 0;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x9e3779b1);
+  return hash;
 }

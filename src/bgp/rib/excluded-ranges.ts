@@ -1,22 +1,22 @@
 import type { IpAddress } from "../../net/address.ts";
 import type { BucketTable, Recipient } from "./bucket.ts";
 
-/** A place in a run of octets between two messages: how many of each are before it. */
-export interface RunPlace {
-  readonly octets: number;
-  readonly messages: number;
+/** Whole messages in a run of octets: where they begin and end, and how many are before the beginning and the end. */
+interface Range {
+  readonly start: number;
+  readonly messagesBefore: number;
+  end: number;
+  messages: number;
 }
 
-/** Ranges of a run of octets, ascending and apart from each other. */
+/** What somebody must not get: ascending, and apart from each other. */
 interface Ranges {
   /** Whose they are, where the key alone does not say it. */
   readonly address: IpAddress | undefined;
-  readonly starts: RunPlace[];
-  readonly ends: RunPlace[];
+  readonly list: Range[];
 }
 
-const beginning: RunPlace = { octets: 0, messages: 0 };
-const noRanges: Ranges = { address: undefined, starts: [], ends: [] };
+const noRanges: Ranges = { address: undefined, list: [] };
 
 /** Which ranges of a run of octets are not for whom. */
 export class ExcludedRanges {
@@ -26,47 +26,61 @@ export class ExcludedRanges {
   readonly #byAddress = new Map<number, Ranges[]>();
   /** Of the last next hop, since most buckets in a row have the same. */
   #lastOfAddress = noRanges;
+  /** Where the next range begins. */
+  #end = 0;
+  #messages = 0;
 
-  clear(): void {
+  /** Forgets everything. Routes begin behind so many octets and messages. */
+  begin(octets: number, messages: number): void {
     this.#bySource.clear();
     this.#byAddress.clear();
     this.#lastOfAddress = noRanges;
+    this.#end = octets;
+    this.#messages = messages;
   }
 
-  /** The octets are routes of this bucket, and behind all that have been added. */
-  add(buckets: BucketTable, bucket: number, start: RunPlace, end: RunPlace): void {
+  /** Routes of this bucket were written; the run has so many octets and messages now. */
+  add(buckets: BucketTable, bucket: number, octets: number, messages: number): void {
     const { address } = buckets.nextHopOf(bucket);
     if (this.#lastOfAddress.address !== address) this.#lastOfAddress = this.#rangesOf(address);
-    append(this.#lastOfAddress, start, end);
+    this.#append(this.#lastOfAddress.list, octets, messages);
     const source = buckets.sourceOf(bucket);
-    if (source === undefined) return;
-    let ranges = this.#bySource.get(source);
-    if (ranges === undefined) {
-      ranges = { address: undefined, starts: [], ends: [] };
-      this.#bySource.set(source, ranges);
+    if (source !== undefined) {
+      const known = this.#bySource.get(source);
+      const ranges = known ?? { address: undefined, list: [] };
+      if (known === undefined) this.#bySource.set(source, ranges);
+      this.#append(ranges.list, octets, messages);
     }
-    append(ranges, start, end);
+    this.#end = octets;
+    this.#messages = messages;
   }
 
-  /** Calls `visit` with what is left for a recipient of a run of octets that ends at `end`: few, large ranges, and their messages. */
+  /** Calls `visit` with what is left for a recipient of a run of so many octets and messages: few, large ranges, and their messages. */
   visit(
     { name, address }: Recipient,
-    end: RunPlace,
+    octets: number,
+    messages: number,
     visit: (start: number, end: number, messages: number) => void,
   ): void {
-    const bySource = this.#bySource.get(name) ?? noRanges;
-    const byAddress = this.#byAddress.get(address.hash())?.find((one) => one.address?.equals(address)) ?? noRanges;
-    let at = beginning;
+    const bySource = this.#bySource.get(name)?.list ?? noRanges.list;
+    const byAddress =
+      this.#byAddress.get(address.hash())?.find((one) => one.address?.equals(address))?.list ?? noRanges.list;
+    let at = 0;
+    let before = 0;
     for (let ofSource = 0, ofAddress = 0; ; ) {
-      const source = bySource.starts[ofSource] ?? end;
-      const other = byAddress.starts[ofAddress] ?? end;
-      const isSource = source.octets <= other.octets;
-      const start = isSource ? source : other;
-      if (start.octets > at.octets) visit(at.octets, start.octets, start.messages - at.messages);
-      if (start.octets >= end.octets) return;
-      const next = (isSource ? bySource.ends[ofSource++] : byAddress.ends[ofAddress++]) ?? end;
-      if (next.octets > at.octets) at = next;
+      const source = bySource[ofSource];
+      const other = byAddress[ofAddress];
+      const isSource = source !== undefined && (other === undefined || source.start <= other.start);
+      const next = isSource ? source : other;
+      if (next === undefined) break;
+      if (isSource) ofSource++;
+      else ofAddress++;
+      if (next.start > at) visit(at, next.start, next.messagesBefore - before);
+      if (next.end <= at) continue;
+      at = next.end;
+      before = next.messages;
     }
+    if (octets > at) visit(at, octets, messages - before);
   }
 
   #rangesOf(address: IpAddress): Ranges {
@@ -74,17 +88,18 @@ export class ExcludedRanges {
     const list = this.#byAddress.get(hash);
     const known = list?.find((ranges) => ranges.address?.equals(address));
     if (known !== undefined) return known;
-    const ranges = { address, starts: [], ends: [] };
+    const ranges = { address, list: [] };
     if (list === undefined) this.#byAddress.set(hash, [ranges]);
     else list.push(ranges);
     return ranges;
   }
-}
 
-function append({ starts, ends }: Ranges, start: RunPlace, end: RunPlace): void {
-  if (ends.at(-1)?.octets === start.octets) ends[ends.length - 1] = end;
-  else {
-    starts.push(start);
-    ends.push(end);
+  #append(list: Range[], octets: number, messages: number): void {
+    const last = list.at(-1);
+    if (last?.end !== this.#end) list.push({ start: this.#end, messagesBefore: this.#messages, end: octets, messages });
+    else {
+      last.end = octets;
+      last.messages = messages;
+    }
   }
 }

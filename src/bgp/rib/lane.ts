@@ -96,7 +96,7 @@ export class Lane {
 
   /** The oldest places of `pending` have been told. */
   dropPending(count: number): void {
-    for (let index = 0; index < count; index++) this.#buckets.release(this.#pending.bucketAt(index));
+    this.#pending.releaseOldest(count, this.#buckets);
     this.#pending.drop(count);
   }
 

@@ -1,3 +1,4 @@
+import type { BucketTable } from "./bucket.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
 
@@ -46,6 +47,11 @@ export class ToldQueue {
 
   bucketAt(index: number): number {
     return this.#buckets[this.#head + index] ?? 0;
+  }
+
+  /** Gives back what the oldest `count` entries hold. */
+  releaseOldest(count: number, buckets: BucketTable): void {
+    buckets.releaseAll(this.#buckets, this.#head, this.#head + count);
   }
 
   /** Takes the oldest `count` entries out. */

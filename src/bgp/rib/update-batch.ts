@@ -4,7 +4,7 @@ import { type Family, families } from "../packet/family.ts";
 import type { CodecContext } from "../packet/message.ts";
 import { encodeUpdates } from "../packet/update-encode.ts";
 import type { BucketTable } from "./bucket.ts";
-import { ExcludedRanges, type RunPlace } from "./excluded-ranges.ts";
+import { ExcludedRanges } from "./excluded-ranges.ts";
 import type { GroupMember } from "./lane.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
 import type { Rib } from "./rib.ts";
@@ -50,7 +50,6 @@ export class UpdateBatch {
     this.#withdrawn.clear();
     this.#withdrawnPaths.clear();
     this.#announced.clear();
-    this.#excluded.clear();
     this.#withdrawnFrom.clear();
     this.#writer.begin(context);
   }
@@ -84,11 +83,13 @@ export class UpdateBatch {
   ): GroupMember[] {
     this.#withdrawn.each((_, slots, start, end) => this.#withdraw(slots, start, end));
     this.#withdrawn.clear();
+    this.#excluded.begin(this.#writer.length, this.#writer.messages);
     this.#announced.each((bucket, slots, start, end) => {
-      const from = this.#place();
       const error = this.#announce(bucket, slots, start, end);
-      if (error === undefined) this.#excluded.add(this.#buckets, bucket, from, this.#place());
-      else {
+      if (error === undefined) {
+        const { length, messages } = this.#writer;
+        this.#excluded.add(this.#buckets, bucket, length, messages);
+      } else {
         const places = slots.subarray(start, end);
         for (const slot of places) this.withdraw(slot);
         onUnencodable(
@@ -99,15 +100,15 @@ export class UpdateBatch {
     });
     for (const withdrawn of [this.#withdrawn, this.#withdrawnPaths])
       withdrawn.each((_, slots, start, end) => this.#withdraw(slots, start, end));
-    const end = this.#place();
+    const { messages } = this.#writer;
     const run = this.#writer.finish();
     const blocked: GroupMember[] = [];
-    for (const member of members) if (!this.#sendTo(member, run, end)) blocked.push(member);
+    for (const member of members) if (!this.#sendTo(member, run, messages)) blocked.push(member);
     return blocked;
   }
 
   /** False if the member asked to stop. */
-  #sendTo(member: GroupMember, run: Uint8Array, end: RunPlace): boolean {
+  #sendTo(member: GroupMember, run: Uint8Array, updates: number): boolean {
     let mayGoOn = true;
     const own = this.#withdrawnFrom.get(member);
     if (own !== undefined) {
@@ -115,14 +116,10 @@ export class UpdateBatch {
       const { messages } = this.#writer;
       mayGoOn = member.send(this.#writer.finish(), messages);
     }
-    this.#excluded.visit(member, end, (start, stop, messages) => {
+    this.#excluded.visit(member, run.length, updates, (start, stop, messages) => {
       mayGoOn = member.send(run.subarray(start, stop), messages) && mayGoOn;
     });
     return mayGoOn;
-  }
-
-  #place(): RunPlace {
-    return { octets: this.#writer.length, messages: this.#writer.messages };
   }
 
   /** Undefined if it could be done; nothing is written if not. */
