@@ -239,8 +239,10 @@ export class Peer implements SessionListener, GroupMember {
 
   takeUpdates(octets: Uint8Array, start: number, end: number): number {
     const session = this.#negotiated;
-    if (this.#closed || session === undefined || this.#limitKeeper.limits !== undefined) return start;
-    const stop = this.#environment.plainUpdates.take(this.#table, octets, start, end, session);
+    if (this.#closed || session === undefined) return start;
+    // A route has an octet at least.
+    const room = this.#limitKeeper.limits?.roomFor("ipv4-unicast") ?? end;
+    const stop = this.#environment.plainUpdates.take(this.#table, octets, start, Math.min(end, start + room), session);
     if (stop > start) this.#environment.wake();
     return stop;
   }

@@ -13,7 +13,7 @@ interface PlainTables {
 }
 
 /** What the routes of one UPDATE have in common. */
-interface PlainRoute {
+export interface PlainRoute {
   readonly table: AdjRibIn;
   readonly attributes: number;
   readonly nextHop: number;

@@ -54,14 +54,20 @@ export class PrefixLimits {
     return this.#states.get(family)?.settings.limit ?? Number.POSITIVE_INFINITY;
   }
 
+  /** How many routes may come before `admits` has to be asked for each, and those that go have to be told of. */
+  roomFor(family: Family): number {
+    const state = this.#states.get(family);
+    if (state === undefined) return Number.POSITIVE_INFINITY;
+    return state.told === "nothing" ? quietCount(state.settings) - this.#routes.count(family) : 0;
+  }
+
   /** Whether the route that the peer announces may be taken. */
   admits(family: Family, prefix: Prefix, pathId: number): boolean {
     const state = this.#states.get(family);
     if (state === undefined) return true;
-    const { limit, action, warnPercent = 75 } = state.settings;
+    const { limit, action } = state.settings;
     const count = this.#routes.count(family);
-    if (count < Math.min(limit, Math.floor((limit * warnPercent) / 100)) || this.#routes.has(prefix, pathId))
-      return true;
+    if (count < quietCount(state.settings) || this.#routes.has(prefix, pathId)) return true;
     if (count < limit) {
       this.#tell(family, state, "near");
       return true;
@@ -116,4 +122,9 @@ export class PrefixLimits {
     state.told = event;
     this.#onEvent(family, event, state.settings);
   }
+}
+
+/** With fewer routes there is nothing to be said. */
+function quietCount({ limit, warnPercent = 75 }: PrefixLimitSettings): number {
+  return Math.min(limit, Math.floor((limit * warnPercent) / 100));
 }

@@ -3,22 +3,20 @@ import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
 import type { PathSource } from "../types.ts";
-import { AdjRibIn, type ImportSide } from "./adj-rib-in.ts";
+import type { AdjRibIn, ImportSide } from "./adj-rib-in.ts";
 import { AttributeTable } from "./attribute-table.ts";
 import { ChoiceTable, type Settled } from "./choice-table.ts";
 import type { DecisionOptions } from "./decision-steps.ts";
 import { type NextHopResolver, NextHopTable, type TrackedNextHop } from "./next-hop-table.ts";
-import { largestTable, none, PathFlag, PathRows } from "./path-rows.ts";
+import { none, PathFlag, PathRows } from "./path-rows.ts";
 import { PathSlots } from "./path-slots.ts";
-import { PlainPaths } from "./plain-paths.ts";
+import { PlainPaths, type PlainRoute } from "./plain-paths.ts";
 import { PrefixRows } from "./prefix-rows.ts";
 import { RowDecision } from "./row-decision.ts";
+import { SourceTable } from "./source-table.ts";
 
 /** What `announce` is about: all but the prefix. */
-interface Announcement {
-  table: AdjRibIn;
-  attributes: number;
-  nextHop: number;
+interface Announcement extends PlainRoute {
   /** The number of the accepted attributes, none if refused, undefined if it depends on the prefix or is not known yet. */
   verdict: number | undefined;
 }
@@ -40,7 +38,7 @@ export class Rib {
   readonly choices: ChoiceTable;
   readonly #onRefused: ((path: number) => void) | undefined;
   readonly #plain: PlainPaths;
-  readonly #tables: (AdjRibIn | undefined)[] = [];
+  readonly #sources = new SourceTable();
   #announcement: Announcement | undefined;
 
   /** `onRefused` hears of the rows of paths that their source's rules keep out. */
@@ -56,26 +54,19 @@ export class Rib {
 
   /** A source of routes. */
   createTable(source: PathSource, side: ImportSide): AdjRibIn {
-    let id = this.#tables.indexOf(undefined);
-    if (id < 0) id = this.#tables.length;
-    if (id > largestTable) throw new RangeError(`more than ${largestTable} sources of routes`);
-    const table = new AdjRibIn(id, source, side);
-    this.#tables[id] = table;
-    return table;
+    return this.#sources.create(source, side);
   }
 
   /** Removes a source with its routes. */
   dropTable(table: AdjRibIn): void {
     this.removeWhere(table, () => true);
     table.closed = true;
-    if (table.rows === 0) this.#tables[table.id] = undefined;
+    if (table.rows === 0) this.#sources.remove(table.id);
   }
 
   /** The source of a path. */
   tableOf(row: number): AdjRibIn {
-    const table = this.#tables[this.paths.tables[row] ?? 0];
-    if (table === undefined) throw new RangeError(`path ${row} has no source`);
-    return table;
+    return this.#sources.get(this.paths.tables[row] ?? none);
   }
 
   sourceOf(row: number): PathSource {
@@ -171,9 +162,19 @@ export class Rib {
 
   /** Removes the table's paths for which `condition` holds, e.g. those still stale. */
   removeWhere(table: AdjRibIn, condition: (row: number) => boolean): void {
-    this.eachOf(table, (row) => {
-      if (condition(row)) this.#replace(this.prefixOf(row), row, none);
-    });
+    const { paths, prefixes } = this;
+    const batch = new Int32Array(1024);
+    let count = 0;
+    for (let row = 0; row < paths.end; row++) {
+      if (paths.tables[row] !== table.id || paths.has(row, PathFlag.gone) || !condition(row)) continue;
+      const prefix = this.prefixOf(row);
+      if (paths.idOf(row) === 0 && prefixes.familyOf(prefix) === "ipv4-unicast") batch[count++] = prefix;
+      else this.#replace(prefix, row, none);
+      if (count < batch.length) continue;
+      this.withdrawAll(table, batch, 0, count);
+      count = 0;
+    }
+    this.withdrawAll(table, batch, 0, count);
   }
 
   /** The source restarts gracefully: its paths of these families stay in use until it has announced them again. */
@@ -384,7 +385,7 @@ export class Rib {
     if (nextHop !== none) this.nextHops.release(nextHop);
     paths.remove(row);
     table.rows--;
-    if (table.closed && table.rows === 0) this.#tables[table.id] = undefined;
+    if (table.closed && table.rows === 0) this.#sources.remove(table.id);
   }
 
   #setStale(row: number, stale: boolean): void {

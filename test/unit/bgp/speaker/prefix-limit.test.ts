@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { PrefixLimitSettings } from "../../../../src/bgp/rib/prefix-limit.ts";
+import { IpAddress } from "../../../../src/net/address.ts";
+import { Prefix } from "../../../../src/net/prefix.ts";
 import { attributesOf, peerConfigOf, prefixOf } from "../../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 import { freePort, makeSpeaker, originate, peering } from "../../../support/speakers.ts";
 import { until } from "../session/harness.ts";
 
+const hostOf = (number: number) => Prefix.of(IpAddress.v4(0x0a000000 + number), 32);
 const block = (number: number) => `10.1.${number}.0/26`;
 
 async function limited(settings: PrefixLimitSettings) {
@@ -55,6 +58,25 @@ describe("a peer with more routes than it may have", () => {
     expect(session.asked).toEqual(["ipv4-unicast"]);
     announce(5, 6);
     expect(status()).toMatchObject({ received: 4, discarded: 0 });
+  });
+
+  it("has just as many as it may have, however many come at once, far from the limit and near it", async () => {
+    const { session, speaker, status } = await limited({ limit: 2000, action: "discard" });
+    const nlri = Array.from({ length: 3000 }, (_, number) => ({ prefix: hostOf(number), pathId: 0 }));
+    const routes = [{ family: "ipv4-unicast", nlri }] as const;
+    const attributes = attributesOf([65001]);
+    const nextHop = { address: session.config.address };
+    const announcements = routes.map((route) => ({ ...route, nextHop }));
+    // The same twice: routes that are there count once.
+    for (let time = 0; time < 2; time++) {
+      session.hear(Buffer.concat(session.encode({ withdrawals: [], announcements, attributes })));
+      speaker.settle();
+      expect(status().received).toBe(2000);
+    }
+    expect(status().discarded).toBe(2000);
+    session.hear(Buffer.concat(session.encode({ withdrawals: routes, announcements: [] })));
+    expect(status()).toMatchObject({ received: 0, discarded: 0 });
+    expect(session.asked).toEqual(["ipv4-unicast"]);
   });
 
   it("is hung up on with the limit in the NOTIFICATION, rests, and is tried again", async () => {
