@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { TcpListen, TcpSockets } from "../src/core/tcp.ts";
+import { NodeConnection } from "../src/core/tcp-node.ts";
 
 /** One end of a connection that never leaves the process. What the other end wrote is read with `takeSent`. */
 class MemorySocket extends Duplex {
@@ -45,8 +46,8 @@ export class MemorySockets implements TcpSockets {
 
   connect(remoteAddress: string): MemorySocket {
     const socket = new MemorySocket("10.0.0.1", remoteAddress);
-    // The speaker uses no more of a socket than a stream has, and the addresses.
-    this.#listen?.onConnection(socket as unknown as Socket);
+    // A connection uses no more of a socket than a stream has, and the addresses.
+    this.#listen?.onConnection(new NodeConnection(socket as unknown as Socket));
     return socket;
   }
 
@@ -54,7 +55,7 @@ export class MemorySockets implements TcpSockets {
     return undefined;
   }
 
-  dial(): Promise<Socket> {
+  dial(): Promise<never> {
     return Promise.reject(new Error("nobody is there"));
   }
 

@@ -5,6 +5,7 @@ import type { PeerConfig } from "../../src/bgp/types.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { IpAddress } from "../../src/net/address.ts";
+import { nativeSockets } from "../../src/sys/tcp/native-sockets.ts";
 import { type Neighbour, testedAddress, testedAs } from "../neighbours.ts";
 
 const port = 179;
@@ -39,6 +40,7 @@ const speaker = createSpeaker({
   clock: systemClock,
   logger: silentLogger,
   random: Math.random,
+  sockets: nativeSockets,
 });
 speaker.setPeers(neighbours.map(peer));
 await speaker.start();

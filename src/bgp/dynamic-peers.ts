@@ -1,8 +1,7 @@
-import type { Socket } from "node:net";
 import type { Clock, Timer } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { TcpSockets } from "../core/tcp.ts";
+import type { TcpConnection, TcpSockets } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import { asNumberOf } from "./fsm/negotiate.ts";
 import { CeaseSubcode } from "./fsm/notification.ts";
@@ -46,7 +45,7 @@ export class DynamicPeers {
   readonly #options: DynamicPeersOptions;
   #ranges: readonly PeerRange[] = [];
   /** By the range's name: connections whose OPEN is awaited, and the names of peers. */
-  readonly #occupants = new Map<string, { readonly waiting: Set<Socket>; readonly peers: Set<string> }>();
+  readonly #occupants = new Map<string, { readonly waiting: Set<TcpConnection>; readonly peers: Set<string> }>();
   /** Peers that were found without a session; the second time they go. */
   #idle: ReadonlySet<string> = new Set();
   #timer: Timer | undefined;
@@ -76,15 +75,13 @@ export class DynamicPeers {
   }
 
   /** Takes a connection from an address that is no peer's. False if it is in no range. */
-  welcome(remote: SocketEnd, socket: Socket): boolean {
+  welcome(remote: SocketEnd, connection: TcpConnection): boolean {
     const range = this.#rangeAt(remote);
     if (range === undefined || this.#isStopped) return false;
-    // Errors of a connection that is not yet anybody's.
-    socket.on("error", () => {});
     const { waiting, peers } = this.#occupantsOf(range.name);
     if (waiting.size + peers.size >= range.limit) {
       this.#refuse(
-        socket,
+        connection,
         range,
         remote.address,
         ErrorCode.cease,
@@ -94,39 +91,39 @@ export class DynamicPeers {
       return true;
     }
     try {
-      this.#options.sockets.prepare(socket, tcpOptionsOf(configOf(range, remote.address, 0)));
+      this.#options.sockets.prepare(connection, tcpOptionsOf(configOf(range, remote.address, 0)));
     } catch (error) {
       this.#options.logger.warn(
         { range: range.name, address: remote.address.toString(), reason: errorMessage(error) },
-        "closed a BGP connection that could not get its socket options",
+        "closed a BGP connection that could not get its connection options",
       );
-      socket.destroy();
+      connection.destroy();
       return true;
     }
-    waiting.add(socket);
-    void this.#greet(remote, socket, waiting);
+    waiting.add(connection);
+    void this.#greet(remote, connection, waiting);
     return true;
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
-    for (const { waiting } of this.#occupants.values()) for (const socket of waiting) socket.destroy();
+    for (const { waiting } of this.#occupants.values()) for (const connection of waiting) connection.destroy();
   }
 
-  async #greet(remote: SocketEnd, socket: Socket, waiting: Set<Socket>): Promise<void> {
+  async #greet(remote: SocketEnd, connection: TcpConnection, waiting: Set<TcpConnection>): Promise<void> {
     const { speaker, clock } = this.#options;
-    const first = await readFirstOpen(socket, clock, openTimeoutMs);
-    waiting.delete(socket);
+    const first = await readFirstOpen(connection, clock, openTimeoutMs);
+    waiting.delete(connection);
     // It may have changed while we waited.
     const range = this.#isStopped ? undefined : this.#rangeAt(remote);
     if (first.kind === "nothing" || range === undefined) {
-      socket.destroy();
+      connection.destroy();
       return;
     }
     if (first.kind === "error") {
       const { code, subcode, reason } = first.error;
-      this.#refuse(socket, range, remote.address, code, subcode, reason);
+      this.#refuse(connection, range, remote.address, code, subcode, reason);
       return;
     }
     const remoteAs = asNumberOf(first.message);
@@ -137,22 +134,28 @@ export class DynamicPeers {
         !range.remoteAs.some(({ first: low, last }) => remoteAs >= low && remoteAs <= last)
       ) {
         const reason = `AS ${remoteAs ?? "unknown"} is none of the range's`;
-        this.#refuse(socket, range, remote.address, openMessageError, badPeerAs, reason);
+        this.#refuse(connection, range, remote.address, openMessageError, badPeerAs, reason);
         return;
       }
       const config = configOf(range, remote.address, remoteAs);
       speaker.updatePeers([config], []);
       this.#occupantsOf(range.name).peers.add(config.name);
     }
-    speaker.peerAt(remote)?.session.accept(socket);
-    socket.resume();
+    speaker.peerAt(remote)?.session.accept(connection);
     this.#scheduleSweep();
   }
 
-  #refuse(socket: Socket, range: PeerRange, address: IpAddress, code: number, subcode: number, reason: string): void {
+  #refuse(
+    connection: TcpConnection,
+    range: PeerRange,
+    address: IpAddress,
+    code: number,
+    subcode: number,
+    reason: string,
+  ): void {
     const { clock, logger } = this.#options;
     logger.info({ range: range.name, address: address.toString(), reason }, "refused a BGP connection");
-    void closeGently(socket, encodeNotification({ code, subcode, data: new Uint8Array(0) }), clock);
+    void closeGently(connection, encodeNotification({ code, subcode, data: new Uint8Array(0) }), clock);
   }
 
   /** Removes peers that are over, and dials the neighbour of a range that looks for one. */
@@ -213,10 +216,10 @@ export class DynamicPeers {
       .sort((left, right) => right.prefix.length - left.prefix.length)[0];
   }
 
-  #occupantsOf(range: string): { readonly waiting: Set<Socket>; readonly peers: Set<string> } {
+  #occupantsOf(range: string): { readonly waiting: Set<TcpConnection>; readonly peers: Set<string> } {
     const known = this.#occupants.get(range);
     if (known !== undefined) return known;
-    const fresh = { waiting: new Set<Socket>(), peers: new Set<string>() };
+    const fresh = { waiting: new Set<TcpConnection>(), peers: new Set<string>() };
     this.#occupants.set(range, fresh);
     return fresh;
   }

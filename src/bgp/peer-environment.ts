@@ -1,6 +1,6 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/logger.ts";
+import type { TcpConnection } from "../core/tcp.ts";
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { GracefulRestartState } from "./fsm/offer.ts";
@@ -20,7 +20,7 @@ export interface Session {
   /** Resolves when the connections are closed. */
   stop(mode: StopMode): Promise<void>;
   /** Takes a connection that the peer has opened. */
-  accept(socket: Socket): void;
+  accept(connection: TcpConnection): void;
   /** A configuration that differs in nothing but the password, as far as sessions go. */
   reconfigure(config: PeerConfig): void;
 

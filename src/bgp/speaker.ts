@@ -49,10 +49,10 @@ export function createSpeaker({
     sockets,
     clock,
     logger,
-    onConnection: (remote, socket) => {
+    onConnection: (remote, connection) => {
       const peer = core.peerAt(remote);
-      peer?.session.accept(socket);
-      return peer !== undefined || dynamicPeers.welcome(remote, socket);
+      peer?.session.accept(connection);
+      return peer !== undefined || dynamicPeers.welcome(remote, connection);
     },
   });
   let configured: readonly PeerConfig[] = [];

@@ -22,6 +22,9 @@ const native = {
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, uint8_t *value, uint32_t length)"),
   getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)"),
   getsockname: libc.func("int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)"),
+  listen: libc.func("int listen(int fd, int backlog)"),
+  if_nametoindex: libc.func("unsigned int if_nametoindex(const char *name)"),
+  if_indextoname: libc.func("void *if_indextoname(unsigned int index, uint8_t *name)"),
   send: libc.func("intptr_t send(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   recv: libc.func("intptr_t recv(int fd, uint8_t *bytes, uintptr_t length, int flags)"),
   ioctl: libc.func("int ioctl(int fd, unsigned long request, uint8_t *argument)"),
@@ -123,6 +126,11 @@ export function bindSocket(fd: number, address: Uint8Array): void {
   check("bind", `file descriptor ${fd}`, () => native.bind(fd, address, address.length));
 }
 
+/** listen(2). Throws SyscallError. */
+export function listenOnSocket(fd: number, backlog: number): void {
+  check("listen", `file descriptor ${fd}`, () => native.listen(fd, backlog));
+}
+
 /** connect(2); `address` is the bytes of the family's sockaddr. Throws SyscallError. */
 export function connectSocket(fd: number, address: Uint8Array): void {
   check("connect", `file descriptor ${fd}`, () => native.connect(fd, address, address.length));
@@ -214,6 +222,18 @@ export function interfaceIoctl(fd: number, request: number, device: string, data
   if (POINTER_BYTES === 8) new DataView(argument.buffer).setBigUint64(IFNAMSIZ, pointer, hostIsLittleEndian);
   else new DataView(argument.buffer).setUint32(IFNAMSIZ, Number(pointer), hostIsLittleEndian);
   check("ioctl", `0x${request.toString(16)} of device ${device}`, () => native.ioctl(fd, request, argument));
+}
+
+/** if_nametoindex(3). Throws SyscallError if there is no such device. */
+export function interfaceIndex(name: string): number {
+  return check("if_nametoindex", name, () => native.if_nametoindex(name) || -1);
+}
+
+/** if_indextoname(3); the number itself if the device is gone. */
+export function interfaceName(index: number): string {
+  const name = new Uint8Array(IFNAMSIZ);
+  if (native.if_indextoname(index, name) === null) return String(index);
+  return Buffer.from(name.subarray(0, name.indexOf(0))).toString();
 }
 
 /** TUNSETIFF and TUNSETPERSIST (linux/if_tun.h), and what the device shall be like. */

@@ -1,8 +1,7 @@
-import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { TcpSockets } from "../../core/tcp.ts";
+import type { TcpConnection, TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { closeGently } from "../session/close-gently.ts";
 import { encodeInitiation, encodeTermination } from "./message.ts";
@@ -52,12 +51,16 @@ const sliceOctets = 64 * 1024;
 export class BmpStation {
   readonly #options: BmpStationOptions;
   readonly #dial = new AbortController();
-  #socket: Socket | undefined;
+  #connection: TcpConnection | undefined;
   #state: BmpStationStatus["state"] = "connecting";
   #reason: string | undefined;
   #waiting: Uint8Array[] = [];
   #waitingOctets = 0;
   #octetsSent = 0;
+  /** What of the state waits until the station has read the part before it. */
+  #rest: Iterator<Uint8Array> | undefined;
+  /** Why the connection ends, if it does now. */
+  #end = "";
   #retryMs = shortestRetryMs;
   #retry: Timer | undefined;
 
@@ -70,18 +73,18 @@ export class BmpStation {
     this.#state = "connecting";
     const request = { address: target.address.toString(), port: target.port, options: {} };
     sockets.dial(request, this.#dial.signal).then(
-      (socket) => this.#connected(socket),
+      (connection) => this.#connected(connection),
       (error: unknown) => this.#lost(errorMessage(error)),
     );
   }
 
   /** Says good-bye if there is somebody to hear it. */
   stop(): void {
-    const socket = this.#socket;
+    const connection = this.#connection;
     // A station that reads nothing must not keep the process.
-    if (this.#state === "live" && socket !== undefined)
-      void closeGently(socket, encodeTermination(), this.#options.clock);
-    else socket?.destroy();
+    if (this.#state === "live" && connection !== undefined)
+      void closeGently(connection, encodeTermination(), this.#options.clock);
+    else connection?.destroy();
     this.#state = "stopped";
     this.#retry?.cancel();
     this.#dial.abort();
@@ -89,21 +92,22 @@ export class BmpStation {
 
   /** Sends a BMP message, or has it wait until the station knows what was before. Without a connection it is dropped. */
   send(message: Uint8Array): void {
-    const socket = this.#socket;
-    if (socket === undefined || this.#state === "stopped") return;
-    if (this.#state === "live") this.#write(socket, message);
+    const connection = this.#connection;
+    if (connection === undefined || this.#state === "stopped") return;
+    if (this.#state === "live") this.#write(connection, message);
     else {
       this.#waiting.push(message);
       this.#waitingOctets += message.length;
     }
     const limit = this.#options.longestQueueOctets ?? defaultQueueOctets;
-    if (socket.writableLength + this.#waitingOctets > limit)
-      socket.destroy(new Error(`the station does not read: more than ${limit} octets wait for it`));
+    if (connection.unsentOctets + this.#waitingOctets <= limit || connection.isGone) return;
+    this.#end = `the station does not read: more than ${limit} octets wait for it`;
+    connection.destroy();
   }
 
   /** False while whatever is sent is dropped. */
   get isConnected(): boolean {
-    return this.#socket !== undefined;
+    return this.#connection !== undefined;
   }
 
   status(): BmpStationStatus {
@@ -116,59 +120,70 @@ export class BmpStation {
     };
   }
 
-  #connected(socket: Socket): void {
+  #connected(connection: TcpConnection): void {
     if (this.#state === "stopped") {
-      socket.destroy();
+      connection.destroy();
       return;
     }
-    this.#socket = socket;
+    this.#connection = connection;
     this.#state = "synchronizing";
-    let reason = "the station closed the connection";
-    socket.on("error", (error) => {
-      reason = errorMessage(error);
+    this.#end = "the station closed the connection";
+    connection.use({
+      // A station has nothing to say (RFC 7854 §3.2).
+      onOctets: () => {},
+      onEnd: () => connection.destroy(),
+      onUnsent: () => this.#onUnsent(),
+      onError: (error) => {
+        this.#end = errorMessage(error);
+      },
+      onClosed: () => this.#lost(this.#end),
     });
-    // A station has nothing to say (RFC 7854 §3.2).
-    socket.resume();
-    socket.on("end", () => socket.destroy());
-    socket.on("close", () => this.#lost(reason));
     const { description, name, state, logger } = this.#options;
     logger.info({ station: this.status().target }, "BMP station connected");
-    this.#write(socket, encodeInitiation(description, name));
-    this.#synchronize(socket, state()[Symbol.iterator]());
+    this.#write(connection, encodeInitiation(description, name));
+    this.#synchronize(connection, state()[Symbol.iterator]());
   }
 
   /** Sends a part of the state, and goes on when the station has read it. */
-  #synchronize(socket: Socket, rest: Iterator<Uint8Array>): void {
+  #synchronize(connection: TcpConnection, rest: Iterator<Uint8Array>): void {
     for (let octets = 0; octets < sliceOctets; ) {
-      if (socket.destroyed || this.#state !== "synchronizing") return;
+      if (connection.isGone || this.#state !== "synchronizing") return;
       const { value, done } = rest.next();
       if (done === true) {
-        this.#goLive(socket);
+        this.#goLive(connection);
         return;
       }
-      this.#write(socket, value);
+      this.#write(connection, value);
       octets += value.length;
     }
-    const goOn = () => this.#synchronize(socket, rest);
-    if (socket.writableNeedDrain) socket.once("drain", goOn);
-    else setImmediate(goOn);
+    if (connection.unsentOctets > 0) this.#rest = rest;
+    else setImmediate(() => this.#synchronize(connection, rest));
   }
 
-  #goLive(socket: Socket): void {
+  #onUnsent(): void {
+    const rest = this.#rest;
+    const connection = this.#connection;
+    if (rest === undefined || connection === undefined || connection.unsentOctets > 0) return;
+    this.#rest = undefined;
+    this.#synchronize(connection, rest);
+  }
+
+  #goLive(connection: TcpConnection): void {
     this.#state = "live";
     this.#retryMs = shortestRetryMs;
     this.#reason = undefined;
-    for (const message of this.#waiting) this.#write(socket, message);
+    for (const message of this.#waiting) this.#write(connection, message);
     this.#forgetWaiting();
   }
 
-  #write(socket: Socket, message: Uint8Array): void {
+  #write(connection: TcpConnection, message: Uint8Array): void {
     this.#octetsSent += message.length;
-    socket.write(message);
+    connection.write(message);
   }
 
   #lost(reason: string): void {
-    this.#socket = undefined;
+    this.#connection = undefined;
+    this.#rest = undefined;
     this.#forgetWaiting();
     if (this.#state === "stopped") return;
     const { clock, logger, random } = this.#options;

@@ -1,6 +1,6 @@
 import type { NegotiatedSession, SessionState } from "../types.ts";
 import { nothingWithheld } from "./offer.ts";
-import type { Connection, FsmAction, PeerState } from "./types.ts";
+import type { Connection, ConnectionState, FsmAction, PeerState } from "./types.ts";
 
 export type ActiveState = Extract<PeerState, { name: "active" }>;
 
@@ -40,12 +40,25 @@ export function withoutConnection(state: ActiveState, gone: Connection): ActiveS
 /** The peer's state by the names of RFC 4271: that of its furthest connection. */
 export function sessionStateOf(state: PeerState): SessionState {
   if (state.name !== "active") return "Idle";
-  const names = new Set(state.connections.map((connection) => connection.state.name));
-  if (names.has("established")) return "Established";
-  if (names.has("open-confirm")) return "OpenConfirm";
-  if (names.has("open-sent")) return "OpenSent";
-  return names.has("connecting") ? "Connect" : "Active";
+  let furthest: SessionState = "Active";
+  let rank = 0;
+  for (const { state: connection } of state.connections) {
+    const [reached, name] = progress[connection.name];
+    if (reached <= rank) continue;
+    rank = reached;
+    furthest = name;
+  }
+  return furthest;
 }
+
+/** How far a connection is, for the peer as a whole. */
+const progress: Readonly<Record<ConnectionState["name"], readonly [number, SessionState]>> = {
+  "open-delayed": [0, "Active"],
+  connecting: [1, "Connect"],
+  "open-sent": [2, "OpenSent"],
+  "open-confirm": [3, "OpenConfirm"],
+  established: [4, "Established"],
+};
 
 /** The Established connection and what was agreed on it. */
 export function establishedOf(

@@ -1,6 +1,5 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
-import type { TcpKey, TcpSockets } from "../../core/tcp.ts";
+import type { TcpConnection, TcpKey, TcpSockets } from "../../core/tcp.ts";
 import type { ConnectionEvent, ConnectionTimer } from "../fsm/types.ts";
 import type { PeerConfig } from "../types.ts";
 import { dialRequest } from "./endpoint.ts";
@@ -45,16 +44,16 @@ export class ConnectionSlot {
 
   dial(sockets: TcpSockets, peer: PeerConfig): void {
     sockets.dial(dialRequest(peer), this.#dial.signal).then(
-      (socket) => this.#onDialled(socket),
+      (connection) => this.#onDialled(connection),
       (error: unknown) => {
         if (!this.#isClosed) this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: describeTcpError(error) });
       },
     );
   }
 
-  /** Carries BGP over a connected socket from now on. */
-  take(socket: Socket): void {
-    this.#connection = new PeerConnection(socket, this.#clock, {
+  /** Carries BGP over a connection from now on. */
+  take(tcp: TcpConnection): void {
+    this.#connection = new PeerConnection(tcp, this.#clock, {
       onMessage: (message, octets) => {
         this.#handler.onOctets?.(octets);
         this.#handler.onEvent({ type: "message", message });
@@ -70,7 +69,7 @@ export class ConnectionSlot {
 
   /** Another password from now on. Throws what the sockets throw. */
   changeKey(sockets: TcpSockets, key: TcpKey): void {
-    if (this.#connection !== undefined) sockets.changeKey(this.#connection.socket, key);
+    if (this.#connection !== undefined) sockets.changeKey(this.#connection.tcp, key);
   }
 
   /** Gives up a dial, or flushes `lastWords` and closes. Resolves when the socket is gone. */
@@ -81,24 +80,25 @@ export class ConnectionSlot {
     await this.#connection?.close(lastWords);
   }
 
-  #onDialled(socket: Socket): void {
-    const localAddress = socketEnd(socket.localAddress)?.address;
-    if (this.#isClosed) socket.destroy();
-    else if (socket.destroyed || localAddress === undefined)
+  #onDialled(tcp: TcpConnection): void {
+    const localAddress = socketEnd(tcp.localAddress)?.address;
+    if (this.#isClosed) tcp.destroy();
+    else if (tcp.isGone || localAddress === undefined)
       this.#handler.onEvent({ type: "lost", kind: "tcp-failed", text: "the connection failed at once" });
     else {
-      this.take(socket);
+      this.take(tcp);
       this.#handler.onEvent({ type: "connected", localAddress });
     }
   }
 
   /**
-   * A late event loop runs timers before it reads sockets, so what keeps the session alive may lie unread in the kernel.
-   * `setImmediate` comes after the sockets; only then is silence the peer's.
+   * A late event loop runs timers before it reads sockets, so what keeps the session alive may lie unread in the kernel. It is read
+   * at once or, where that can't be had, before `setImmediate` comes; only then is silence the peer's.
    */
   #onHoldExpired(): void {
     const heard = this.#connection?.octetsReceived;
     setImmediate(() => {
+      this.#connection?.tcp.readNow();
       if (this.#isClosed || this.timers.isArmed("hold")) return;
       if (this.#connection?.hasBacklog === true || this.#connection?.octetsReceived !== heard)
         this.timers.arm("hold", unreadGraceMs);

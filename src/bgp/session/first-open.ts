@@ -1,5 +1,5 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
+import type { TcpConnection } from "../../core/tcp.ts";
 import { decodeMessage } from "../packet/decode.ts";
 import { MessageFramer } from "../packet/framer.ts";
 import type { OpenMessage, SessionError } from "../packet/message.ts";
@@ -12,23 +12,24 @@ export type FirstOpen =
   | { readonly kind: "nothing" };
 
 /**
- * Waits for the OPEN of whoever has connected and puts all that has been read back into the socket, so that a session finds the
- * connection untouched. The socket is paused then. Never rejects.
+ * Waits for the OPEN of whoever has connected and gives all that has been read back to the connection, so that a session finds it
+ * untouched. It is paused then. Never rejects.
  */
-export function readFirstOpen(socket: Socket, clock: Clock, timeoutMs: number): Promise<FirstOpen> {
+export function readFirstOpen(connection: TcpConnection, clock: Clock, timeoutMs: number): Promise<FirstOpen> {
   const framer = new MessageFramer();
   const chunks: Uint8Array[] = [];
+  let isOver = false;
   return new Promise((resolve) => {
     const finish = (result: FirstOpen) => {
+      if (isOver) return;
+      isOver = true;
       timer.cancel();
-      socket.off("data", onData);
-      socket.off("close", onClose);
-      socket.off("end", onClose);
-      socket.pause();
-      if (chunks.length > 0 && !socket.destroyed) socket.unshift(Buffer.concat(chunks));
+      connection.pause();
+      if (chunks.length > 0) connection.unread(Buffer.concat(chunks));
       resolve(result);
     };
-    const onData = (chunk: Uint8Array) => {
+    const onOctets = (octets: Uint8Array) => {
+      const chunk = octets.slice();
       chunks.push(chunk);
       framer.push(chunk);
       const framed = framer.next();
@@ -38,11 +39,9 @@ export function readFirstOpen(socket: Socket, clock: Clock, timeoutMs: number): 
       else if (decoded.message.type === "open") finish({ kind: "open", message: decoded.message });
       else finish({ kind: "error", error: notAnOpen(decoded.message.type) });
     };
-    const onClose = () => finish({ kind: "nothing" });
-    const timer = clock.setTimer(timeoutMs, onClose);
-    socket.on("data", onData);
-    socket.once("close", onClose);
-    socket.once("end", onClose);
+    const onGone = () => finish({ kind: "nothing" });
+    const timer = clock.setTimer(timeoutMs, onGone);
+    connection.use({ onOctets, onEnd: onGone, onUnsent: () => {}, onError: onGone, onClosed: onGone });
   });
 }
 

@@ -1,8 +1,7 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import { errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { TcpKey, TcpListener, TcpRange, TcpSockets } from "../../core/tcp.ts";
+import type { TcpConnection, TcpKey, TcpListener, TcpRange, TcpSockets } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { BgpError } from "../errors.ts";
 import { encodeNotification } from "../packet/notification.ts";
@@ -25,7 +24,7 @@ export interface BgpListenerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Finds the owner of a connection by the peer's end. False if it is nobody's: then it is refused with Cease 6/5. */
-  readonly onConnection: (remote: SocketEnd, socket: Socket) => boolean;
+  readonly onConnection: (remote: SocketEnd, connection: TcpConnection) => boolean;
 }
 
 /** A password that connections from somewhere need. */
@@ -39,7 +38,7 @@ export class BgpListener {
   readonly #options: BgpListenerOptions;
   /** By address; the empty text is every address. */
   readonly #open = new Map<string, TcpListener>();
-  readonly #refused = new Set<Socket>();
+  readonly #refused = new Set<TcpConnection>();
   #place: ListenPlace | undefined;
   /** One move after the other. */
   #moves: Promise<void> = Promise.resolve();
@@ -95,7 +94,7 @@ export class BgpListener {
 
   #closeAll(): void {
     this.#place = undefined;
-    for (const socket of this.#refused) socket.destroy();
+    for (const connection of this.#refused) connection.destroy();
     for (const listener of this.#open.values()) listener.close();
     this.#open.clear();
   }
@@ -121,7 +120,7 @@ export class BgpListener {
         ...(address !== undefined && { address: address.toString() }),
         port,
         backlog,
-        onConnection: (socket) => this.#onSocket(socket),
+        onConnection: (connection) => this.#onConnection(connection),
         // Such as running out of file descriptors; the server goes on listening.
         onError: (error) => logger.warn({ error: errorMessage(error) }, "accepting a BGP connection failed"),
       });
@@ -152,23 +151,23 @@ export class BgpListener {
       }
   }
 
-  #onSocket(socket: Socket): void {
-    const remote = socketEnd(socket.remoteAddress);
+  #onConnection(connection: TcpConnection): void {
+    const remote = socketEnd(connection.remoteAddress);
     if (remote === undefined) {
-      socket.destroy();
+      connection.destroy();
       return;
     }
-    if (this.#options.onConnection(remote, socket)) return;
+    if (this.#options.onConnection(remote, connection)) return;
     this.#options.logger.info(
       { address: remote.address.toString() },
       "refused a BGP connection from an address that is no peer",
     );
     if (this.#refused.size >= maxRefusals) {
-      socket.destroy();
+      connection.destroy();
       return;
     }
-    this.#refused.add(socket);
-    void closeGently(socket, connectionRejected, this.#options.clock).then(() => this.#refused.delete(socket));
+    this.#refused.add(connection);
+    void closeGently(connection, connectionRejected, this.#options.clock).then(() => this.#refused.delete(connection));
   }
 }
 

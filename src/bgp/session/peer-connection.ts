@@ -1,5 +1,5 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
+import type { TcpConnection, TcpUser } from "../../core/tcp.ts";
 import { extendedMaxMessageLength } from "../packet/constants.ts";
 import { decodeMessage } from "../packet/decode.ts";
 import { MessageFramer } from "../packet/framer.ts";
@@ -45,11 +45,11 @@ export interface PeerConnectionHandler {
 
 /**
  * A TCP connection that carries BGP messages: frames and decodes what comes in, in slices, and coalesces what goes out.
- * While messages wait to be handled the socket is paused, so that at most one chunk is buffered and TCP slows the peer down.
+ * While messages wait to be handled the connection is paused, so that at most one chunk is buffered and TCP slows the peer down.
  */
-export class PeerConnection {
+export class PeerConnection implements TcpUser {
   /** For its options only: what goes through it is this class's business. */
-  readonly socket: Socket;
+  readonly tcp: TcpConnection;
   readonly #clock: Clock;
   readonly #handler: PeerConnectionHandler;
   readonly #framer = new MessageFramer();
@@ -63,20 +63,15 @@ export class PeerConnection {
   #isOver = false;
   /** Updates were taken without being decoded that the handler has not been told of. */
   #hasTaken = false;
-  #isCorked = false;
   #isBlocked = false;
   #isCongested = false;
 
-  /** `socket` is connected. The connection owns it from here on. */
-  constructor(socket: Socket, clock: Clock, handler: PeerConnectionHandler) {
-    this.socket = socket;
+  /** The connection belongs to this object from here on. */
+  constructor(tcp: TcpConnection, clock: Clock, handler: PeerConnectionHandler) {
+    this.tcp = tcp;
     this.#clock = clock;
     this.#handler = handler;
-    socket.setNoDelay(true);
-    socket.on("data", this.#onData);
-    socket.on("end", this.#onEnd);
-    socket.on("error", this.#onError);
-    socket.on("close", this.#onEnd);
+    tcp.use(this);
   }
 
   /** How to read the messages that follow, and how long they may be. */
@@ -99,35 +94,24 @@ export class PeerConnection {
     return this.#isCongested;
   }
 
-  /** Queues octets. Those of one turn of the event loop go out together. */
+  /** Queues octets, which belong to the caller again afterwards. Those of one turn of the event loop go out together. */
   write(octets: Uint8Array): void {
-    if (this.#isOver || !this.socket.writable) return;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.socket.cork();
-      process.nextTick(this.#flush);
-    }
-    this.socket.write(octets, this.#onWritten);
-    if (this.socket.writableLength >= highWaterOctets) this.#isCongested = true;
+    if (this.#isOver) return;
+    this.tcp.write(octets);
+    if (this.tcp.unsentOctets >= highWaterOctets) this.#isCongested = true;
   }
 
   /** Sends what is queued and `lastWords`, then closes. Resolves when the socket is gone. The handler hears nothing more. */
   close(lastWords: Uint8Array | undefined): Promise<void> {
     this.#isOver = true;
-    this.socket.off("data", this.#onData);
-    this.socket.off("end", this.#onEnd);
-    this.socket.off("close", this.#onEnd);
-    const closed = closeGently(this.socket, lastWords, this.#clock);
-    this.socket.off("error", this.#onError);
-    return closed;
+    return closeGently(this.tcp, lastWords, this.#clock);
   }
 
-  readonly #onData = (chunk: Uint8Array): void => {
+  onOctets(chunk: Uint8Array): void {
     this.#octetsReceived += chunk.length;
     this.#framer.push(chunk);
     if (!this.#hasBacklog) this.#handleSlice();
-    this.#framer.keep();
-  };
+  }
 
   readonly #handleSlice = (): void => {
     const endMs = this.#clock.monotonicMs() + sliceMs;
@@ -147,7 +131,7 @@ export class PeerConnection {
     this.#tellTaken();
     if (this.#isOver) return;
     this.#hasBacklog = true;
-    this.socket.pause();
+    this.tcp.pause();
     setImmediate(this.#handleSlice);
   };
 
@@ -200,13 +184,9 @@ export class PeerConnection {
   #endBacklog(): void {
     if (!this.#hasBacklog) return;
     this.#hasBacklog = false;
-    this.socket.resume();
+    this.tcp.resume();
     if (this.#pendingLoss !== undefined) this.#lose(...this.#pendingLoss);
   }
-
-  readonly #onEnd = (): void => this.#lose("tcp-closed", "the peer closed the connection");
-
-  readonly #onError = (error: Error): void => this.#lose("tcp-failed", describeTcpError(error));
 
   /** What the peer said before it went, such as a NOTIFICATION, comes first. */
   #lose(kind: "tcp-closed" | "tcp-failed", text: string): void {
@@ -219,25 +199,31 @@ export class PeerConnection {
     this.#handler.onLost(kind, text);
   }
 
-  readonly #flush = (): void => {
-    this.#isCorked = false;
-    this.socket.uncork();
-    if (this.#isOver || this.#isBlocked || this.socket.writableLength === 0) return;
-    this.#isBlocked = true;
-    this.#handler.onWriteState("write-blocked");
-  };
+  onEnd(): void {
+    this.#lose("tcp-closed", "the peer closed the connection");
+  }
 
-  /** After each chunk that the kernel took. */
-  readonly #onWritten = (error?: Error | null): void => {
-    if (this.#isOver || (error !== undefined && error !== null)) return;
-    const waiting = this.socket.writableLength;
+  onError(error: Error): void {
+    this.#lose("tcp-failed", describeTcpError(error));
+  }
+
+  onClosed(): void {
+    this.onEnd();
+  }
+
+  onUnsent(): void {
+    if (this.#isOver) return;
+    const waiting = this.tcp.unsentOctets;
     if (this.#isBlocked) {
       this.#isBlocked = waiting > 0;
       this.#handler.onWriteState(waiting > 0 ? "write-progress" : "write-drained");
+    } else if (waiting > 0) {
+      this.#isBlocked = true;
+      this.#handler.onWriteState("write-blocked");
     }
     if (!this.#isOver && this.#isCongested && waiting <= lowWaterOctets) {
       this.#isCongested = false;
       this.#handler.onWritable();
     }
-  };
+  }
 }

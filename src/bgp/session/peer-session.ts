@@ -1,8 +1,7 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import { assertNever, errorMessage } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { TcpSockets } from "../../core/tcp.ts";
+import type { TcpConnection, TcpSockets } from "../../core/tcp.ts";
 import type { GracefulRestartState } from "../fsm/offer.ts";
 import { step } from "../fsm/peer.ts";
 import { establishedOf, initialPeerState, sessionStateOf } from "../fsm/peer-state.ts";
@@ -65,6 +64,8 @@ export class PeerSession {
   readonly #delivery = new Delivery();
   readonly #counts = new SessionCounts();
   readonly #closing = new Set<Promise<void>>();
+  /** The peer's, for the log. */
+  readonly #address: string;
   #config: PeerConfig;
   #state: PeerState = initialPeerState;
   #sinceMs: number;
@@ -75,6 +76,7 @@ export class PeerSession {
     const { clock, config, routerId, random, gracefulRestartState } = options;
     this.#options = options;
     this.#config = config;
+    this.#address = config.address.toString();
     const currentConfig = () => this.#config;
     this.#context = {
       get config() {
@@ -113,11 +115,11 @@ export class PeerSession {
     this.#delivery.inside(() => this.#happen({ type: "unreachable", text }));
   }
 
-  /** Takes a connection that the peer has opened, or refuses it with a Cease. The session owns the socket from here on. */
-  accept(socket: Socket): void {
-    const localAddress = socketEnd(socket.localAddress)?.address;
-    if (localAddress === undefined || !this.#prepare(socket)) socket.destroy();
-    else this.#delivery.inside(() => this.#happen({ type: "accepted", localAddress }, socket));
+  /** Takes a connection that the peer has opened, or refuses it with a Cease. The session owns it from here on. */
+  accept(connection: TcpConnection): void {
+    const localAddress = socketEnd(connection.localAddress)?.address;
+    if (localAddress === undefined || !this.#prepare(connection)) connection.destroy();
+    else this.#delivery.inside(() => this.#happen({ type: "accepted", localAddress }, connection));
   }
 
   /** Takes a configuration over that differs in nothing but the password from what the session was made for. */
@@ -175,7 +177,7 @@ export class PeerSession {
     };
   }
 
-  #happen(event: FsmEvent, accepted?: Socket): void {
+  #happen(event: FsmEvent, accepted?: TcpConnection): void {
     const before = this.#state;
     const { state, actions } = step(before, event, this.#context);
     this.#state = state;
@@ -184,7 +186,7 @@ export class PeerSession {
     this.#delivery.flush();
   }
 
-  #perform(action: FsmAction, accepted: Socket | undefined): void {
+  #perform(action: FsmAction, accepted: TcpConnection | undefined): void {
     const { listener, clock } = this.#options;
     switch (action.type) {
       case "dial":
@@ -248,14 +250,12 @@ export class PeerSession {
   }
 
   /** False if an option can't be had: a connection without its peer's password or TTL check is not the peer's. */
-  #prepare(socket: Socket): boolean {
+  #prepare(connection: TcpConnection): boolean {
     const { sockets, logger } = this.#options;
     try {
-      sockets.prepare(socket, tcpOptionsOf(this.#config));
+      sockets.prepare(connection, tcpOptionsOf(this.#config));
       return true;
     } catch (error) {
-      // Else a socket that nobody reads could bring an error that nobody hears.
-      socket.on("error", () => {});
       const fields = { peer: this.#config.name, reason: errorMessage(error) };
       logger.warn(fields, "closed a BGP connection that could not get its socket options");
       return false;
@@ -313,7 +313,7 @@ export class PeerSession {
     const config = this.#config;
     const [was, is] = [sessionStateOf(before), sessionStateOf(this.#state)];
     const { lastReason } = this.#state;
-    const fields = { peer: config.name, address: config.address.toString(), from: was, to: is };
+    const fields = { peer: config.name, address: this.#address, from: was, to: is };
     if (was !== is) this.#sinceMs = clock.wallMs();
     if (is === "Established" && establishedOf(before)?.session !== establishedOf(this.#state)?.session)
       this.#options.logger.info(fields, "BGP session established");

@@ -11,7 +11,7 @@ export const plainSockets: TcpSockets = {
     const missing = beyondNode.filter((name) => options[name] !== undefined);
     return missing.length === 0 ? undefined : `${missing.join(", ")}: plain sockets of node have no such option`;
   },
-  dial: (request, signal) => connectSocket(new Socket(), request, signal),
+  dial: (request, signal) => connectSocket(new Socket({ allowHalfOpen: true }), request, signal),
   async listen(request) {
     const { address, port: wanted, backlog } = request;
     const { server, port } = await startServer(request, (fresh) =>
@@ -19,7 +19,7 @@ export const plainSockets: TcpSockets = {
     );
     return { port, setKey: refuseKey, close: () => server.close() };
   },
-  prepare(_socket, { key }) {
+  prepare(_connection, { key }) {
     if (key !== undefined) refuseKey();
   },
   changeKey: refuseKey,

@@ -1,94 +1,73 @@
 import { closeSync } from "node:fs";
-import { Socket } from "node:net";
-import type { TcpKey, TcpListen, TcpListener, TcpRange, TcpSockets } from "../../core/tcp.ts";
-import { connectSocket, startServer } from "../../core/tcp-node.ts";
-import { bindSocket, createSocket, SyscallError } from "../libc.ts";
-import { AF_INET, AF_INET6, domainOf, encodeSocketAddress } from "./addresses.ts";
-import { removeTcpKey, setTcpKey } from "./keys.ts";
-import { setConnectionOptions, setDialOptions, setListenerOptions } from "./options.ts";
+import type { TcpConnection, TcpListen, TcpSockets } from "../../core/tcp.ts";
+import { bindSocket, createSocket, listenOnSocket, SyscallError } from "../libc.ts";
+import { AF_INET, AF_INET6, domainOf, encodeEndpoint, encodeSocketAddress } from "./addresses.ts";
+import { dialSocket } from "./dialling.ts";
+import { setTcpKey } from "./keys.ts";
+import { NativeConnection } from "./native-connection.ts";
+import { NativeListener } from "./native-listener.ts";
+import { setAddressReuse, setConnectionOptions, setDialOptions, setListenerOptions } from "./options.ts";
+import { Poller } from "./poller.ts";
+import { ReceiveBuffers } from "./receive-buffers.ts";
 import { refusalOf } from "./refusal.ts";
 
 const SOCK_STREAM = 1;
 const EAFNOSUPPORT = 97;
 
+/** Of this thread; nothing of it is there while no socket is open. */
+const poller = new Poller();
+const buffers = new ReceiveBuffers();
+
 /**
- * TCP with all options of `TcpOptions`. The system calls for a socket are made here, then node's `net` takes its descriptor
- * over, so that reading, writing and closing are as everywhere. All packets are of class CS6.
+ * TCP with all options of `TcpOptions`, and without node's streams: system calls are made here, octets are received into the same
+ * memory again and again and sent from where they lie. All packets are of class CS6.
  */
 export const nativeSockets: TcpSockets = {
   refusal: refusalOf,
   async dial(request, signal) {
-    const { address, options } = request;
+    const { address, port, localAddress, localPort, options } = request;
     const domain = domainOf(address);
-    const socket = withDescriptor(domain, (fd) => {
-      setDialOptions(fd, domain === AF_INET ? 4 : 6, options);
-      if (options.key !== undefined) setTcpKey(fd, domain, { address }, options.key);
-      return new Socket({ fd });
+    const fd = withDescriptor(domain, (fresh) => {
+      setDialOptions(fresh, domain === AF_INET ? 4 : 6, options);
+      if (options.key !== undefined) setTcpKey(fresh, domain, { address }, options.key);
+      if (localAddress !== undefined || localPort !== undefined) {
+        setAddressReuse(fresh);
+        bindSocket(fresh, encodeEndpoint(domain, localAddress ?? anyOf(domain), localPort ?? 0));
+      }
+      return fresh;
     });
-    return connectSocket(socket, request, signal);
+    const use = () => new NativeConnection(fd, { domain, address, port }, poller, buffers);
+    return dialSocket(fd, encodeEndpoint(domain, address, port), { poller, signal, use });
   },
-  listen,
-  prepare(socket, options) {
-    const fd = descriptorOf(socket);
-    const { domain, address } = remoteOf(socket);
-    setConnectionOptions(fd, domainOf(address) === AF_INET ? 4 : 6, options);
-    if (options.key !== undefined) setTcpKey(fd, domain, { address }, options.key);
+  async listen(request) {
+    const { address, port } = request;
+    if (address !== undefined) return listen(domainOf(address), address, port, request);
+    try {
+      return listen(AF_INET6, anyOf(AF_INET6), port, request);
+    } catch (error) {
+      // A kernel without IPv6.
+      if (!(error instanceof SyscallError) || error.errno !== EAFNOSUPPORT) throw error;
+      return listen(AF_INET, anyOf(AF_INET), port, request);
+    }
   },
-  changeKey(socket, key) {
-    const { domain, address } = remoteOf(socket);
-    setTcpKey(descriptorOf(socket), domain, { address }, key);
+  prepare(connection, options) {
+    const { descriptor, domain, remoteAddress } = nativeOf(connection);
+    setConnectionOptions(descriptor, domainOf(remoteAddress) === AF_INET ? 4 : 6, options);
+    if (options.key !== undefined) setTcpKey(descriptor, domain, { address: remoteAddress }, options.key);
+  },
+  changeKey(connection, key) {
+    const { descriptor, domain, remoteAddress } = nativeOf(connection);
+    setTcpKey(descriptor, domain, { address: remoteAddress }, key);
   },
 };
 
-async function listen(request: TcpListen): Promise<TcpListener> {
-  const { address, backlog } = request;
-  const [fd, domain] = address === undefined ? bindAny(request.port) : [bind(address, request.port), domainOf(address)];
-  // Node owns the descriptor from here on, also if it can't listen.
-  const { server, port } = await startServer(request, (fresh) => fresh.listen({ fd }, backlog));
-  const keys = new Map<string, TcpKey>();
-  return {
-    port,
-    setKey: (range, key) => changeListenerKey(fd, domain, keys, range, key),
-    close: () => server.close(),
-  };
-}
-
-/** A socket for both families; for IPv4 alone where the kernel has no IPv6. */
-function bindAny(port: number): [number, number] {
-  try {
-    return [bind("::", port), AF_INET6];
-  } catch (error) {
-    if (!(error instanceof SyscallError) || error.errno !== EAFNOSUPPORT) throw error;
-    return [bind("0.0.0.0", port), AF_INET];
-  }
-}
-
-function bind(address: string, port: number): number {
-  const domain = domainOf(address);
+function listen(domain: number, address: string, port: number, request: TcpListen): NativeListener {
   return withDescriptor(domain, (fd) => {
     setListenerOptions(fd, domain);
     bindSocket(fd, encodeSocketAddress(domain, address, port));
-    return fd;
+    listenOnSocket(fd, request.backlog);
+    return new NativeListener(fd, domain, request, poller, buffers);
   });
-}
-
-function changeListenerKey(
-  fd: number,
-  domain: number,
-  keys: Map<string, TcpKey>,
-  range: TcpRange,
-  key: TcpKey | undefined,
-): void {
-  const name = `${range.address}/${range.prefixLength ?? ""}`;
-  const old = keys.get(name);
-  // An MD5 key is replaced by the next one; all else would stay beside it.
-  if (old !== undefined && (key === undefined || old.kind === "ao" || key.kind === "ao")) {
-    removeTcpKey(fd, domain, range, old);
-    keys.delete(name);
-  }
-  if (key === undefined) return;
-  setTcpKey(fd, domain, range, key);
-  keys.set(name, key);
 }
 
 /** Gives a new socket to `use`, and closes it if that fails. */
@@ -102,20 +81,11 @@ function withDescriptor<Result>(domain: number, use: (fd: number) => Result): Re
   }
 }
 
-/** Of a connected socket: its own domain, and the peer's address as IPv4 where it is mapped. */
-function remoteOf(socket: Socket): { readonly domain: number; readonly address: string } {
-  const { remoteAddress, remoteFamily } = socket;
-  if (remoteAddress === undefined) throw new TypeError("the connection is gone already");
-  return {
-    domain: remoteFamily === "IPv6" ? AF_INET6 : AF_INET,
-    address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""),
-  };
+function anyOf(domain: number): string {
+  return domain === AF_INET ? "0.0.0.0" : "::";
 }
 
-/** Node keeps a socket's descriptor in its handle and documents neither: without it nothing can be set. */
-function descriptorOf(socket: Socket): number {
-  const handle: unknown = Reflect.get(socket, "_handle");
-  const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
-  if (typeof fd !== "number" || fd < 0) throw new TypeError("the connection is gone already");
-  return fd;
+function nativeOf(connection: TcpConnection): NativeConnection {
+  if (connection instanceof NativeConnection) return connection;
+  throw new TypeError("the connection was made by other sockets");
 }

@@ -17,6 +17,7 @@ const IPV6_V6ONLY = 26;
 const IPV6_TCLASS = 67;
 const IPV6_MINHOPCOUNT = 73;
 const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 const TCP_USER_TIMEOUT = 18;
 
 /** Class selector 6, internetwork control (RFC 4594 §3.1), as it stands in the octet. */
@@ -30,6 +31,7 @@ type PacketFamily = 4 | 6;
 
 /** What all packets of a socket that dials must be like. Throws SyscallError. */
 export function setDialOptions(fd: number, packets: PacketFamily, options: TcpOptions): void {
+  setInteger(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   setTrafficClass(fd, packets);
   setConnectionOptions(fd, packets, options);
 }
@@ -51,13 +53,20 @@ export function setConnectionOptions(fd: number, packets: PacketFamily, options:
  * drop any other; accepted sockets get their own. Throws SyscallError.
  */
 export function setListenerOptions(fd: number, domain: number): void {
-  setInteger(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  setAddressReuse(fd);
+  // Accepted sockets have it from here.
+  setInteger(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   const families: readonly PacketFamily[] = domain === AF_INET ? [4] : [4, 6];
   if (domain !== AF_INET) setInteger(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   for (const packets of families) {
     setTrafficClass(fd, packets);
     setTtl(fd, packets, MAX_TTL);
   }
+}
+
+/** Lets a port be taken of which connections are still being forgotten. Throws SyscallError. */
+export function setAddressReuse(fd: number): void {
+  setInteger(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 function setTrafficClass(fd: number, packets: PacketFamily): void {

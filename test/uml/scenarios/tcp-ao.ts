@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import type { Socket } from "node:net";
 import { Secret } from "../../../src/core/secret.ts";
 import type { TcpKey, TcpListener, TcpOptions } from "../../../src/core/tcp.ts";
 import { nativeSockets } from "../../../src/sys/tcp/native-sockets.ts";
+import { echoTo, TcpEnd } from "../../support/tcp-ends.ts";
 import type { Scenario } from "../guest/scenario.ts";
 
 /** The kernel gives up a SYN that stays without an answer after its first repetition. */
@@ -20,23 +19,20 @@ async function echo(): Promise<TcpListener> {
   return nativeSockets.listen({
     port: 0,
     backlog: 16,
-    onConnection: (socket) => {
-      socket.on("error", () => {});
-      nativeSockets.prepare(socket, {});
-      socket.pipe(socket);
+    onConnection: (connection) => {
+      nativeSockets.prepare(connection, {});
+      echoTo(connection);
     },
     onError: () => {},
   });
 }
 
-function dial(port: number, options: TcpOptions, address = "127.0.0.1"): Promise<Socket> {
-  return nativeSockets.dial({ address, port, options }, new AbortController().signal);
+async function dial(port: number, options: TcpOptions, address = "127.0.0.1"): Promise<TcpEnd> {
+  return new TcpEnd(await nativeSockets.dial({ address, port, options }, new AbortController().signal));
 }
 
-async function echoes(socket: Socket): Promise<boolean> {
-  socket.write("hello");
-  const [chunk] = await once(socket, "data");
-  return String(chunk) === "hello";
+async function echoes(end: TcpEnd): Promise<boolean> {
+  return (await end.says("hello")) === "hello";
 }
 
 const gaveUp = { code: "ETIMEDOUT" };

@@ -210,10 +210,10 @@ describe("time", () => {
 
   test("octets that a late event loop has not read yet count as heard", async () => {
     const peer = await establish();
-    // Goes to the kernel at once; the session's socket reads it only in the next turn of the event loop.
+    const { messagesReceived } = session.status().counters;
+    // Goes to the kernel at once; the event loop would tell the session's socket only in its next turn.
     peer.socket.write(encodeKeepalive());
     clock.advance(90_000);
-    const { messagesReceived } = session.status().counters;
     await until(() => session.status().counters.messagesReceived > messagesReceived, "the KEEPALIVE");
     expect(session.status().state).toBe("Established");
     clock.advance(90_000);

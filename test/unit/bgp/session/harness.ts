@@ -7,11 +7,11 @@ import type { BgpMessage, OpenMessage } from "../../../../src/bgp/packet/message
 import { encodeOpen } from "../../../../src/bgp/packet/open.ts";
 import { BgpListener } from "../../../../src/bgp/session/listener.ts";
 import { PeerSession, type PeerSessionOptions } from "../../../../src/bgp/session/peer-session.ts";
-import { plainSockets } from "../../../../src/bgp/session/plain-sockets.ts";
 import type { NegotiatedSession, PeerConfig, SessionDownReason, SessionListener } from "../../../../src/bgp/types.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
+import { nativeSockets } from "../../../../src/sys/tcp/native-sockets.ts";
 import { notRestarting, peerConfig } from "../fsm/support.ts";
 
 /** Waits for a condition, looking after every turn of the event loop. */
@@ -74,7 +74,7 @@ export function makeSession(options: Options = {}): { session: PeerSession; reco
     clock: systemClock,
     logger: silentLogger,
     random: Math.random,
-    sockets: plainSockets,
+    sockets: nativeSockets,
     listener: recorder,
     gracefulRestartState: () => notRestarting,
     timing: { connectDelayMs: 0, connectRetryMs: 200, ...options.timing },
@@ -91,7 +91,7 @@ function withoutUndefined(options: Options, left: readonly string[]): Partial<Pe
 /** A listener on a loopback address that gives every connection to one session. */
 export async function listenFor(address: string, owner: () => PeerSession): Promise<BgpListener> {
   const listener = new BgpListener({
-    sockets: plainSockets,
+    sockets: nativeSockets,
     clock: systemClock,
     logger: silentLogger,
     onConnection: (_remote, socket) => {

@@ -7,6 +7,7 @@ import { encodeEndOfRib, encodeUpdates } from "../../../../src/bgp/packet/update
 import { PeerConnection, type PeerConnectionHandler } from "../../../../src/bgp/session/peer-connection.ts";
 import { TimerTable } from "../../../../src/bgp/session/timer-table.ts";
 import { type Clock, systemClock } from "../../../../src/core/clock.ts";
+import { NodeConnection } from "../../../../src/core/tcp-node.ts";
 import { contextOf, prefixOf } from "../../../support/bgp.ts";
 import { ManualClock } from "../../../support/scripted-speaker.ts";
 import { FakeClock } from "../../fib/fake-clock.ts";
@@ -17,7 +18,7 @@ type TakeUpdates = PeerConnectionHandler["takeUpdates"];
 function makeConnection(clock: Clock = systemClock, takeUpdates: TakeUpdates = (_, start) => start) {
   const heard: string[] = [];
   const socket = new Socket();
-  const connection = new PeerConnection(socket, clock, {
+  const connection = new PeerConnection(new NodeConnection(socket), clock, {
     onMessage: (message: BgpMessage) => heard.push(message.type),
     onMalformed: (error) => heard.push(`malformed ${error.code}/${error.subcode}`),
     onLost: (kind) => heard.push(kind),
