@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { none } from "../../src/bgp/rib/path-rows.ts";
 import type { Rib } from "../../src/bgp/rib/rib.ts";
-import { type Operation, operation } from "../support/speaker-operations.ts";
+import { largeOperation, type Operation, operation } from "../support/speaker-operations.ts";
 import { SpeakerTrial } from "../support/speaker-trial.ts";
 
 /** The tables of the speakers that were made. */
@@ -31,6 +31,10 @@ function rowsOf({ prefixes, paths, attributes, nextHops, slots }: Rib): object {
   };
 }
 
+/** How many histories are played; more of them than usual may take their time. */
+const runs = Number(process.env.CALIBIRD_SPEAKER_RUNS ?? 100);
+const timeout = Math.max(300_000, runs * 2000);
+
 function run(operations: readonly Operation[], prefixesPerTurn: number, spacingMs: number): void {
   const trial = new SpeakerTrial(prefixesPerTurn, spacingMs);
   for (const item of operations) trial.apply(item);
@@ -45,9 +49,17 @@ beforeEach(() => {
 });
 
 describe("a speaker under random updates, losses, restarts, policy changes and slow peers", () => {
-  it("chooses and tells every peer what a naive model of plain maps does, and keeps nothing when all are gone", () => {
-    const runs = Number(process.env.CALIBIRD_SPEAKER_RUNS ?? 150);
+  it("chooses and tells every peer what a naive model of plain maps does, and keeps nothing when all are gone", {
+    timeout,
+  }, () => {
     const operations = fc.array(operation, { maxLength: 80, size: "max" });
-    fc.assert(fc.property(operations, fc.constantFrom(1, 2, 1000), fc.constantFrom(0, 10), run), { numRuns: runs });
+    const histories = fc.property(operations, fc.constantFrom(1, 2, 1000), fc.constantFrom(0, 10), run);
+    fc.assert(histories, { numRuns: runs });
+  });
+
+  it("does so with tables of many thousands", { timeout }, () => {
+    const operations = fc.array(largeOperation, { minLength: 10, maxLength: 30, size: "max" });
+    const histories = fc.property(operations, fc.constantFrom(300, 10_000), fc.constantFrom(0, 10), run);
+    fc.assert(histories, { numRuns: Math.ceil(runs / 100) });
   });
 });

@@ -200,7 +200,15 @@ export const keyOf = ({ prefix, pathId }: Nlri): string => `${prefix} ${pathId}`
 
 /** A route as one that can be compared. */
 export function routeText(attributes: PathAttributes, { address, linkLocal }: NextHop): string {
-  const known = Object.entries(attributes).filter(([, value]) => value !== undefined);
-  const options = { depth: 9, sorted: true, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: null };
-  return `via ${address} ${linkLocal ?? ""} ${inspect(Object.fromEntries(known), options)}`;
+  let text = attributeTexts.get(attributes);
+  if (text === undefined) {
+    const known = Object.entries(attributes).filter(([, value]) => value !== undefined);
+    const options = { depth: 9, sorted: true, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: null };
+    text = inspect(Object.fromEntries(known), options);
+    attributeTexts.set(attributes, text);
+  }
+  return `via ${address} ${linkLocal ?? ""} ${text}`;
 }
+
+/** Many routes share an object. */
+const attributeTexts = new WeakMap<PathAttributes, string>();

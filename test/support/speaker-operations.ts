@@ -26,6 +26,17 @@ const saying = fc.record({
 });
 export type Saying = typeof saying extends fc.Arbitrary<infer Value> ? Value : never;
 
+/** Many routes with few sets of attributes; where others have been, too. */
+const burstOf = (most: number) => ({
+  peer,
+  family,
+  first: fc.nat(most),
+  count: fc.integer({ min: 1, max: most }),
+  perUpdate: fc.constantFrom(1, 7, 700),
+  withdrawn: fc.boolean(),
+  sets: fc.integer({ min: 1, max: 4 }),
+});
+
 const kinds = {
   say: [
     7,
@@ -48,18 +59,7 @@ const kinds = {
       turns: few(3),
     },
   ],
-  burst: [
-    2,
-    {
-      peer,
-      family,
-      first: fc.nat(300),
-      count: fc.integer({ min: 1, max: 300 }),
-      perUpdate: fc.constantFrom(1, 7, 700),
-      withdrawn: fc.boolean(),
-      sets: fc.integer({ min: 1, max: 4 }),
-    },
-  ],
+  burst: [2, burstOf(300)],
   originate: [2, { family, prefix: fc.nat(9), med: fc.nat(2), isWithdrawn: fc.boolean() }],
   down: [1, { peer, graceful: fc.boolean() }],
   up: [3, { peer, preserved: fc.subarray([...families]) }],
@@ -84,9 +84,15 @@ type Fields<Shape> = { readonly [Key in keyof Shape]: Shape[Key] extends fc.Arbi
 /** Something that happens to the speaker, or that it is given time for. */
 export type Operation = { [Type in keyof Kinds]: { readonly type: Type } & Fields<Kinds[Type][1]> }[keyof Kinds];
 
-export const operation: fc.Arbitrary<Operation> = fc.oneof(
-  ...Object.entries(kinds).map(([type, [weight, fields]]) => ({
-    weight,
-    arbitrary: fc.record({ type: fc.constant(type), ...fields }) as unknown as fc.Arbitrary<Operation>,
-  })),
-);
+const operationsOf = (some: Readonly<Record<string, readonly [number, object]>>): fc.Arbitrary<Operation> =>
+  fc.oneof(
+    ...Object.entries(some).map(([type, [weight, fields]]) => ({
+      weight,
+      arbitrary: fc.record({ type: fc.constant(type), ...fields }) as unknown as fc.Arbitrary<Operation>,
+    })),
+  );
+
+export const operation = operationsOf(kinds);
+
+/** Of tables that grow several times; compared only in the end, since that takes long. */
+export const largeOperation = operationsOf({ ...kinds, burst: [12, burstOf(5000)], check: [0, {}] });
