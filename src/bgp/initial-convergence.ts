@@ -28,6 +28,8 @@ export class InitialConvergence {
   readonly #timer: Timer;
   /** Of peers that are waited for only briefly. */
   readonly #courtesies = new Map<string, { readonly timer: Timer; over: boolean }>();
+  /** Peers that were waited for when they were last looked at: as long as one of them is, there is no need to look at the others. */
+  readonly #waiting = new Set<string>();
   #reached = false;
 
   /** `onTimeout` is called when a time is over and `evaluate` may have a new answer, or `reached` is true. */
@@ -49,16 +51,26 @@ export class InitialConvergence {
     return this.#reached;
   }
 
-  /** Looks at all configured peers; true if this ends the wait. */
-  evaluate(peers: Iterable<ConvergingPeer>): boolean {
+  /** True if this ends the wait for the configured peers. */
+  evaluate(peers: ReadonlyMap<string, ConvergingPeer>): boolean {
     if (this.#reached) return false;
-    let waiting = 0;
-    // All of them, since a courtesy begins when its peer is first seen.
-    for (const peer of peers) if (!this.#isDone(peer)) waiting++;
-    if (waiting > 0) return false;
+    // After a restart all are looked at each time, since a courtesy begins when its peer is first seen.
+    if (!this.#restarting && this.#waitsFor(peers)) return false;
+    for (const [name, peer] of peers) if (!this.#isDone(peer)) this.#waiting.add(name);
+    if (this.#waitsFor(peers)) return false;
     this.#reached = true;
     this.stop();
     return true;
+  }
+
+  /** True if one of `#waiting` is still waited for; those before it are not any more. */
+  #waitsFor(peers: ReadonlyMap<string, ConvergingPeer>): boolean {
+    for (const name of this.#waiting) {
+      const peer = peers.get(name);
+      if (peer !== undefined && !this.#isDone(peer)) return true;
+      this.#waiting.delete(name);
+    }
+    return false;
   }
 
   stop(): void {

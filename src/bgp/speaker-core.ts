@@ -386,7 +386,7 @@ export class SpeakerCore implements BgpSpeaker {
   /** After the listener has all routes, since it may drop what it has not heard of when it is told. */
   #checkConvergence(): void {
     if (this.#convergenceTold || this.#convergence === undefined || !this.#peersKnown) return;
-    if (!this.#convergence.reached && !this.#convergence.evaluate(this.#peers.values())) return;
+    if (!this.#convergence.reached && !this.#convergence.evaluate(this.#peers)) return;
     this.#convergenceTold = true;
     if (this.#settings.options?.restarting !== undefined) this.#groups.reload();
     this.#settings.listener.onInitialConvergence();

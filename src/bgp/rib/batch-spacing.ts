@@ -1,8 +1,13 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import type { Lane } from "./lane.ts";
 
-/** So many changes go out at once; fewer wait for others while the last ones have only just been sent. */
+/**
+ * So many changes go out at once; fewer wait for others while the last ones have only just been sent. To many peers there have to be
+ * more, since writing to each socket costs the same for few octets as for many.
+ */
 const worthSending = 256;
+const worthSendingPerPeer = 8;
+const surelyWorthSending = 4096;
 
 interface SpacingEnvironment {
   readonly clock: Clock;
@@ -24,9 +29,11 @@ export class BatchSpacing {
   }
 
   /** True if the lane is to wait; then somebody is woken when it need not any more. */
-  holds({ pending, walk, sentMs }: Lane): boolean {
+  holds({ members, pending, walk, sentMs }: Lane): boolean {
     const { clock, spacingMs, wake } = this.#environment;
-    if (spacingMs === 0 || walk !== undefined || pending.size === 0 || pending.size >= worthSending) return false;
+    if (spacingMs === 0 || walk !== undefined || pending.size === 0) return false;
+    const enough = Math.min(surelyWorthSending, Math.max(worthSending, members.size * worthSendingPerPeer));
+    if (pending.size >= enough) return false;
     const restMs = sentMs + spacingMs - clock.monotonicMs();
     if (restMs <= 0) return false;
     this.#timer ??= clock.setTimer(restMs, () => {

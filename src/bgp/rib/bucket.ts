@@ -34,6 +34,7 @@ export interface BucketContent {
  *
  * Invariants: a bucket in use holds its attributes, has a count above 0, and stands in the list of its hash, which begins in `#heads` and
  * goes on in `#nexts`; two of them differ in their content, but peers need not notice it (`looksTheSame`). Unused numbers are in `#free`.
+ * Forms stay for good: there are a few for each AS number and cluster of ours.
  *
  * The hash is chosen so that sets with numbers in a row, which are what a peer says in a row, stand side by side.
  */

@@ -82,6 +82,11 @@ export class Lane {
     return this.#walk === undefined && this.#pending.size === 0;
   }
 
+  /** True if there is nothing to say, and nobody to wait for. */
+  get isAtRest(): boolean {
+    return this.isUpToDate && this.blocked.size + this.endOfRibDue.size + this.refreshing.size === 0;
+  }
+
   /** The Adj-RIB-Out changed. */
   note(changes: SlotChanges): void {
     const walk = this.#walk;

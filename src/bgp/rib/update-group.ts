@@ -162,7 +162,10 @@ export class UpdateGroup {
   join(member: GroupMember): void {
     let lane: Lane | undefined;
     for (const one of this.#lanes) if (one.fresh) lane = one;
-    lane ??= this.#track(new Lane(this.#buckets, [], new TableWalk(undefined), { fresh: true }));
+    if (lane === undefined) {
+      const walk = this.#out.size === 0 ? undefined : new TableWalk(undefined);
+      lane = this.#track(new Lane(this.#buckets, [], walk, { fresh: true }));
+    }
     lane.endOfRibDue.add(member);
     this.#enter(member, lane);
   }
@@ -236,11 +239,19 @@ export class UpdateGroup {
 
   /** Does a bounded part of what there is to do; true if something is left that need not wait for anybody. */
   work(limit: number): boolean {
+    if (this.#isAtRest) return false;
     this.#answerRequests();
     this.#read(limit);
     for (const lane of [...this.#lanes]) this.#flush(lane, limit);
     this.#merge();
     return this.#unread !== undefined || [...this.#lanes].some((lane) => !lane.isUpToDate && this.#mayFlush(lane));
+  }
+
+  /** Nearly always, for nearly all groups. */
+  get #isAtRest(): boolean {
+    if (this.#unread !== undefined || this.#asked.size > 0 || this.#lanes.size > 1) return false;
+    for (const lane of this.#lanes) if (!lane.isAtRest) return false;
+    return true;
   }
 
   /** True if no member has anything to wait for, so that nobody holds a row that is gone. */

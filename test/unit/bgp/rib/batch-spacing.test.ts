@@ -2,17 +2,18 @@ import { describe, expect, it } from "vitest";
 import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 
-/** Two clients of a speaker that sends small batches ten milliseconds apart. */
-async function reflect() {
+/** Clients of a speaker that sends small batches ten milliseconds apart. */
+async function reflect(count = 2) {
   const speaker = new ScriptedSpeaker({}, 1000, 10);
-  const configs = [1, 2].map((number) =>
+  const configs = Array.from({ length: count }, (_, index) => index + 1).map((number) =>
     peerConfigOf({ name: `peer-${number}`, address: `10.0.0.${number}`, port: 179 }, { routeReflectorClient: true }),
   );
   speaker.core.setPeers(configs);
   await speaker.core.start();
-  const [one, two] = configs.map(({ name }) => speaker.session(name));
+  const peers = configs.map(({ name }) => speaker.session(name));
+  const [one, two] = peers;
   if (one === undefined || two === undefined) throw new Error("two sessions");
-  for (const peer of [one, two]) peer.up();
+  for (const peer of peers) peer.up();
   speaker.settle();
   speaker.clock.advance(10);
   const announce = (prefix: string) => one.announce(prefix, attributesOf([], { localPref: 100 }));
@@ -45,5 +46,21 @@ describe("small batches of changes", () => {
     for (let index = 0; index < 300; index++) announce(`10.2.${index >> 1}.${(index & 1) * 128}/25`);
     speaker.settle();
     expect(told()).toHaveLength(301);
+  });
+
+  it("wait for more where there are many sockets to write to", async () => {
+    const { speaker, announce, told } = await reflect(100);
+    announce("10.1.0.0/26");
+    speaker.settle();
+    const some = (from: number, end: number) => {
+      for (let index = from; index < end; index++) announce(`10.2.${index >> 1}.${(index & 1) * 128}/25`);
+      speaker.settle();
+    };
+    some(0, 300);
+    expect(told()).toHaveLength(1);
+    some(300, 500);
+    speaker.clock.advance(10);
+    speaker.settle();
+    expect(told()).toHaveLength(501);
   });
 });
