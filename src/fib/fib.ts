@@ -139,7 +139,7 @@ export class Fib {
     this.#reconciler.update(update);
   }
 
-  /** As `update`, by rows of `index`: what `give` puts into the sink. */
+  /** As `update`, by rows of `index`: what `give` puts into the sink. Nothing of it is written before `give` returns. */
   updateRows(give: (sink: RouteSink) => void): void {
     this.#reconciler.updateRows(give);
   }

@@ -25,7 +25,7 @@ import type { Flight, Outcome, Writer } from "./writer.ts";
 const batchSize = 512;
 
 /** Batches on their way to the kernel: while it works on one the next is made, and more would only be older when they arrive. */
-const maxFlights = 4;
+const maxFlights = 32;
 
 const beingRemoved = "being removed";
 

@@ -1,11 +1,9 @@
 import type { LocRibRows } from "../../bgp/loc-rib-rows.ts";
 import type { BgpSpeaker } from "../../bgp/types.ts";
 import type { Fib } from "../../fib/fib.ts";
-import type { RouteDemand } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { RouteComposer } from "./composer.ts";
-import { GatheredRoutes } from "./gathered-routes.ts";
 import type {
   PeerRoute,
   RoutingBlock,
@@ -14,13 +12,7 @@ import type {
   RoutingWorkload,
   ServiceRanges,
 } from "./sources.ts";
-
-/** Who looks at routes before the kernel gets them. */
-export interface RouteObserver {
-  /** False if it is not interested at present. */
-  readonly isInterested: boolean;
-  willBeWritten(routes: readonly RouteDemand[]): void;
-}
+import { type RouteObserver, WatchedRoutes } from "./watched-routes.ts";
 
 /** Carries every change of a source through the composer to the kernel and to BGP. */
 export class RoutingEngine {
@@ -50,13 +42,11 @@ export class RoutingEngine {
   }
 
   updateLearned(rows: Int32Array | readonly number[], table: LocRibRows): void {
-    if (!this.#observers.some(({ isInterested }) => isInterested)) {
-      this.#fib.updateRows((sink) => this.composer.updateLearned(rows, table, sink));
-      return;
-    }
-    const fib = new GatheredRoutes(this.#fib.index);
-    this.composer.updateLearned(rows, table, fib);
-    this.#apply({ fib, originate: { announce: [], withdraw: [] } });
+    this.#fib.updateRows((sink) => {
+      const watched = new WatchedRoutes(sink, this.#fib.index, this.#observers);
+      this.composer.updateLearned(rows, table, watched);
+      watched.tell();
+    });
   }
 
   setTunnelAddresses(addresses: readonly IpAddress[]): void {

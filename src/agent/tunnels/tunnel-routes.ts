@@ -1,4 +1,4 @@
-import type { RouteDemand, RouteMode, RouteStatus, StatusChange } from "../../fib/types.ts";
+import type { RouteDemand, RouteMode, RouteStatus, RouteWish, StatusChange } from "../../fib/types.ts";
 import { PrefixSet } from "../../net/prefix-map.ts";
 import type { TunnelRoutes } from "../../tunnel/userspace-tunnel.ts";
 
@@ -28,9 +28,9 @@ export class TunnelRouteFeed {
     this.willBeWritten([...known].map(({ route }) => ({ prefix: route.prefix, wish: route })));
   }
 
-  /** Whether routes matter before they are written: there is a tunnel. */
-  get isInterested(): boolean {
-    return this.#follower !== undefined;
+  /** Whether a route matters before it is written: it leads through the tunnel, and there is one. */
+  concerns({ forwarding }: RouteWish): boolean {
+    return forwarding.mode === this.#mode && this.#follower !== undefined;
   }
 
   /** Whether changes matter: the tunnel has routes. */
