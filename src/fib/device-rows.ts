@@ -1,4 +1,5 @@
 import type { AddressFamily } from "../net/address.ts";
+import { putAt } from "../net/prefix-index.ts";
 import { RowLists } from "../net/row-lists.ts";
 import { type Held, isList, shapesIn } from "./shapes.ts";
 
@@ -23,7 +24,7 @@ export class DeviceRows {
     this.#clear(row);
     if (held === undefined) return;
     if (device !== undefined) {
-      this.#deviceOf[row] = device;
+      putAt(this.#deviceOf, row, device, undefined);
       this.#lists.add(this.#list(device), row);
       return;
     }

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { enlarged, type PrefixIndex } from "../net/prefix-index.ts";
+import { enlarged, type PrefixIndex, putAt } from "../net/prefix-index.ts";
 import type { RouteShape } from "../netlink/types.ts";
 import { holder } from "./holders.ts";
 import type { RepairRecord } from "./repairs.ts";
@@ -83,8 +83,8 @@ export class EntryTable {
     this.#states[row] = pending;
     this.#since[row] = this.#now();
     this.#failures[row] = 0;
-    this.#reasons[row] = "waiting to be written";
-    this.#present[row] = undefined;
+    putAt(this.#reasons, row, "waiting to be written", "");
+    putAt(this.#present, row, undefined, undefined);
     this.#counts.pending++;
   }
 

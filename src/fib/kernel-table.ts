@@ -1,6 +1,6 @@
 import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { noRow, type PrefixIndex } from "../net/prefix-index.ts";
+import { noRow, type PrefixIndex, putAt } from "../net/prefix-index.ts";
 import type { KernelRoute, RouteShape } from "../netlink/types.ts";
 import { DeviceRows } from "./device-rows.ts";
 import { sameShape, sameShapeKey } from "./diff.ts";
@@ -206,7 +206,7 @@ export class KernelTable {
   }
 
   #store(row: number, before: Held, after: Held, cause: ChangeCause): void {
-    this.#held[row] = after;
+    putAt(this.#held, row, after, undefined);
     this.#byDevice.set(this.#index.familyOf(row), row, after);
     if (after !== undefined) this.#index.holdRow(row, holder.kernel);
     this.#onChange(row, before, after, cause);

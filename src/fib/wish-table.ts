@@ -1,4 +1,5 @@
 import type { AddressFamily } from "../net/address.ts";
+import { putAt } from "../net/prefix-index.ts";
 import { RowLists } from "../net/row-lists.ts";
 import type { RouteShape } from "../netlink/types.ts";
 import { shapeOf } from "./diff.ts";
@@ -78,7 +79,7 @@ export class WishTable {
     const before = this.#wishes[row];
     if (before?.wish === wish) return;
     if (this.#latest?.wish !== wish) this.#latest = this.#known.get(wish) ?? this.#share(wish);
-    this.#wishes[row] = this.#latest;
+    putAt(this.#wishes, row, this.#latest, undefined);
     this.#lists.add(this.#latest.list, row);
     if (before !== undefined) this.#forgetUnused(before);
   }

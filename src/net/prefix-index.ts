@@ -102,17 +102,19 @@ export class PrefixIndex {
 
   /** As `hold` of a row's prefix, which somebody holds already. */
   holdRow(row: number, holder: number): void {
-    this.#put(row, HOLDERS, this.#cell(row, HOLDERS) | holder);
+    const at = row * CELLS + HOLDERS;
+    this.#cells[at] = (this.#cells[at] ?? 0) | holder;
   }
 
   isHeld(row: number, holder: number): boolean {
-    return (this.#cell(row, HOLDERS) & holder) !== 0;
+    return ((this.#cells[row * CELLS + HOLDERS] ?? 0) & holder) !== 0;
   }
 
   /** The row may get another prefix from now on, unless others hold it. */
   release(row: number, holder: number): void {
-    const left = this.#cell(row, HOLDERS) & ~holder;
-    this.#put(row, HOLDERS, left);
+    const at = row * CELLS + HOLDERS;
+    const left = (this.#cells[at] ?? 0) & ~holder;
+    this.#cells[at] = left;
     if (left !== 0 || this.#cell(row, KIND) === FREE) return;
     this.#count(row, -1);
     this.#closeGap(this.#slotOfRow(row));
@@ -186,11 +188,13 @@ export class PrefixIndex {
 
   /** The slot with this prefix's row, or the empty one where it would go. */
   #slotOf(prefix: Prefix, hash: number): number {
-    const mask = this.#slots.length - 1;
+    const slots = this.#slots;
+    const cells = this.#cells;
+    const mask = slots.length - 1;
     let slot = hash >>> this.#shift;
     for (;;) {
-      const row = this.#at(slot);
-      if (row === noRow || this.#holds(row, prefix)) return slot;
+      const row = slots[slot] ?? noRow;
+      if (row === noRow || (cells[row * CELLS + HASH] === hash && this.#holds(row, prefix))) return slot;
       slot = (slot + 1) & mask;
     }
   }
@@ -203,10 +207,13 @@ export class PrefixIndex {
   }
 
   #holds(row: number, prefix: Prefix): boolean {
-    const { family, w0, w1, w2, w3 } = prefix.address;
-    if (this.#cell(row, FIRST) !== w0) return false;
-    const kind = this.#cell(row, KIND);
-    if (family === 4) return kind === prefix.length;
+    const { address } = prefix;
+    const { w0 } = address;
+    const cells = this.#cells;
+    if (cells[row * CELLS + FIRST] !== w0) return false;
+    const kind = cells[row * CELLS + KIND];
+    if (address.family === 4) return kind === prefix.length;
+    const { w1, w2, w3 } = address;
     const at = row * 3;
     return (
       kind === (prefix.length | IPV6) && this.#rest[at] === w1 && this.#rest[at + 1] === w2 && this.#rest[at + 2] === w3
@@ -271,6 +278,12 @@ export class PrefixIndex {
       this.#slots[slot] = row;
     }
   }
+}
+
+/** Puts a row's value into an array that has one for each row before, which an array with holes would pay for with its speed. */
+export function putAt<Value>(values: Value[], row: number, value: Value, filler: Value): void {
+  while (values.length < row) values.push(filler);
+  values[row] = value;
 }
 
 type Words = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;

@@ -141,16 +141,15 @@ export class RouteComposer {
   #learn(told: number, table: LocRibRows, context: EncapsulationContext, sink: RouteSink): void {
     if (told >= this.#rowOf.length) this.#rowOf = enlarged(this.#rowOf, Math.max(64, told * 2));
     const known = this.#rowOf[told] ?? 0;
-    let row = known - 1;
-    if (known === 0) row = this.#index.hold(table.prefixOf(told), inWork);
-    else this.#index.holdRow(row, inWork);
+    const prefix = table.prefixOf(told);
+    const row = known === 0 ? this.#index.hold(prefix, inWork) : known - 1;
+    this.#index.holdRow(row, inWork);
     const only = table.onlyPathOf(told);
     const hasPaths =
       only?.source.kind === "peer"
         ? this.#learned.setOnly(row, only)
         : this.#learned.set(row, learnedPathsOf(table, told));
     this.#rowOf[told] = hasPaths ? row + 1 : 0;
-    const prefix = this.#index.prefixOf(row);
     if (!hasPaths) this.#ways.forget(prefix);
     this.#addChange(sink, prefix, row, context);
   }

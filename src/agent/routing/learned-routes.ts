@@ -1,6 +1,6 @@
 import type { ForwardingPath } from "../../bgp/loc-rib-rows.ts";
 import { Prefix } from "../../net/prefix.ts";
-import { noRow, type PrefixIndex } from "../../net/prefix-index.ts";
+import { noRow, type PrefixIndex, putAt } from "../../net/prefix-index.ts";
 import { PrefixMap } from "../../net/prefix-map.ts";
 import { RowLists } from "../../net/row-lists.ts";
 
@@ -55,8 +55,7 @@ export class LearnedRoutes {
       if (paths.length > 1) this.#noteAlso(row, paths);
     }
     if (paths.length > 0) {
-      for (let end = this.#paths.length; end < row; end++) this.#paths.push(undefined);
-      this.#paths[row] = paths;
+      putAt(this.#paths, row, paths, undefined);
       this.#index.holdRow(row, learned);
       return true;
     }

@@ -1,7 +1,6 @@
 import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { word } from "../rib/attribute-summary.ts";
-import { copiedInto } from "../rib/columns.ts";
 import { none, PathFlag } from "../rib/path-rows.ts";
 import { type Destination, PathView } from "../rib/path-view.ts";
 import type { Rib } from "../rib/rib.ts";
@@ -24,14 +23,12 @@ const formMask = 3;
 
 /** The length of an IPv6 prefix in octets, behind its own length in one: an NLRI. */
 const nlriRoom = 17;
-const firstPlaces = 64;
 
 /**
  * The last events of routes. That a prefix has one path now, or none, is kept as numbers, since a full table says little else;
  * all other events are kept as they are.
  *
- * Invariants: a place of the form `onePath` holds its attributes and its next hop, if it has one, in the RIB; columns are as
- * long as the ring is, or will be soon.
+ * Invariant: a place of the form `onePath` holds its attributes and its next hop, if it has one, in the RIB.
  */
 export class RouteRing<Other extends object> {
   readonly #capacity: number;
@@ -42,17 +39,23 @@ export class RouteRing<Other extends object> {
   #next = 0;
   readonly #objects: (Other | PastChoice | undefined)[] = [];
   readonly #sources: (PathSource | undefined)[] = [];
-  #forms = new Uint8Array(0);
-  #nlri = new Uint8Array(0);
-  #times = new Float64Array(0);
-  #attributes = new Int32Array(0);
-  #nextHops = new Int32Array(0);
-  #pathIds = new Uint32Array(0);
+  readonly #forms: Uint8Array;
+  readonly #nlri: Uint8Array;
+  readonly #times: Float64Array;
+  readonly #attributes: Int32Array;
+  readonly #nextHops: Int32Array;
+  readonly #pathIds: Uint32Array;
 
   constructor(capacity: number, rib: Rib, views: RibViews) {
     this.#capacity = capacity;
     this.#rib = rib;
     this.#views = views;
+    this.#forms = new Uint8Array(capacity);
+    this.#nlri = new Uint8Array(capacity * nlriRoom);
+    this.#times = new Float64Array(capacity);
+    this.#attributes = new Int32Array(capacity);
+    this.#nextHops = new Int32Array(capacity);
+    this.#pathIds = new Uint32Array(capacity);
   }
 
   add(event: Other): void {
@@ -102,10 +105,7 @@ export class RouteRing<Other extends object> {
     const place = this.#next;
     this.#next = (place + 1) % this.#capacity;
     if (place < this.#count) this.#forget(place);
-    else {
-      this.#count++;
-      if (place >= this.#forms.length) this.#grow();
-    }
+    else this.#count++;
     return place;
   }
 
@@ -153,17 +153,5 @@ export class RouteRing<Other extends object> {
     const isOfIpv6 = ((this.#forms[place] ?? 0) & isIpv6) !== 0;
     const address = isOfIpv6 ? IpAddress.v6(first, second, third, fourth) : IpAddress.v4(first);
     return Prefix.of(address, this.#nlri[at] ?? 0);
-  }
-
-  #grow(): void {
-    const places = Math.min(this.#capacity, Math.max(firstPlaces, this.#forms.length * 2));
-    const times = new Float64Array(places);
-    times.set(this.#times);
-    this.#times = times;
-    this.#forms = copiedInto(new Uint8Array(places), this.#forms);
-    this.#nlri = copiedInto(new Uint8Array(places * nlriRoom), this.#nlri);
-    this.#attributes = copiedInto(new Int32Array(places), this.#attributes);
-    this.#nextHops = copiedInto(new Int32Array(places), this.#nextHops);
-    this.#pathIds = copiedInto(new Uint32Array(places), this.#pathIds);
   }
 }
