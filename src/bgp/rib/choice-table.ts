@@ -179,10 +179,10 @@ export class ChoiceTable {
     return this.#occupied === 0 && this.#empty.size > 0;
   }
 
-  /** Forgets prefixes of which none has a path. Only when nothing is pending. */
-  clear(): void {
+  /** Forgets prefixes, all of them below `end`, of which none has a path. Only when nothing is pending. */
+  clear(end: number): void {
     this.#empty.clear();
-    this.#marks.fill(0);
+    this.#marks.fill(0, 0, end);
   }
 
   /**

@@ -6,6 +6,8 @@ const codeBits = 6;
 const codeMask = (1 << codeBits) - 1;
 /** In place of the length of an IPv4 prefix plus 1. */
 const ipv6Code = codeMask;
+/** What a place has room for. */
+export const largestRow = 2 ** (32 - codeBits) - 1;
 /** A row that is none. */
 const none = -1;
 
@@ -53,7 +55,7 @@ export class PrefixIndex {
     }
   }
 
-  /** The prefix must not be there. Rows have up to 26 bits. */
+  /** The prefix must not be there, and its row not be above `largestRow`. */
   addIpv4(address: number, length: number, hash: number, row: number): void {
     this.#add(address | 0, (row << codeBits) | (length + 1), hash);
   }

@@ -3,7 +3,7 @@ import { Prefix } from "../../net/prefix.ts";
 import type { Family } from "../packet/family.ts";
 import type { PlainPrefixes } from "../packet/plain-prefixes.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
-import { hashIpv4, PrefixIndex } from "./prefix-index.ts";
+import { hashIpv4, largestRow, PrefixIndex } from "./prefix-index.ts";
 
 const none = -1;
 const free = 255;
@@ -172,7 +172,8 @@ export class PrefixRows {
   #add(head: number, length: number): number {
     const row = this.#firstFree === none ? this.#used++ : this.#firstFree;
     if (row >= this.#lengths.length) {
-      const capacity = grownCapacity(this.#lengths.length, row);
+      if (row > largestRow) throw new RangeError(`more than ${largestRow + 1} prefixes`);
+      const capacity = Math.min(grownCapacity(this.#lengths.length, row), largestRow + 1);
       this.#heads = copiedInto(new Uint32Array(capacity), this.#heads);
       this.#lengths = copiedInto(new Uint8Array(capacity), this.#lengths);
     } else if (row === this.#firstFree) this.#firstFree = (this.#heads[row] ?? 0) | 0;

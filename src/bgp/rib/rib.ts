@@ -261,7 +261,7 @@ export class Rib {
   purge(limit: number): boolean {
     this.slots.purge();
     if (this.choices.isDeserted) {
-      this.choices.clear();
+      this.choices.clear(this.prefixes.end);
       this.prefixes.removeAll();
       this.paths.removeAll();
       this.slots.clear();
