@@ -109,6 +109,7 @@ export class SpeakerCore implements BgpSpeaker {
     this.#place = settings.listen;
     const intern = this.#attributes.intern.bind(this.#attributes);
     const ownNextHops = options.ownNextHops ?? {};
+    const ownAddresses = Object.values(ownNextHops);
     const wake = this.#wake.bind(this);
     const keepsHistory = options.history !== undefined && options.history > 0;
     const decision = { ...defaultDecisionOptions, ...options.decision };
@@ -155,7 +156,7 @@ export class SpeakerCore implements BgpSpeaker {
         stalePathSec: options.stalePathSec ?? 360,
       },
       isOwnAddress: (address) =>
-        Object.values(ownNextHops).some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
+        ownAddresses.some((own) => own.equals(address)) || options.isOwnAddress?.(address) === true,
       ownNextHops,
       spareNextHops: options.spareNextHops ?? {},
       requirePolicy: options.requirePolicy ?? false,

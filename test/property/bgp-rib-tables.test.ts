@@ -58,6 +58,33 @@ describe("prefixes as rows", () => {
     );
   });
 
+  it("are found and forgotten while the index moves to more places", () => {
+    const ipv4 = (n: number) => Prefix.of(IpAddress.v4((n << 8) >>> 0), 24);
+    const ipv6 = (n: number) => Prefix.of(IpAddress.v6(0xfd000000, n, 0, 0), 64);
+    fc.assert(
+      // 512 prefixes are the most for 1024 places, which are moved 16 at a time.
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.array(fc.nat(511), { maxLength: 30 }), (more, removed) => {
+        const rows = new PrefixRows();
+        const prefixes = Array.from({ length: 512 + more }, (_, n) => (n % 2 === 0 ? ipv4(n) : ipv6(n)));
+        const model = new Map(prefixes.map((one) => [one.toString(), rows.take(one)]));
+        for (const n of removed) {
+          const one = ipv4(n * 2);
+          for (const victim of [one, ipv6(n)]) {
+            const row = rows.find(victim);
+            expect(row).toBe(model.get(victim.toString()) ?? -1);
+            if (row >= 0) rows.remove(row);
+            model.delete(victim.toString());
+          }
+          const added = ipv4(1000 + n);
+          model.set(added.toString(), rows.take(added));
+          for (const other of [...prefixes, added]) expect(rows.find(other)).toBe(model.get(other.toString()) ?? -1);
+        }
+        expect(rows.size).toBe(model.size);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it("are the same if many are looked up together", () => {
     const many = fc.array(
       fc.tuple(fc.integer(), fc.integer({ min: 0, max: 32 })).map(([word, length]) => {

@@ -7,6 +7,10 @@ import { copiedInto, grownCapacity } from "./columns.ts";
 import { HashIndex } from "./hash-index.ts";
 import { OctetChunks } from "./octet-chunks.ts";
 
+/** How many are given up at a time. */
+const sweepSize = 256;
+/** The count of a number that is not in use. */
+const unused = 0xffffffff;
 /** The first attribute of every set; the AS_PATH follows. */
 const originLength = 4;
 
@@ -15,8 +19,8 @@ const originLength = 4;
  * (`encodeSharedAttributes`) with what the choice among paths compares beside them; objects are made for those who ask, and
  * go when nobody looks at them any more.
  *
- * Invariants: a number in use has a count above 0, octets at `#addresses`, filled up with zeros to whole words, and a place in the
- * index under their hash; two numbers in use have different octets. A set that no octets can stand for (a route of our own that cannot be encoded) is in
+ * Invariants: a number in use has octets at `#addresses`, filled up with zeros to whole words, and a place in the index under their hash;
+ * two numbers in use have different octets. Its count is above 0 or, until the next `#sweep`, 0, and then it is in `#released`. A set that no octets can stand for (a route of our own that cannot be encoded) is in
  * `#objects` instead, has length 0 and is not in the index. Unused numbers are in `#free`.
  */
 export class AttributeTable {
@@ -24,6 +28,11 @@ export class AttributeTable {
   readonly #chunks = new OctetChunks();
   readonly #objects = new Map<number, PathAttributes>();
   readonly #free: number[] = [];
+  /** Numbers whose count has become 0, some of them several times. They are given up many at a time, as that is faster. */
+  readonly #released = new Int32Array(sweepSize);
+  #releases = 0;
+  /** How many have a count above 0. */
+  #held = 0;
   #used = 0;
   #counts = new Uint32Array(0);
   #addresses = new Uint32Array(0);
@@ -52,7 +61,7 @@ export class AttributeTable {
 
   /** How many sets there are. */
   get size(): number {
-    return this.#used - this.#free.length;
+    return this.#held;
   }
 
   /** The number of the set that these octets stand for, held once more. The octets are copied. */
@@ -106,21 +115,18 @@ export class AttributeTable {
   }
 
   retain(id: number, times = 1): void {
-    this.#counts[id] = (this.#counts[id] ?? 0) + times;
+    const count = this.#counts[id] ?? 0;
+    if (count === 0) this.#held++;
+    this.#counts[id] = count + times;
   }
 
   release(id: number, times = 1): void {
     const count = (this.#counts[id] ?? 0) - times;
     this.#counts[id] = count;
     if (count > 0) return;
-    const length = this.#lengths[id] ?? 0;
-    if (length === 0) this.#objects.delete(id);
-    else {
-      this.#index.remove(id, this.#hashes[id] ?? 0);
-      this.#chunks.release(this.#addresses[id] ?? 0, length);
-    }
-    if (this.#made[id] !== undefined) this.#made[id] = undefined;
-    this.#free.push(id);
+    this.#held--;
+    this.#released[this.#releases++] = id;
+    if (this.#releases === sweepSize) this.#sweep();
   }
 
   /** The set as an object; the same one as long as somebody has it. */
@@ -213,6 +219,25 @@ export class AttributeTable {
     return false;
   }
 
+  /** Gives up those of `#released`, which is full, that nobody holds again. */
+  #sweep(): void {
+    this.#releases = 0;
+    this.#index.prepare(this.#released.map((id) => this.#hashes[id] ?? 0));
+    for (const id of this.#released) if (this.#counts[id] === 0) this.#giveUp(id);
+  }
+
+  #giveUp(id: number): void {
+    const length = this.#lengths[id] ?? 0;
+    if (length === 0) this.#objects.delete(id);
+    else {
+      this.#index.remove(id, this.#hashes[id] ?? 0);
+      this.#chunks.release(this.#addresses[id] ?? 0, length);
+    }
+    if (this.#made[id] !== undefined) this.#made[id] = undefined;
+    this.#counts[id] = unused;
+    this.#free.push(id);
+  }
+
   #octets(id: number): Uint8Array {
     const offset = this.offsetOf(id);
     return this.chunkOf(id).subarray(offset, offset + this.lengthOf(id));
@@ -240,6 +265,7 @@ export class AttributeTable {
     if (id >= this.#counts.length) this.#grow(id);
     const { traits, origin, asPathLength, neighborAs, med, localPref } = this.#summary;
     this.#counts[id] = 1;
+    this.#held++;
     this.#lengths[id] = length;
     this.#traits[id] = traits;
     this.#shapes[id] = (origin << 16) | asPathLength;

@@ -20,6 +20,8 @@ export class HashIndex {
   #shift = 32 - Math.log2(firstPlaces);
   #mask = firstPlaces - 1;
   #size = 0;
+  /** Takes what `prepare` reads, which would not be read if nobody took it. */
+  #near = new Int32Array(0);
 
   /** The place where the search for a hash, a 32-bit number, begins. */
   first(hash: number): number {
@@ -61,6 +63,16 @@ export class HashIndex {
     }
     this.#places[gap * 2] = empty;
     this.#size--;
+  }
+
+  /**
+   * Rows with these hashes are about to be removed. The processor gets their places side by side, which takes a fraction of the time of
+   * one after the other.
+   */
+  prepare(hashes: Int32Array): void {
+    if (this.#near.length < hashes.length) this.#near = new Int32Array(hashes.length);
+    for (let index = 0; index < hashes.length; index++)
+      this.#near[index] = this.#places[((hashes[index] ?? 0) >>> this.#shift) * 2] ?? empty;
   }
 
   #put(row: number, hash: number): void {
