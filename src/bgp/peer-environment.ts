@@ -26,7 +26,7 @@ export interface Session {
 
   /** Ends an Established session because the way to the peer is dead. */
   unreachable(text: string): void;
-  /** Queues octets of whole messages with so many UPDATEs in them; false asks to stop until `onWritable`. */
+  /** Queues octets of whole messages, good only during the call, with so many UPDATEs in them; false asks to stop until `onWritable`. */
   send(octets: Uint8Array, updates: number): boolean;
   /** Asks for all routes of a family again; false if that is not possible. */
   sendRouteRefresh(family: Family): boolean;

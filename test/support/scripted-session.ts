@@ -95,7 +95,8 @@ export class ScriptedSession implements Session {
   send(bytes: Uint8Array): boolean {
     if (this.#negotiated === undefined) return false;
     this.sentOctets += bytes.length;
-    this.#unread.push(bytes);
+    // The speaker writes into the same memory again.
+    this.#unread.push(bytes.slice());
     return this.sentOctets <= this.capacity;
   }
 

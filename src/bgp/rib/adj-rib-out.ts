@@ -1,4 +1,5 @@
 import type { IpAddress } from "../../net/address.ts";
+import type { NextHop } from "../packet/message.ts";
 import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
 import { isPathSlot, type Slot } from "./path-slots.ts";
@@ -99,17 +100,27 @@ export class AdjRibOut {
   }
 
   #countExcluded(): ReadonlyMap<string, number> {
-    const perBucket = new Map<number, number>();
-    for (const slot of this.slots()) {
-      const bucket = this.get(slot);
-      perBucket.set(bucket, (perBucket.get(bucket) ?? 0) + 1);
-    }
+    const routes = new Uint32Array(this.#buckets.end);
+    for (const [column, end] of [[this.#ofPrefix, this.#prefixEnd] as const, [this.#ofPath, this.#pathEnd] as const])
+      for (let at = 0; at < end; at++) {
+        const bucket = column[at] ?? noBucket;
+        routes[bucket] = (routes[bucket] ?? 0) + 1;
+      }
     const counts = new Map<string, number>();
-    for (const [bucket, routes] of perBucket) {
-      const { address } = this.#buckets.nextHopOf(bucket);
-      const source = this.#buckets.sourceOf(bucket);
-      const keys = source === undefined ? [] : [nameKey(source), bothKey(source, address)];
-      for (const key of [addressKey(address), ...keys]) counts.set(key, (counts.get(key) ?? 0) + routes);
+    let nextHop: NextHop | undefined;
+    let source: string | undefined;
+    let keys: string[] = [];
+    for (let bucket = 1; bucket < routes.length; bucket++) {
+      const own = routes[bucket] ?? 0;
+      if (own === 0) continue;
+      // Most buckets in a row are of one peer.
+      if (nextHop !== this.#buckets.nextHopOf(bucket) || source !== this.#buckets.sourceOf(bucket)) {
+        nextHop = this.#buckets.nextHopOf(bucket);
+        source = this.#buckets.sourceOf(bucket);
+        const { address } = nextHop;
+        keys = [addressKey(address), ...(source === undefined ? [] : [nameKey(source), bothKey(source, address)])];
+      }
+      for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + own);
     }
     return counts;
   }

@@ -60,6 +60,11 @@ export class BucketTable {
     this.#attributes = attributes;
   }
 
+  /** Numbers in use are below this. */
+  get end(): number {
+    return this.#used;
+  }
+
   /** The number of a form, the same for forms that do the same. */
   formNumber(form: ExportForm): number {
     const text = JSON.stringify(form);
@@ -99,7 +104,11 @@ export class BucketTable {
 
   /** Every bucket of a column once more. */
   retainAll(column: Int32Array): void {
-    for (let index = 0; index < column.length; index++) this.retain(column[index] ?? noBucket);
+    const counts = this.#counts;
+    for (let index = 0; index < column.length; index++) {
+      const bucket = column[index] ?? noBucket;
+      if (bucket !== noBucket) counts[bucket] = (counts[bucket] ?? 0) + 1;
+    }
   }
 
   release(bucket: number): void {

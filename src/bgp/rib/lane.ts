@@ -10,8 +10,8 @@ import { ToldSnapshot } from "./told-snapshot.ts";
 /** A peer of an update group with the way to its socket. */
 export interface GroupMember extends Recipient {
   /**
-   * Queues octets, which do not change any more, with so many UPDATEs in them; false asks to stop until the peer is writable
-   * again.
+   * Queues octets, which are good only during the call, with so many UPDATEs in them; false asks to stop until the peer is
+   * writable again.
    */
   send(octets: Uint8Array, updates: number): boolean;
   /** Both sides know enhanced route refresh (RFC 7313). */

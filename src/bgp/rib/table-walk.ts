@@ -27,8 +27,9 @@ export class TableWalk {
 
   /** Puts into columns of an Adj-RIB-Out what is known of the places ahead. */
   restore(ofPrefix: Int32Array, ofPath: Int32Array): void {
-    for (let row = this.prefix; row < ofPrefix.length; row++) ofPrefix[row] = this.told?.get(row) ?? noBucket;
-    for (let at = this.path; at < ofPath.length; at++) ofPath[at] = this.told?.get(~at) ?? noBucket;
+    ofPrefix.fill(noBucket, this.prefix);
+    ofPath.fill(noBucket, this.path);
+    this.told?.restore(ofPrefix, this.prefix, ofPath, this.path);
   }
 
   copy(): TableWalk {

@@ -37,6 +37,12 @@ export class ToldSnapshot {
     return this.#ofPath.length;
   }
 
+  /** Puts what was told of places from `prefix` and `path` on into columns that are at least as long. */
+  restore(ofPrefix: Int32Array, prefix: number, ofPath: Int32Array, path: number): void {
+    ofPrefix.set(this.#ofPrefix.subarray(prefix), Math.min(prefix, this.#ofPrefix.length));
+    ofPath.set(this.#ofPath.subarray(path), Math.min(path, this.#ofPath.length));
+  }
+
   retain(): void {
     this.#holders++;
   }

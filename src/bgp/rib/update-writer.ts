@@ -12,11 +12,9 @@ const updateOverhead = headerLength + 4;
 const markerLength = 16;
 /** Flags, code and two-octet length of MP_REACH_NLRI and MP_UNREACH_NLRI. */
 const attributeOverhead = 4;
-/** Memory is taken in pieces of this size, and not for a batch of which less than `wantedRoom` would be left. */
-const slabSize = 256 * 1024;
-const wantedRoom = 128 * 1024;
-/** Runs below this are copied, so that a few octets that wait for a slow peer do not keep a slab. */
-const smallRun = 4096;
+const firstCapacity = 16 * 1024;
+/** Room that a writer keeps from one batch to the next. */
+const largestIdle = 1024 * 1024;
 const longestIpv4Nlri = 5;
 
 const plainContext: CodecContext = {
@@ -42,8 +40,8 @@ export class UpdateWriter {
   readonly #tables: WriterTables;
   readonly #buckets: BucketTable;
   #context = plainContext;
-  #octets = new Uint8Array(0);
-  /** Where the run begins; what is before was given away. */
+  #octets = new Uint8Array(firstCapacity);
+  /** Where the run begins, behind others. */
   #start = 0;
   #at = 0;
   #messages = 0;
@@ -63,28 +61,20 @@ export class UpdateWriter {
     return this.#messages;
   }
 
-  /** Begins a new run for peers of this kind. */
+  /** Forgets all runs, and begins anew in the same memory for peers of this kind. */
   begin(context: CodecContext): void {
     this.#context = context;
-    this.#at = this.#start;
-    this.#messages = 0;
-    if (this.#octets.length - this.#start >= wantedRoom) return;
-    this.#octets = new Uint8Array(slabSize);
     this.#start = 0;
     this.#at = 0;
+    this.#messages = 0;
+    if (this.#octets.length > largestIdle) this.#octets = new Uint8Array(firstCapacity);
   }
 
-  /** The run, which nobody changes any more; another one begins behind it. */
+  /** The run, good until `begin`; another one begins behind it. */
   finish(): Uint8Array {
-    const { length } = this;
-    this.#messages = 0;
-    if (length < smallRun) {
-      const copy = this.#octets.slice(this.#start, this.#at);
-      this.#at = this.#start;
-      return copy;
-    }
     const run = this.#octets.subarray(this.#start, this.#at);
     this.#start = this.#at;
+    this.#messages = 0;
     return run;
   }
 
@@ -305,11 +295,12 @@ export class UpdateWriter {
     this.#messages++;
   }
 
+  /** Earlier runs stay where they are. */
   #reserve(octets: number): void {
     if (this.#at + octets <= this.#octets.length) return;
     const { length } = this;
     const run = this.#octets.subarray(this.#start, this.#at);
-    this.#octets = copiedInto(new Uint8Array(Math.max(slabSize, (length + octets) * 2)), run);
+    this.#octets = copiedInto(new Uint8Array(Math.max(this.#octets.length, length + octets) * 2), run);
     this.#start = 0;
     this.#at = length;
   }
