@@ -52,7 +52,7 @@ export interface SpeakerSettings {
   readonly defer: (turn: () => void) => void;
   /** How many prefixes one turn chooses for, and how many each lane of peers is told of. */
   readonly prefixesPerTurn: number;
-  /** How far apart small batches of changes go to the same peers, at least; 0 if absent. */
+  /** How far apart small batches of changes go to the same peers at most, if they are many; 0, for not at all, if absent. */
   readonly spacingMs?: number;
   readonly options?: SpeakerOptions;
 }

@@ -14,7 +14,7 @@ import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig } from "./
 /** Few enough for a turn of some milliseconds, many enough to fill UPDATEs. */
 const prefixesPerTurn = 4096;
 
-/** Short against what a route takes through a network, and long enough for tens of changes at the pace of the busiest ones. */
+/** Between batches to hundreds of peers: short against what a route takes through a network, and long enough for tens of changes at the pace of the busiest ones. */
 const spacingMs = 10;
 
 /** What `createSpeaker` needs. */

@@ -9,8 +9,13 @@ const worthSending = 256;
 const worthSendingPerPeer = 8;
 const surelyWorthSending = 4096;
 
+/** How far apart batches are for each peer that gets them, so that writing to sockets never takes more than about a quarter of the time. */
+const spacingPerPeerMs = 0.04;
+const shortestSpacingMs = 1;
+
 interface SpacingEnvironment {
   readonly clock: Clock;
+  /** The longest time between batches; 0 for none at all. */
   readonly spacingMs: number;
   readonly wake: () => void;
 }
@@ -34,7 +39,8 @@ export class BatchSpacing {
     if (spacingMs === 0 || walk !== undefined || pending.size === 0) return false;
     const enough = Math.min(surelyWorthSending, Math.max(worthSending, members.size * worthSendingPerPeer));
     if (pending.size >= enough) return false;
-    const restMs = sentMs + spacingMs - clock.monotonicMs();
+    const wantedMs = Math.max(shortestSpacingMs, members.size * spacingPerPeerMs);
+    const restMs = sentMs + Math.min(spacingMs, wantedMs) - clock.monotonicMs();
     if (restMs <= 0) return false;
     this.#timer ??= clock.setTimer(restMs, () => {
       this.#timer = undefined;

@@ -3,7 +3,7 @@ import { attributesOf, peerConfigOf } from "../../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../../support/scripted-speaker.ts";
 
 /** Clients of a speaker that sends small batches ten milliseconds apart. */
-async function reflect(count = 2) {
+async function reflect(count = 250) {
   const speaker = new ScriptedSpeaker({}, 1000, 10);
   const configs = Array.from({ length: count }, (_, index) => index + 1).map((number) =>
     peerConfigOf({ name: `peer-${number}`, address: `10.0.0.${number}`, port: 179 }, { routeReflectorClient: true }),
@@ -39,8 +39,22 @@ describe("small batches of changes", () => {
     expect(speaker.clock.pendingTimers).toBeLessThanOrEqual(1);
   });
 
+  it("wait for less time where there are few sockets to write to", async () => {
+    const { speaker, announce, told } = await reflect(50);
+    announce("10.1.0.0/26");
+    speaker.settle();
+    announce("10.2.0.0/26");
+    speaker.settle();
+    speaker.clock.advance(1);
+    speaker.settle();
+    expect(told()).toHaveLength(1);
+    speaker.clock.advance(1);
+    speaker.settle();
+    expect(told()).toHaveLength(2);
+  });
+
   it("go at once where they are not small", async () => {
-    const { speaker, announce, told } = await reflect();
+    const { speaker, announce, told } = await reflect(2);
     announce("10.1.0.0/26");
     speaker.settle();
     for (let index = 0; index < 300; index++) announce(`10.2.${index >> 1}.${(index & 1) * 128}/25`);
