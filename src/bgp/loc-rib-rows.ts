@@ -23,6 +23,8 @@ export interface ForwardingPath {
  */
 export interface LocRibRows {
   prefixOf(row: number): Prefix;
+  /** True if there is no path, not even one whose next hop cannot be reached. */
+  isGone(row: number): boolean;
   /** The chosen path if it is the only one; undefined without a choice or with several: `changeOf` knows them. */
   onlyPathOf(row: number): ForwardingPath | undefined;
   changeOf(row: number): LocRibChange;

@@ -50,10 +50,7 @@ export class Progress {
 
   /** Another demand than before: past refusals and fights say nothing about it. */
   renew(row: number, reason: string): void {
-    this.entries.setFailures(row, 0);
-    this.entries.setRepairs(row, undefined);
-    this.refused.delete(row);
-    this.#retries.cancel(row);
+    this.#forgetTrouble(row);
     this.setState(row, "pending", reason);
   }
 
@@ -63,9 +60,11 @@ export class Progress {
     const present = entries.presentAt(row);
     let repairs = entries.repairsOf(row);
     if (present === undefined && repairs === undefined) return true;
-    const nowMs = this.#clock.monotonicMs();
     entries.setPresent(row, undefined);
-    if (present !== undefined && sameShape(present, route)) {
+    const isRepair = present !== undefined && sameShape(present, route);
+    if (!isRepair && repairs === undefined) return true;
+    const nowMs = this.#clock.monotonicMs();
+    if (isRepair) {
       repairs = noteRepair(repairs, nowMs);
       entries.setRepairs(row, repairs);
       if (repairs.holdUntilMs > nowMs) {
@@ -98,7 +97,15 @@ export class Progress {
   }
 
   forget(row: number): void {
+    this.#forgetTrouble(row);
     this.entries.delete(row);
+  }
+
+  /** Who waits for a retry has been refused or has had to be repaired. */
+  #forgetTrouble(row: number): void {
+    if (this.entries.failuresOf(row) === 0 && this.entries.repairsOf(row) === undefined) return;
+    this.entries.setFailures(row, 0);
+    this.entries.setRepairs(row, undefined);
     this.refused.delete(row);
     this.#retries.cancel(row);
   }

@@ -37,6 +37,11 @@ export class ToldLocRib implements LocRibRows {
     return this.changeOf(row).prefix;
   }
 
+  isGone(row: number): boolean {
+    const { paths, unresolved = [] } = this.changeOf(row);
+    return paths.length + unresolved.length === 0;
+  }
+
   onlyPathOf(row: number): ForwardingPath | undefined {
     const [first, second] = this.changeOf(row).paths;
     return first === undefined || second !== undefined ? undefined : forwardingPathOf(first);
@@ -63,6 +68,7 @@ export class RowWitness {
       expect(table.onlyPathOf(row)).toEqual(
         only === undefined || paths.length > 1 ? undefined : forwardingPathOf(only),
       );
+      expect(table.isGone(row)).toBe(paths.length + unresolved.length === 0);
       if (paths.length + unresolved.length > 0) this.#prefixes.set(row, `${prefix}`);
       else this.#prefixes.delete(row);
     }

@@ -316,7 +316,10 @@ export class RouteComposer {
   }
 }
 
-function learnedPathsOf(table: LocRibRows, row: number): ForwardingPath[] {
+const nothing: readonly ForwardingPath[] = [];
+
+function learnedPathsOf(table: LocRibRows, row: number): readonly ForwardingPath[] {
+  if (table.isGone(row)) return nothing;
   const { paths, unresolved = [] } = table.changeOf(row);
   const candidates = paths.length > 0 ? paths : unresolved;
   return candidates.filter(({ source }) => source.kind === "peer").map(forwardingPathOf);

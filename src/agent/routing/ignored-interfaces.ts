@@ -38,6 +38,7 @@ export class IgnoredInterfaces {
     };
     return {
       prefixOf: (row) => table.prefixOf(row),
+      isGone: (row) => table.isGone(row),
       onlyPathOf: (row) => table.onlyPathOf(row),
       changeOf: (row) => {
         const { prefix, paths, unresolved = [] } = table.changeOf(row);

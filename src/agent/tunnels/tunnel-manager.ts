@@ -95,13 +95,16 @@ export class TunnelManager {
   /** How next hops are reached now. */
   context(): EncapsulationContext {
     const { ipip, udp, udpPort } = this.#options;
-    const subnets = this.#onLinkSubnets();
+    let subnets: readonly Prefix[] | undefined;
     return {
       ipip: ipip.state(),
       vxlan: { 4: this.#vxlanState(4), 6: this.#vxlanState(6) },
       udp: udp.state(),
       udpPort,
-      isOnLink: (address) => subnets.some((subnet) => subnet.containsAddress(address)),
+      isOnLink: (address) => {
+        subnets ??= this.#onLinkSubnets();
+        return subnets.some((subnet) => subnet.containsAddress(address));
+      },
       peerAt: (address) => this.#peerAt(address),
     };
   }

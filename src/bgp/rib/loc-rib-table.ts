@@ -25,6 +25,11 @@ export class LocRibTable implements LocRibRows {
     return this.#rib.prefixes.prefixOf(row);
   }
 
+  isGone(row: number): boolean {
+    const { choices } = this.#rib;
+    return choices.bestOf(row) === none && choices.unresolvedOf(row).length === 0;
+  }
+
   onlyPathOf(row: number): ForwardingPath | undefined {
     const { choices, paths, attributes } = this.#rib;
     const best = choices.bestOf(row);

@@ -41,7 +41,12 @@ describe("ignored interfaces", () => {
     const { prefix } = byEth1;
     const change = { prefix, paths: [], unresolved: [byEth1, byEth2, lost] };
     const shown = (told: LocRibChange) => {
-      const table = { prefixOf: () => told.prefix, onlyPathOf: () => undefined, changeOf: () => told };
+      const table = {
+        prefixOf: () => told.prefix,
+        isGone: () => false,
+        onlyPathOf: () => undefined,
+        changeOf: () => told,
+      };
       return ignored.hiding(table, interfaceTo).changeOf(0);
     };
     expect(shown(change)).toEqual(change);
