@@ -5,7 +5,7 @@
 export type { Clock, Timer } from "../core/clock.ts";
 export { CalibirdError } from "../core/errors.ts";
 export { type Logger, silentLogger } from "../core/logger.ts";
-export type { TcpSockets } from "../core/tcp.ts";
+export type { TcpConnection, TcpSockets, TcpUser } from "../core/tcp.ts";
 export { IpAddress } from "../net/address.ts";
 export { Prefix } from "../net/prefix.ts";
 export { BgpError, type BgpErrorCode } from "./errors.ts";

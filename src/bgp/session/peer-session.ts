@@ -142,17 +142,17 @@ export class PeerSession {
   }
 
   /**
-   * Sends whole UPDATE messages; those of one turn of the event loop go out together. False if the queue is above its
-   * high-water mark: they are queued all the same, but the owner should wait for `onWritable`. Without an Established
-   * session nothing is sent, and the answer is false.
+   * Sends whole messages, `updates` UPDATEs or, if that is 0, one other; those of one turn of the event loop go out together, and the
+   * memory belongs to the caller again. False if the queue is above its high-water mark: they are queued all the same, but the
+   * owner should wait for `onWritable`. Without an Established session nothing is sent, and the answer is false.
    */
-  send(messages: Uint8Array | readonly Uint8Array[]): boolean {
+  send(octets: Uint8Array, updates: number): boolean {
     const connection = this.#established?.connection;
     if (connection === undefined) return false;
-    for (const octets of messages instanceof Uint8Array ? [messages] : messages) {
-      connection.write(octets);
-      this.#hasSent(octets);
-    }
+    if (updates > 0) this.#counts.updatesSent(updates);
+    else this.#counts.sent(octets);
+    this.#options.tap?.sent(this.#config.name, octets);
+    connection.write(octets);
     return !connection.isCongested;
   }
 
@@ -160,7 +160,7 @@ export class PeerSession {
   sendRouteRefresh(family: Family): boolean {
     const negotiated = establishedOf(this.#state)?.session;
     if (negotiated === undefined || !negotiated.routeRefresh || !negotiated.families.includes(family)) return false;
-    this.send(encodeRouteRefresh({ ...afiSafiOf(family), subtype: 0 }));
+    this.send(encodeRouteRefresh({ ...afiSafiOf(family), subtype: 0 }), 0);
     return true;
   }
 

@@ -2,6 +2,8 @@ import { MessageType } from "../packet/constants.ts";
 import type { BgpMessage } from "../packet/message.ts";
 import type { SessionCounters } from "../types.ts";
 
+const headerTypeOffset = 18;
+
 /** Counts what one session does over its whole life. */
 export class SessionCounts {
   readonly #counts = {
@@ -21,16 +23,15 @@ export class SessionCounts {
     if (type === "notification") this.#counts.notificationsReceived++;
   }
 
-  /** Octets of one or more whole messages went out. */
+  /** One message went out that is no UPDATE. */
   sent(octets: Uint8Array): void {
-    for (let at = 0; at + 18 < octets.length; ) {
-      const length = ((octets[at + 16] ?? 0) << 8) | (octets[at + 17] ?? 0);
-      const type = octets[at + 18];
-      this.#counts.messagesSent++;
-      if (type === MessageType.update) this.#counts.updatesSent++;
-      if (type === MessageType.notification) this.#counts.notificationsSent++;
-      at += Math.max(length, 19);
-    }
+    this.#counts.messagesSent++;
+    if (octets[headerTypeOffset] === MessageType.notification) this.#counts.notificationsSent++;
+  }
+
+  updatesSent(count: number): void {
+    this.#counts.messagesSent += count;
+    this.#counts.updatesSent += count;
   }
 
   connectAttempt(): void {

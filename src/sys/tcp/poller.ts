@@ -17,7 +17,7 @@ export const ending = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 /** Octets can be sent, or there is an error. */
 export const sendable = EPOLLOUT | EPOLLERR | EPOLLHUP;
 
-/** struct epoll_event: u32 events, 64 bits of ours. Without padding on x86-64 alone. */
+/** struct epoll_event: u32 events, and 64 bits of ours, which are the descriptor and its generation. Without padding on x86-64 alone. */
 const DATA_OFFSET = process.arch === "x64" ? 4 : 8;
 const EVENT_BYTES = DATA_OFFSET + 8;
 
@@ -42,6 +42,8 @@ export class Poller {
   /** Ends the wait of the thread. */
   #wake = -1;
   readonly #members = new Map<number, Polled>();
+  /** By descriptor: which of the sockets that have had it is meant. What is told of an earlier one comes late, and is for nobody. */
+  readonly #generations: number[] = [];
   readonly #events = new Uint8Array(mostEvents * EVENT_BYTES);
   readonly #view = new DataView(this.#events.buffer);
   /** The thread waits, and the events are the kernel's. */
@@ -56,7 +58,10 @@ export class Poller {
   /** From now on the member hears of this socket. The process lives while there are members. Throws SyscallError. */
   add(fd: number, member: Polled): void {
     if (this.#epoll < 0) this.#open();
-    check(addToEpoll(this.#epoll, fd, eventFor(fd, (readable | sendable | EPOLLET) >>> 0)), `file descriptor ${fd}`);
+    const generation = ((this.#generations[fd] ?? 0) + 1) >>> 0;
+    const event = eventFor(fd, (readable | sendable | EPOLLET) >>> 0, generation);
+    check(addToEpoll(this.#epoll, fd, event), `file descriptor ${fd}`);
+    this.#generations[fd] = generation;
     this.#members.set(fd, member);
     this.#goOn();
   }
@@ -91,13 +96,14 @@ export class Poller {
   #open(): void {
     this.#epoll = check(createEpoll(), undefined);
     this.#wake = createEventFd();
-    check(addToEpoll(this.#epoll, this.#wake, eventFor(this.#wake, EPOLLIN)), "event descriptor");
+    check(addToEpoll(this.#epoll, this.#wake, eventFor(this.#wake, EPOLLIN, 0)), "event descriptor");
   }
 
   #close(): void {
     closeSync(this.#epoll);
     closeSync(this.#wake);
     this.#epoll = -1;
+    this.#wake = -1;
   }
 
   /** Has the thread wait, unless there is something to do, or nothing to wait for. */
@@ -142,7 +148,8 @@ export class Poller {
       const offset = index * EVENT_BYTES;
       const fd = this.#view.getInt32(offset + DATA_OFFSET, hostIsLittleEndian);
       if (fd === this.#wake) readSync(fd, new Uint8Array(8));
-      else this.#members.get(fd)?.onReady(this.#view.getUint32(offset, hostIsLittleEndian));
+      else if (this.#generations[fd] === this.#view.getUint32(offset + DATA_OFFSET + 4, hostIsLittleEndian))
+        this.#members.get(fd)?.onReady(this.#view.getUint32(offset, hostIsLittleEndian));
     }
     if (count === mostEvents) this.#scheduleTurn();
     this.#flush();
@@ -160,11 +167,12 @@ export class Poller {
 /** An event counter takes 64 bits. */
 const wakeUp = new Uint8Array(8).fill(1, 0, 1);
 
-function eventFor(fd: number, events: number): Uint8Array {
+function eventFor(fd: number, events: number, generation: number): Uint8Array {
   const event = new Uint8Array(EVENT_BYTES);
   const view = new DataView(event.buffer);
   view.setUint32(0, events, hostIsLittleEndian);
   view.setInt32(DATA_OFFSET, fd, hostIsLittleEndian);
+  view.setUint32(DATA_OFFSET + 4, generation, hostIsLittleEndian);
   return event;
 }
 

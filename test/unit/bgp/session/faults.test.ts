@@ -257,7 +257,7 @@ describe("a peer that does not read", () => {
     const chunk = Buffer.concat(Array.from({ length: 1000 }, () => encodeEndOfRib("ipv4-unicast")));
     let sent = 0;
     for (let refused = 0; refused < 3; ) {
-      refused = session.send(chunk) ? 0 : refused + 1;
+      refused = session.send(chunk, 1000) ? 0 : refused + 1;
       sent += 1000;
       await new Promise((resolve) => setImmediate(resolve));
     }

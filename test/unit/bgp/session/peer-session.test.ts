@@ -115,8 +115,8 @@ describe("two sessions over loopback", () => {
     passive.session.start();
     await established(active, passive);
     const sent = updates(sessionOf(active.recorder), 500);
-    expect(active.session.send(sent)).toBe(true);
-    passive.session.send(updates(sessionOf(passive.recorder), 3));
+    expect(active.session.send(Buffer.concat(sent), sent.length)).toBe(true);
+    passive.session.send(Buffer.concat(updates(sessionOf(passive.recorder), 3)), 3);
     await until(() => passive.recorder.updates === 500 && active.recorder.updates === 3, "all updates");
     expect(active.session.status()).toMatchObject({
       state: "Established",
@@ -149,7 +149,7 @@ describe("two sessions over loopback", () => {
       const [longest] = encodeUpdates(manyRoutes(sessionOf(active.recorder), 20_000), sessionOf(active.recorder));
       if (longest === undefined) throw new Error("nothing to send");
       expect(longest.length).toBeGreaterThan(maxMessageLength - 8);
-      active.session.send(longest);
+      active.session.send(longest, 1);
       await until(() => passive.recorder.updates === 1, "the long UPDATE");
       await Promise.all([active, passive].map(({ session }) => session.stop("restart")));
     }
@@ -161,7 +161,7 @@ describe("two sessions over loopback", () => {
     passive.session.start();
     await established(active, passive);
     const extended = { ...sessionOf(active.recorder), maxMessageLength: 65535 } as const;
-    active.session.send(encodeUpdates(manyRoutes(extended, 20_000), extended).slice(0, 1));
+    active.session.send(Buffer.concat(encodeUpdates(manyRoutes(extended, 20_000), extended).slice(0, 1)), 1);
     const ending = () => active.session.status().lastReason?.notification;
     await until(() => ending() !== undefined, "the end of the session");
     expect(ending()).toEqual({ code: 1, subcode: 2 });
@@ -172,7 +172,7 @@ describe("two sessions over loopback", () => {
       const sides = await pair([{}, {}], round % 2 === 0 ? [1, 2] : [2, 1]);
       for (const { session } of sides) session.start();
       await established(...sides);
-      for (const { session, recorder } of sides) session.send(updates(sessionOf(recorder), 1));
+      for (const { session, recorder } of sides) session.send(Buffer.concat(updates(sessionOf(recorder), 1)), 1);
       await until(() => sides.every(({ recorder }) => recorder.updates === 1), "an UPDATE each way");
       for (const { recorder } of sides) expect(recorder.events).toEqual(["established", "update"]);
       await Promise.all(sides.map(({ session }) => session.stop("restart")));

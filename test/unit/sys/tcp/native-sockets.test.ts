@@ -149,6 +149,19 @@ test("a dial leaves by its own address, port and device", async () => {
   await expect(away).rejects.toMatchObject({ code: "ENODEV" });
 });
 
+test.skipIf(!kernelHasMd5)("a dial does not take what happened to an earlier socket for its own answer", async () => {
+  const { listener, accepted } = await echo("127.0.0.1");
+  const silent = await echo("127.0.0.1");
+  silent.listener.setKey({ address: "127.0.0.1" }, md5("nobody has it"));
+  const earlier = await dial(listener.port);
+  await earlier.says("hello");
+  accepted[0]?.destroy();
+  // The thread that waits for events has got this one, and the event loop has not.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  earlier.connection.destroy();
+  await expect(dial(silent.listener.port, impatient)).rejects.toMatchObject({ code: "ETIMEDOUT" });
+});
+
 test("a dial that is given up leaves no socket behind", async () => {
   const { listener } = await echo("127.0.0.1");
   listener.setKey({ address: "127.0.0.1" }, md5("right"));
