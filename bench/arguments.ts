@@ -95,7 +95,7 @@ Options:
   --peers LIST     daemons to compare with: ${daemons.map(({ name }) => name).join(",")}, or none
                    (default: those that are installed; a named one is installed if it is missing)
   --rounds N       how often everything runs; medians are shown (default: ${defaults.rounds})
-  --size N[,N]     other sizes than those above
+  --size N[,N]     other sizes than those above, all of them for every named scenario
   --seconds N      how long the churn lasts (default: ${defaults.seconds})
   --json FILE      write all results to a file, or with - to standard output
   --profile DIR    write CPU profiles of calibird (for Chrome's developer tools); they cost some time
