@@ -21,11 +21,12 @@ import type { FibUpdate, RouteSink, RouteWish } from "./types.ts";
 import type { SharedWish, WishTable } from "./wish-table.ts";
 import type { Flight, Outcome, Writer } from "./writer.ts";
 
-/** Rows planned between two turns of the event loop, and so the size of a netlink batch. */
+/** Rows of a netlink batch, and how many batches are planned between two turns of the event loop: a few milliseconds' work. */
 const batchSize = 512;
+const batchesPerTurn = 4;
 
-/** Batches on their way to the kernel: while it works on one the next is made, and more would only be older when they arrive. */
-const maxFlights = 32;
+/** Batches on their way to the kernel: it shall not run out of work while a turn of the loop reads what peers send. */
+const maxFlights = 16;
 
 const beingRemoved = "being removed";
 
@@ -251,8 +252,8 @@ export class Reconciler {
         continue;
       }
       await setImmediate();
-      // All at once: a turn is long while a peer sends a table, and the kernel would have to wait for each.
-      while (this.#marked.size > 0 && flights.length < maxFlights) {
+      // Several at once: a turn is long while a peer sends a table, and the kernel would have to wait for each.
+      for (let batch = 0; batch < batchesPerTurn && this.#marked.size > 0 && flights.length < maxFlights; batch++) {
         const flight = this.#writer.flight();
         for (const row of this.#marked.take(batchSize))
           if (flight.batch.isFull) this.#marked.add(row);
