@@ -89,9 +89,9 @@ export class Monitor {
     }
   }
 
-  /** What was told, but for our own marks. */
+  /** What was told, but for our own marks and for the kernel's own IPv6 routes, which come when it has time for them. */
   get lines(): readonly string[] {
-    return this.#lines.filter((line) => !line.includes("198.18."));
+    return this.#lines.filter((line) => !line.includes("198.18.") && !/ table local proto kernel /.test(line));
   }
 
   stop(): void {
