@@ -34,16 +34,26 @@ function evaluate(
   return { action: "accept", rule: defaultRuleName, attributes: current.attributes };
 }
 
-/** The rule that rejects every route that is like this, whatever its attributes and its interface are; undefined if there is none. */
-export function rejectingRule(
+/** What a policy does with all routes that are alike: lets them pass as they are, or rejects them by a rule. */
+export type CommonVerdict = { readonly action: "accept" } | { readonly action: "reject"; readonly rule: string };
+
+const passes: CommonVerdict = { action: "accept" };
+
+/** What `policy` does with every route that is like this, whatever its attributes and its interface are; undefined if that depends on them. */
+export function commonVerdict(
   policy: Policy,
   route: Omit<PolicyRoute, "attributes" | "interface">,
-): string | undefined {
-  for (const { match, action, name } of policy.rules) {
-    if (action === "continue" || !mayMatch(match, route)) continue;
-    return action === "reject" && !looksAtRoute(match) ? name : undefined;
+): CommonVerdict | undefined {
+  let mayChange = false;
+  for (const { match, action, name, operations = [] } of policy.rules) {
+    if (!mayMatch(match, route)) continue;
+    if (action !== "continue" && looksAtRoute(match)) return undefined;
+    if (action === "reject") return { action: "reject", rule: name };
+    if (operations.length > 0) mayChange = true;
+    if (action === "accept") return mayChange ? undefined : passes;
   }
-  return policy.defaultAction === "reject" ? defaultRuleName : undefined;
+  if (policy.defaultAction === "reject") return { action: "reject", rule: defaultRuleName };
+  return mayChange ? undefined : passes;
 }
 
 /**

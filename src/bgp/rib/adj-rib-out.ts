@@ -96,7 +96,14 @@ export class AdjRibOut {
 
   /** Everything is released. */
   clear(): void {
-    for (const slot of this.slots()) this.#buckets.release(this.replace(slot, noBucket));
+    this.#buckets.releaseAll(this.#ofPrefix, 0, this.#prefixEnd);
+    this.#buckets.releaseAll(this.#ofPath, 0, this.#pathEnd);
+    this.#ofPrefix = new Int32Array(0);
+    this.#ofPath = new Int32Array(0);
+    this.#prefixEnd = 0;
+    this.#pathEnd = 0;
+    this.#size = 0;
+    this.#excluded = undefined;
   }
 
   #countExcluded(): ReadonlyMap<string, number> {

@@ -29,7 +29,7 @@ interface OctetExportResult extends BucketContent {
 }
 
 /**
- * What `ExportRules` makes of attributes in the plain cases, from octets to octets: towards eBGP our AS number in front and
+ * What `ExportRules` makes of attributes that the policy lets pass as they are in the plain cases, from octets to octets: towards eBGP our AS number in front and
  * nothing that belongs inside an AS, towards iBGP a LOCAL_PREF, and what a route reflector adds. Everything else is left to the rules on
  * objects; a test holds one against the other.
  *
@@ -51,9 +51,8 @@ export class OctetExport {
   constructor(attributes: AttributeTable, buckets: BucketTable, profile: ExportProfile) {
     this.#attributes = attributes;
     this.#profile = profile;
-    const { policy, role, gracefulShutdown, asPath, localAs, clusterId } = profile;
-    const acceptsAll = policy.rules.length === 0 && policy.defaultAction === "accept";
-    this.#isPlain = acceptsAll && role === undefined && gracefulShutdown === undefined && asPath === undefined;
+    const { role, gracefulShutdown, asPath, localAs, clusterId } = profile;
+    this.#isPlain = role === undefined && gracefulShutdown === undefined && asPath === undefined;
     this.#prepended = buckets.formNumber({ prepend: localAs });
     this.#withoutMed = buckets.formNumber({ prepend: localAs, dropsMed: true });
     this.#reflected = buckets.formNumber({ clusterId });

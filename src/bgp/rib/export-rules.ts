@@ -6,7 +6,7 @@ import type { Family } from "../packet/family.ts";
 import type { CodecContext, NextHop } from "../packet/message.ts";
 import { isLinkLocal } from "../packet/next-hop.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import { PolicyRunner, rejectingRule } from "../policy/apply.ts";
+import { commonVerdict, PolicyRunner } from "../policy/apply.ts";
 import { looksAtPrefix } from "../policy/match.ts";
 import type { Policy } from "../policy/types.ts";
 import { marksOnExport, withholdsMarked } from "../roles.ts";
@@ -49,9 +49,20 @@ export type ExportResult =
   | { readonly announced: true; readonly attributes: PathAttributes; readonly nextHop: NextHop }
   | { readonly announced: false; readonly reason: string; readonly byPolicy?: true };
 
+/** What a policy does with all routes that are alike: they pass as they are, or are refused for a reason. */
+export interface ExportVerdict {
+  readonly refusal?: string;
+}
+
+const passes: ExportVerdict = {};
+
 /** The export side of one profile: whether a path goes out, and as what. Remembers rewritten attributes. */
 export class ExportRules {
   readonly profile: ExportProfile;
+  /** False if what becomes of a path is the same for all prefixes of a family. */
+  readonly looksAtPrefix: boolean;
+  /** What the policy does with all routes there are; undefined if they are not alike to it. */
+  readonly common: ExportVerdict | undefined;
   readonly #identity: ExportIdentity;
   readonly #policy: PolicyRunner;
   readonly #rewritten = new LastResult();
@@ -60,6 +71,9 @@ export class ExportRules {
 
   constructor(profile: ExportProfile, identity: ExportIdentity) {
     this.profile = profile;
+    this.looksAtPrefix = looksAtPrefix(profile.policy);
+    const { rules, defaultAction } = profile.policy;
+    this.common = rules.length === 0 && defaultAction === "accept" ? passes : undefined;
     this.#identity = identity;
     this.#policy = new PolicyRunner(profile.policy, identity.intern);
     this.#self = Object.fromEntries(
@@ -67,23 +81,19 @@ export class ExportRules {
     );
   }
 
-  /** False if what becomes of a path is the same for all prefixes of a family. */
-  get looksAtPrefix(): boolean {
-    return looksAtPrefix(this.profile.policy);
-  }
-
   /**
-   * Why the policy keeps every route with this prefix and source from the peers, undefined if that depends on what the route is
-   * like, or something else may forbid it first. `traits` are those of its attributes.
+   * What the policy does with every route with this prefix and source, undefined if that depends on what the route is like, or
+   * something else may forbid it first. `traits` are those of its attributes.
    */
-  refusalOf(prefix: Prefix, source: PathSource, traits: number): string | undefined {
+  verdictOf(prefix: Prefix, source: PathSource, traits: number): ExportVerdict | undefined {
     const { context, routeReflectorClient, policy } = this.profile;
     if ((traits & (Trait.wellKnownCommunity | Trait.onlyToCustomer)) !== 0) return undefined;
     const isInternal = context.peerType === "ibgp" && source.kind === "peer" && source.type === "ibgp";
     if (isInternal && !source.routeReflectorClient && !routeReflectorClient) return undefined;
     if (!context.families.includes(familyOfPrefix(prefix))) return undefined;
-    const rule = rejectingRule(policy, { prefix, source: source.kind, peerType: context.peerType });
-    return rule === undefined ? undefined : refusedBy(policy, rule);
+    const verdict = commonVerdict(policy, { prefix, source: source.kind, peerType: context.peerType });
+    if (verdict?.action === "reject") return { refusal: refusedBy(policy, verdict.rule) };
+    return verdict && passes;
   }
 
   /**

@@ -3,7 +3,7 @@ import type { NextHop } from "../packet/message.ts";
 import type { PathSource } from "../types.ts";
 import { type BucketContent, type BucketTable, noBucket } from "./bucket.ts";
 import { notAnnounced, notByOctets, OctetExport } from "./export-octets.ts";
-import type { ExportRules } from "./export-rules.ts";
+import type { ExportRules, ExportVerdict } from "./export-rules.ts";
 import { none } from "./path-rows.ts";
 import type { Rib } from "./rib.ts";
 import type { RibViews } from "./rib-views.ts";
@@ -46,6 +46,11 @@ export class GroupExport {
   /** The bucket of a path of this prefix, held for the caller. */
   bucketOf(prefix: number, path: number): number {
     if (path === none) return noBucket;
+    if (this.#rules.looksAtPrefix) {
+      const verdict = this.#verdictOf(prefix, path);
+      if (verdict === undefined || verdict.refusal !== undefined)
+        return this.#exportByRules(prefix, path, verdict) ?? noBucket;
+    }
     const { paths, prefixes } = this.#environment.rib;
     if (
       paths.accepted[path] !== this.#accepted ||
@@ -58,20 +63,35 @@ export class GroupExport {
     return this.#bucket;
   }
 
+  #verdictOf(prefix: number, path: number): ExportVerdict | undefined {
+    if (this.#rules.common !== undefined) return this.#rules.common;
+    const { prefixes, paths, attributes } = this.#environment.rib;
+    const { source } = this.#environment.rib.tableOf(path);
+    const traits = attributes.traitsOf(paths.accepted[path] ?? none);
+    return this.#rules.verdictOf(prefixes.prefixOf(prefix), source, traits);
+  }
+
+  /** The same then for all prefixes of the family that the policy treats alike. */
   #exportAnew(prefix: number, path: number): number {
     const { rib } = this.#environment;
-    const { source } = rib.tableOf(path);
-    if (this.#holdsLearned && source.kind === "peer") return noBucket;
+    if (this.#isHeld(path)) return noBucket;
     const accepted = rib.paths.accepted[path] ?? none;
     const family = rib.prefixes.familyOf(prefix);
-    const bucket = this.#exportByOctets(path, accepted, family) ?? this.#exportByRules(prefix, path);
+    const verdict = this.#verdictOf(prefix, path);
+    const passes = verdict !== undefined && verdict.refusal === undefined;
+    const byOctets = passes ? this.#exportByOctets(path, accepted, family) : undefined;
+    const bucket = byOctets ?? this.#exportByRules(prefix, path, verdict);
     if (bucket === undefined) return noBucket;
-    this.#accepted = this.#rules.looksAtPrefix ? none : accepted;
+    this.#accepted = accepted;
     this.#table = rib.paths.tables[path] ?? none;
     this.#nextHop = rib.paths.nextHops[path] ?? none;
     this.#family = family;
     this.#bucket = bucket;
     return bucket;
+  }
+
+  #isHeld(path: number): boolean {
+    return this.#holdsLearned && this.#environment.rib.tableOf(path).source.kind === "peer";
   }
 
   /** Undefined where that is not possible. */
@@ -87,16 +107,14 @@ export class GroupExport {
   }
 
   /** Undefined where the answer need not be the same for the next route like this. */
-  #exportByRules(prefix: number, row: number): number | undefined {
+  #exportByRules(prefix: number, row: number, verdict: ExportVerdict | undefined): number | undefined {
     const { rib, views, onRefused } = this.#environment;
-    const { source } = rib.tableOf(row);
-    const destination = rib.prefixes.prefixOf(prefix);
-    const traits = rib.attributes.traitsOf(rib.paths.accepted[row] ?? none);
-    const refusal = this.#rules.refusalOf(destination, source, traits);
-    if (refusal !== undefined) {
-      onRefused?.(row, refusal);
+    if (this.#isHeld(row)) return undefined;
+    if (verdict?.refusal !== undefined) {
+      onRefused?.(row, verdict.refusal);
       return undefined;
     }
+    const destination = rib.prefixes.prefixOf(prefix);
     const path = views.path(row, destination);
     const result = this.#rules.apply(path, rib.trackedOf(row)?.interface);
     if (result.announced) {
