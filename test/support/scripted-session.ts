@@ -129,6 +129,8 @@ export class ScriptedSession implements Session {
     this.#lastNegotiated = this.#negotiated;
     this.#sent = new MessageFramer();
     this.#heard = new MessageFramer();
+    this.#sent.setMaxMessageLength(this.#negotiated.maxMessageLength);
+    this.#heard.setMaxMessageLength(this.#negotiated.maxMessageLength);
     this.#unread = [];
     this.#table.clear();
     this.#unrefreshed.clear();

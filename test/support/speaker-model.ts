@@ -41,24 +41,29 @@ export class ModelPeer {
     this.config = config;
   }
 
+  /** Its routes outlive a session. */
+  get #isKept(): boolean {
+    return this.config.gracefulRestart !== undefined;
+  }
+
   established(preserved: readonly Family[]): void {
     this.up = true;
     this.#isAwaited = false;
     this.complete.clear();
-    this.#forget(({ family }) => !preserved.includes(family));
+    this.#forget(({ family }) => !this.#isKept || !preserved.includes(family));
     for (const family of this.#longLived) if (!preserved.includes(family)) this.#longLived.delete(family);
   }
 
   /** The session is lost; a second loss gives up what is stale. */
   lost(isGraceful: boolean): void {
     this.up = false;
-    this.#forget((route) => route.stale || !isGraceful);
+    this.#forget((route) => route.stale || !isGraceful || !this.#isKept);
     this.#retain();
   }
 
   /** Another session takes its place; what is stale already stays, too. */
   replaced(): void {
-    if (this.#longLived.size > 0) this.routes.clear();
+    if (this.#longLived.size > 0 || !this.#isKept) this.routes.clear();
     this.up = false;
     this.#retain();
   }
@@ -97,7 +102,7 @@ export class ModelPeer {
   }
 
   beginRefresh(family: Family): void {
-    if (!this.complete.has(family)) return;
+    if (this.#isKept && !this.complete.has(family)) return;
     const keys = [...this.routes].flatMap(([key, route]) => (route.family === family ? [key] : []));
     this.unrefreshed.set(family, new Set(keys));
   }

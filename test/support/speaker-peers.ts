@@ -8,8 +8,8 @@ import { addressOf, attributesOf, peerConfigOf, prefixOf } from "./bgp.ts";
 const both: readonly Family[] = ["ipv4-unicast", "ipv6-unicast"];
 
 /**
- * Two clients, a plain iBGP peer, two eBGP peers of one AS, two clients that hear of several paths, one that may not have many routes,
- * and one of old with AS numbers of two octets.
+ * Two clients, a plain iBGP peer, two eBGP peers of one AS, of which one takes long messages, two clients that hear of several paths, one
+ * that may not have many routes, and one of old: AS numbers of two octets, and no graceful restart.
  */
 const kinds: readonly Partial<PeerConfig>[] = [
   { routeReflectorClient: true, families: both },
@@ -27,7 +27,8 @@ const kinds: readonly Partial<PeerConfig>[] = [
   { remoteAs: 65003 },
 ];
 export const peerCount = kinds.length;
-const ofTwoOctets = 8;
+const ofLongMessages = 4;
+const ofOld = 8;
 
 export const policies: readonly Policy[] = [
   { name: "all", rules: [], defaultAction: "accept" },
@@ -65,7 +66,7 @@ export function configOf(index: number, importPolicy: number, exportPolicy: numb
   return peerConfigOf(
     { name: `peer-${index}`, address: `10.0.0.${index + 1}`, port: 179 },
     {
-      gracefulRestart: { restartTimeSec: 120 },
+      ...(index !== ofOld && { gracefulRestart: { restartTimeSec: 120 } }),
       holdTimeSec,
       ...policyOf("importPolicy", importPolicy),
       ...policyOf("exportPolicy", exportPolicy),
@@ -80,7 +81,8 @@ function policyOf(key: "importPolicy" | "exportPolicy", index: number): Partial<
 }
 
 /** Every other peer wants its routes kept for long, and knows what such routes of others are. */
-export const knowsLongLived = ({ name }: PeerConfig): boolean => Number(name.slice(-1)) % 2 === 0;
+export const knowsLongLived = ({ name, gracefulRestart }: PeerConfig): boolean =>
+  gracefulRestart !== undefined && Number(name.slice(-1)) % 2 === 0;
 
 /** What was agreed on with a peer that has kept its routes of these families. */
 export function agreementWith(config: PeerConfig, preserved: readonly Family[] = []): Partial<NegotiatedSession> {
@@ -88,15 +90,18 @@ export function agreementWith(config: PeerConfig, preserved: readonly Family[] =
   const perFamily = <Value>(value: (family: Family) => Value) =>
     new Map(families.map((family): [Family, Value] => [family, value(family)]));
   return {
-    fourOctetAs: config.name !== `peer-${ofTwoOctets}`,
+    fourOctetAs: config.name !== `peer-${ofOld}`,
+    maxMessageLength: config.name === `peer-${ofLongMessages}` ? 65_535 : 4096,
     addPathReceive: families.filter((family) => addPath[family]?.receive === true),
     addPathSend: families.filter((family) => addPath[family]?.send !== undefined),
-    gracefulRestart: {
-      restarting: preserved.length > 0,
-      restartTimeSec: 120,
-      families: perFamily((family) => preserved.includes(family)),
-      notification: true,
-    },
+    ...(config.gracefulRestart !== undefined && {
+      gracefulRestart: {
+        restarting: preserved.length > 0,
+        restartTimeSec: 120,
+        families: perFamily((family) => preserved.includes(family)),
+        notification: true,
+      },
+    }),
     enhancedRouteRefresh: true,
     ...(knowsLongLived(config) && {
       longLivedGracefulRestart: perFamily((family) => ({
