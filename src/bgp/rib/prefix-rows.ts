@@ -1,9 +1,9 @@
-import { IpAddress } from "../../net/address.ts";
+import { IpAddress, mixBits } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { Family } from "../packet/family.ts";
 import type { PlainPrefixes } from "../packet/plain-prefixes.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
-import { hashIpv4, largestRow, PrefixIndex } from "./prefix-index.ts";
+import { largestRow, PrefixIndex } from "./prefix-index.ts";
 
 const none = -1;
 const free = 255;
@@ -18,7 +18,7 @@ const ipv6Mark = 64;
  * bits are zero. Every row in use stands in the index, so no prefix has two.
  */
 export class PrefixRows {
-  readonly #index = new PrefixIndex();
+  readonly #index = new PrefixIndex((row) => this.#hashOf(row));
   #heads = new Uint32Array(0);
   #lengths = new Uint8Array(0);
   #words = new Uint32Array(0);
@@ -45,7 +45,7 @@ export class PrefixRows {
   /** The row of a prefix, or a negative number. */
   find(prefix: Prefix): number {
     const { address, length, family } = prefix;
-    if (family === 4) return this.#index.findIpv4(address.w0, length, hashIpv4(address.w0, length));
+    if (family === 4) return this.#findIpv4(address.w0, length, hashIpv4(address.w0, length));
     return this.#findIpv6(prefix, prefix.hash());
   }
 
@@ -60,9 +60,7 @@ export class PrefixRows {
     if (number * 4 >= this.#words.length)
       this.#words = copiedInto(new Uint32Array(4 * grownCapacity(this.#words.length / 4, number)), this.#words);
     this.#words.set([address.w0, address.w1, address.w2, address.w3], number * 4);
-    const row = this.#add(number, ipv6Mark + length);
-    this.#index.addIpv6(hash, row);
-    return row;
+    return this.#add(number, ipv6Mark + length, hash);
   }
 
   /** `findAll` and `takeAll` will be asked for these prefixes, and for no others before them. */
@@ -77,7 +75,7 @@ export class PrefixRows {
   findAll({ addresses, lengths }: PlainPrefixes, from: number, to: number, rows: Int32Array): void {
     const hashes = this.#hashes;
     for (let index = from; index < to; index++)
-      rows[index] = this.#index.findIpv4(addresses[index] ?? 0, lengths[index] ?? 0, hashes[index] ?? 0);
+      rows[index] = this.#findIpv4(addresses[index] ?? 0, lengths[index] ?? 0, hashes[index] ?? 0);
   }
 
   /** As `findAll`, but `take`. */
@@ -89,12 +87,8 @@ export class PrefixRows {
 
   /** The row must be in use. */
   remove(row: number): void {
-    const head = this.#heads[row] ?? 0;
-    if (this.familyOf(row) === "ipv4-unicast") this.#index.removeIpv4(head, this.#lengths[row] ?? 0);
-    else {
-      this.#index.removeIpv6(this.prefixOf(row).hash(), row);
-      this.#freeWords.push(head);
-    }
+    this.#index.remove(row, this.#hashOf(row));
+    if (this.familyOf(row) === "ipv6-unicast") this.#freeWords.push(this.#heads[row] ?? 0);
     this.#lengths[row] = free;
     this.#heads[row] = this.#firstFree;
     this.#firstFree = row;
@@ -147,29 +141,53 @@ export class PrefixRows {
     return at;
   }
 
+  #hashOf(row: number): number {
+    const length = this.#lengths[row] ?? 0;
+    return length < ipv6Mark ? hashIpv4(this.#heads[row] ?? 0, length) : this.prefixOf(row).hash();
+  }
+
   #takeIpv4(address: number, length: number, hash: number): number {
-    const known = this.#index.findIpv4(address, length, hash);
-    if (known >= 0) return known;
-    const row = this.#add(address, length);
-    this.#index.addIpv4(address, length, hash, row);
-    return row;
+    const known = this.#findIpv4(address, length, hash);
+    return known >= 0 ? known : this.#add(address, length, hash);
   }
 
-  #findIpv6({ address, length }: Prefix, hash: number): number {
-    return this.#index.findIpv6(hash, (row) => {
-      const at = (this.#heads[row] ?? 0) * 4;
-      const words = this.#words;
-      return (
-        this.#lengths[row] === ipv6Mark + length &&
-        words[at] === address.w0 &&
-        words[at + 1] === address.w1 &&
-        words[at + 2] === address.w2 &&
-        words[at + 3] === address.w3
-      );
-    });
+  #findIpv4(address: number, length: number, hash: number): number {
+    const index = this.#index;
+    for (let place = index.first(hash); ; place = index.next(place)) {
+      const row = index.rowAt(place, hash);
+      if (row >= 0 && this.#isIpv4(row, address, length)) return row;
+      if (index.isEnd(row)) break;
+    }
+    return index.isGrowing ? index.findElsewhere(hash, (row) => this.#isIpv4(row, address, length)) : none;
   }
 
-  #add(head: number, length: number): number {
+  #findIpv6(prefix: Prefix, hash: number): number {
+    const index = this.#index;
+    for (let place = index.first(hash); ; place = index.next(place)) {
+      const row = index.rowAt(place, hash);
+      if (row >= 0 && this.#isIpv6(row, prefix)) return row;
+      if (index.isEnd(row)) break;
+    }
+    return index.isGrowing ? index.findElsewhere(hash, (row) => this.#isIpv6(row, prefix)) : none;
+  }
+
+  #isIpv4(row: number, address: number, length: number): boolean {
+    return ((this.#heads[row] ?? 0) ^ address) === 0 && this.#lengths[row] === length;
+  }
+
+  #isIpv6(row: number, { address, length }: Prefix): boolean {
+    const at = (this.#heads[row] ?? 0) * 4;
+    const words = this.#words;
+    return (
+      this.#lengths[row] === ipv6Mark + length &&
+      words[at] === address.w0 &&
+      words[at + 1] === address.w1 &&
+      words[at + 2] === address.w2 &&
+      words[at + 3] === address.w3
+    );
+  }
+
+  #add(head: number, length: number, hash: number): number {
     const row = this.#firstFree === none ? this.#used++ : this.#firstFree;
     if (row >= this.#lengths.length) {
       if (row > largestRow) throw new RangeError(`more than ${largestRow + 1} prefixes`);
@@ -179,6 +197,11 @@ export class PrefixRows {
     } else if (row === this.#firstFree) this.#firstFree = (this.#heads[row] ?? 0) | 0;
     this.#heads[row] = head;
     this.#lengths[row] = length;
+    this.#index.add(row, hash);
     return row;
   }
+}
+
+function hashIpv4(address: number, length: number): number {
+  return mixBits(address ^ Math.imul(length + 1, 0x9e3779b1));
 }
