@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { type Neighbour, strangerAddress, testedAddress } from "./neighbours.ts";
+import { gatewayAddress, type Neighbour, strangerAddress, testedAddress } from "./neighbours.ts";
 import type { Scope } from "./scope.ts";
 
 /** Two network namespaces with a cable between them: eth0 of the one that is measured, eth1 of its neighbours. */
@@ -12,8 +12,26 @@ export interface Arena {
 
 const namePattern = /^cbb-(\d+)-[0-9a-f]+-(tested|outside)$/;
 
+/** What an arena may be like. */
+interface ArenaSettings {
+  readonly mtu?: number;
+  /**
+   * The many clients (10.0.1.0 and above) are reached by way of one address. Else the kernel keeps an entry for each in its table of
+   * neighbours, of which all namespaces together have 1,024: with more clients it loses packets. Not where they are next hops of
+   * routes in the kernel.
+   */
+  readonly hasGateway?: boolean;
+}
+
+/** Always there: where the many clients are reached, and a next hop that is none of the neighbours. */
+const outsideAddresses: readonly string[] = [gatewayAddress, "10.0.0.3", strangerAddress];
+
 /** Builds the namespaces; the neighbours' addresses are on the outside. Names are unique, so runs may go side by side. */
-export function buildArena(scope: Scope, neighbours: readonly Pick<Neighbour, "address">[], mtu = 9000): Arena {
+export function buildArena(
+  scope: Scope,
+  neighbours: readonly Pick<Neighbour, "address">[],
+  { mtu = 9000, hasGateway = false }: ArenaSettings = {},
+): Arena {
   const stem = `cbb-${process.pid}-${randomBytes(3).toString("hex")}`;
   const arena = { tested: `${stem}-tested`, outside: `${stem}-outside` };
   for (const name of [arena.tested, arena.outside]) {
@@ -25,17 +43,17 @@ export function buildArena(scope: Scope, neighbours: readonly Pick<Neighbour, "a
   batch(arena.tested, [
     "link set lo up",
     `link add eth0 mtu ${mtu} type veth peer name eth1 netns ${arena.outside}`,
-    `addr add ${testedAddress}/16 dev eth0`,
+    `addr add ${testedAddress}/16 dev eth0${hasGateway ? " noprefixroute" : ""}`,
     "link set eth0 up",
+    ...(hasGateway
+      ? ["route add 10.0.0.0/24 dev eth0 scope link", `route add 10.0.0.0/16 via ${gatewayAddress} dev eth0`]
+      : []),
   ]);
   batch(arena.outside, [
     "link set lo up",
     `link set eth1 mtu ${mtu} up`,
-    // 10.0.0.3 is a next hop also where no neighbour has it.
     ...new Set(
-      ["10.0.0.3", strangerAddress, ...neighbours.map(({ address }) => address)].map(
-        (host) => `addr add ${host}/16 dev eth1`,
-      ),
+      [...outsideAddresses, ...neighbours.map(({ address }) => address)].map((host) => `addr add ${host}/16 dev eth1`),
     ),
   ]);
   return arena;

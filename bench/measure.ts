@@ -25,7 +25,7 @@ export async function measure(
   try {
     const folder = makeFolder(scope);
     const neighbours = scenario.neighbours(size);
-    const arena = buildArena(scope, neighbours);
+    const arena = buildArena(scope, neighbours, { hasGateway: scenario.product === "speaker" });
     const toKernel = scenario.name === "to-kernel";
     const launch = contender.launch({ neighbours, toKernel, size, folder, programs });
     for (const [name, text] of Object.entries(launch.files)) writeFileSync(join(folder, name), text, { mode: 0o600 });

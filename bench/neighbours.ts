@@ -13,8 +13,11 @@ export interface Neighbour {
 export const testedAddress = "10.0.0.1";
 export const testedAs = 65_000;
 
+/** By way of which the many clients are reached. */
+export const gatewayAddress = "10.0.0.4";
+
 const receiverAs = 65_003;
-const monitor: Neighbour = { address: "10.0.0.4", as: receiverAs, role: "receiver" };
+const monitor: Neighbour = { address: gatewayAddress, as: receiverAs, role: "receiver" };
 
 /** Who knocks without being a neighbour; as in c/base.h. */
 export const strangerAddress = "10.0.255.254";

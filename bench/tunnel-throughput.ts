@@ -74,7 +74,7 @@ export async function measureThroughput(carrier: Carrier, { programs, size, sign
   const scope = new Scope();
   try {
     const folder = makeFolder(scope);
-    const arena = buildArena(scope, [nodes[1]], mtu);
+    const arena = buildArena(scope, [nodes[1]], { mtu });
     await writePool(join(folder, "datastore"), carrier);
     const agents: NamespaceProcess[] = [];
     const pods: Pod[] = [];
