@@ -42,8 +42,9 @@ export class LaneSender {
     for (let index = 0; index < count; index++)
       this.#tell(lane, lane.pending.slotAt(index), lane.pending.bucketAt(index));
     if (lane.walk !== undefined && count < limit) this.#walkOn(lane, lane.walk, limit - count);
-    for (const member of this.#batch.send(lane.members, this.#environment.onUnencodable)) lane.blocked.add(member);
+    // Before anything is sent: a session that ends meanwhile may take the lane along.
     lane.dropPending(count);
+    for (const member of this.#batch.send(lane.members, this.#environment.onUnencodable)) lane.block(member);
   }
 
   #walkOn(lane: Lane, walk: TableWalk, limit: number): void {

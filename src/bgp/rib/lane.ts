@@ -157,6 +157,11 @@ export class Lane {
     for (const member of other.endOfRibDue) this.endOfRibDue.add(member);
   }
 
+  /** The member asked to stop, unless it has just left. */
+  block(member: GroupMember): void {
+    if (this.members.has(member)) this.blocked.add(member);
+  }
+
   remove(member: GroupMember): void {
     this.members.delete(member);
     this.blocked.delete(member);

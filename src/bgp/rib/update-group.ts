@@ -226,7 +226,7 @@ export class UpdateGroup {
     own.repeat(family, this.#out);
     if (!member.demarcatesRefresh || own.endOfRibDue.has(member) || own.refreshing.has(family)) return;
     own.refreshing.add(family);
-    if (!member.send(encodeDemarcation(family, RefreshSubtype.begin), 0)) own.blocked.add(member);
+    if (!member.send(encodeDemarcation(family, RefreshSubtype.begin), 0)) own.block(member);
   }
 
   /** The member's socket takes more. */
@@ -302,7 +302,7 @@ export class UpdateGroup {
     lane.fresh = false;
     const markers = this.rules.profile.context.families.map(encodeEndOfRib);
     for (const member of lane.endOfRibDue)
-      for (const marker of markers) if (!member.send(marker, 1)) lane.blocked.add(member);
+      for (const marker of markers) if (!member.send(marker, 1)) lane.block(member);
     lane.endOfRibDue.clear();
   }
 
@@ -310,7 +310,7 @@ export class UpdateGroup {
     if (lane.refreshing.size === 0 || this.#unread !== undefined) return;
     for (const family of lane.refreshing)
       for (const member of lane.members)
-        if (!member.send(encodeDemarcation(family, RefreshSubtype.end), 0)) lane.blocked.add(member);
+        if (!member.send(encodeDemarcation(family, RefreshSubtype.end), 0)) lane.block(member);
     lane.refreshing.clear();
   }
 
