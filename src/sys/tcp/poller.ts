@@ -75,7 +75,7 @@ export class Poller {
   remove(fd: number): void {
     this.#members.delete(fd);
     if (this.#members.size > 0) return;
-    if (this.#isWaiting) writeSync(this.#wake, wakeUp);
+    if (this.#isWaiting) this.#endWait();
     else this.#goOn();
   }
 
@@ -97,14 +97,21 @@ export class Poller {
     this.#epoll = check(createEpoll(), undefined);
     this.#wake = createEventFd();
     check(addToEpoll(this.#epoll, this.#wake, eventFor(this.#wake, EPOLLIN, 0)), "event descriptor");
+    process.on("exit", this.#endWait);
   }
 
   #close(): void {
+    process.off("exit", this.#endWait);
     closeSync(this.#epoll);
     closeSync(this.#wake);
     this.#epoll = -1;
     this.#wake = -1;
   }
+
+  /** Also when the process exits, with sockets or without: libuv joins its threads then, and would wait for ever. */
+  readonly #endWait = (): void => {
+    writeSync(this.#wake, wakeUp);
+  };
 
   /** Has the thread wait, unless there is something to do, or nothing to wait for. */
   #goOn(): void {
