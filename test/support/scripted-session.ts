@@ -40,8 +40,6 @@ export class ScriptedSession implements Session {
   /** Octets beyond which the socket asks to stop. */
   capacity = Number.POSITIVE_INFINITY;
   sentOctets = 0;
-  /** The connection turns out to be gone when it is next written to. */
-  breaksOnSend = false;
   stopped: string | undefined;
   /** The NOTIFICATION that it was stopped with. */
   farewell: Omit<NotificationMessage, "type"> | undefined;
@@ -96,11 +94,6 @@ export class ScriptedSession implements Session {
 
   send(bytes: Uint8Array): boolean {
     if (this.#negotiated === undefined) return false;
-    if (this.breaksOnSend) {
-      this.breaksOnSend = false;
-      this.down();
-      return false;
-    }
     this.sentOctets += bytes.length;
     // The speaker writes into the same memory again.
     this.#unread.push(bytes.slice());

@@ -212,34 +212,6 @@ describe("a peer that reads slowly", () => {
   });
 });
 
-describe("a session that ends while it is written to", () => {
-  it("holds up nobody, and gets everything when it is back", async () => {
-    const { speaker, peers } = await reflect(3);
-    const [one, two, three] = [nth(peers, 0), nth(peers, 1), nth(peers, 2)];
-    two.breaksOnSend = true;
-    one.announce("10.1.0.0/26", learned());
-    speaker.settle();
-    expect(two.established).toBe(false);
-    one.announce("10.2.0.0/26", learned());
-    speaker.settle();
-    expect(three.log).toEqual(["+ 10.1.0.0/26", "+ 10.2.0.0/26"]);
-    two.up();
-    speaker.settle();
-    expect(two.log).toEqual(["+ 10.1.0.0/26", "+ 10.2.0.0/26", "EoR"]);
-  });
-
-  it("and is the last of its group takes the group along", async () => {
-    const { speaker, peers } = await reflect(1);
-    const only = nth(peers, 0);
-    only.breaksOnSend = true;
-    speaker.core.updateOriginated(own("10.1.0.0/26", "10.2.0.0/26"), []);
-    speaker.settle();
-    only.up();
-    speaker.settle();
-    expect(only.log).toEqual(["+ 10.1.0.0/26", "+ 10.2.0.0/26", "EoR"]);
-  });
-});
-
 describe("a route refresh", () => {
   const request = (session: ScriptedSession) =>
     session.listener.onRouteRefresh({ type: "route-refresh", afi: 1, safi: 1, subtype: 0 });
