@@ -51,6 +51,8 @@ export class ScriptedSession implements Session {
   #isInOctets = false;
   #sent = new MessageFramer();
   #heard = new MessageFramer();
+  /** Memory of what has not been heard in whole. */
+  #chunk: Uint8Array | undefined;
 
   constructor(config: PeerConfig, listener: SessionListener, restartState: () => GracefulRestartState) {
     this.config = config;
@@ -163,19 +165,26 @@ export class ScriptedSession implements Session {
   }
 
   /**
-   * Octets arrive, cut anywhere, and are handed on as a connection does it; they are overwritten afterwards. After so many
+   * Octets arrive, cut anywhere, and are handed on as a connection does it; they are overwritten once all is heard. After so many
    * messages, or runs of them, the rest waits for `hearRest`.
    */
   hear(chunk: Uint8Array, most = Number.POSITIVE_INFINITY): void {
     this.hearRest();
+    this.#chunk = chunk;
     this.#heard.push(chunk);
     this.#hearSome(most);
-    this.#heard.keep();
-    chunk.fill(0xee);
+    if (this.#heard.octets === undefined) this.#overwrite();
   }
 
   hearRest(): void {
     this.#hearSome(Number.POSITIVE_INFINITY);
+    this.#overwrite();
+  }
+
+  /** The memory of what was heard is used for something else. */
+  #overwrite(): void {
+    this.#chunk?.fill(0xee);
+    this.#chunk = undefined;
   }
 
   #hearSome(most: number): void {

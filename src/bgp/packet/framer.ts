@@ -36,17 +36,9 @@ export class MessageFramer {
     this.#maxMessageLength = maxMessageLength;
   }
 
-  /** Adds received octets. They must not change until they are used up, or until `keep`. */
+  /** Adds received octets. They must not change until they are used up. */
   push(chunk: Uint8Array): void {
     if (chunk.length > 0) this.#chunks.push(plainBytes(chunk));
-  }
-
-  /** Copies what is left of the octets pushed last, whose memory may then be used for others. */
-  keep(): void {
-    const last = this.#chunks.pop();
-    if (last === undefined) return;
-    this.#chunks.push(last.slice(this.#chunks.length === 0 ? this.#consumed : 0));
-    if (this.#chunks.length === 1) this.#consumed = 0;
   }
 
   /** What the next message begins in; undefined if its beginning has been copied already, or nothing is there. */

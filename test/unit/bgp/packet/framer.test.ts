@@ -30,31 +30,12 @@ describe("framing", () => {
     const framer = new MessageFramer();
     const chunk = Buffer.concat([encodeKeepalive(), messageOf(2, "00000000"), encodeKeepalive()]);
     framer.push(chunk);
-    const first = framer.next();
-    framer.keep();
+    const messages = [framer.next(), framer.next(), framer.next()];
     chunk.fill(0);
-    const messages = [first, framer.next(), framer.next()];
     expect(messages).toEqual(
       [encodeKeepalive(), messageOf(2, "00000000"), encodeKeepalive()].map((bytes) => ({ ok: true, bytes })),
     );
     for (const message of messages) expect(message?.ok === true && message.bytes.constructor).toBe(Uint8Array);
-  });
-
-  test("keeps of several chunks what has not been read", () => {
-    const framer = new MessageFramer();
-    const first = encodeKeepalive();
-    const second = messageOf(2, "00000000");
-    framer.push(first);
-    framer.keep();
-    framer.push(second);
-    framer.keep();
-    first.fill(0);
-    second.fill(0);
-    expect([framer.next(), framer.next(), framer.next()]).toEqual([
-      { ok: true, bytes: encodeKeepalive() },
-      { ok: true, bytes: messageOf(2, "00000000") },
-      undefined,
-    ]);
   });
 
   test("lets messages be read where they lie, but not one whose beginning has been copied", () => {
