@@ -1,5 +1,5 @@
-// Checks the dependency direction of the design: a folder imports only itself and folders of a lower layer, and the
-// purity rules that no compiler knows.
+// Checks the dependency direction of the design: a folder imports only itself and folders of a lower layer, no file imports
+// itself by way of others, and the purity rules that no compiler knows.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { listSources, readImports, repositoryRoot } from "./source-files.mjs";
@@ -108,6 +108,23 @@ for (const { entry, name, folders, packages } of products) {
     }
 }
 
+/** Files that import each other in a circle, if only for types: none of them can be read without the others. */
+function reportCircles() {
+  const done = new Set();
+  const path = [];
+  const visit = (file) => {
+    const start = path.indexOf(file);
+    if (start >= 0) problems.push(`${file}: imports itself by way of ${path.slice(start + 1).join(", ")}`);
+    if (start >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const { target } of readImports(file)) if (target !== undefined) visit(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of files) visit(file);
+}
+
+reportCircles();
 for (const problem of problems) console.error(problem);
 console.log(`layers: ${files.length} files, ${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -1,5 +1,6 @@
 import type { BfdStatus } from "../bgp/bfd/types.ts";
-import type { BgpSpeaker, Path } from "../bgp/types.ts";
+import type { Path } from "../bgp/paths.ts";
+import type { BgpSpeaker } from "../bgp/types.ts";
 import type { Fib } from "../fib/fib.ts";
 import type { RouteStatus, StatusChange } from "../fib/types.ts";
 import { type AddressFamily, IpAddress } from "../net/address.ts";

@@ -3,7 +3,7 @@ import { BgpPacketError } from "./packet/errors.ts";
 import type { Family } from "./packet/family.ts";
 import type { CodecContext } from "./packet/message.ts";
 import { encodeUpdates } from "./packet/update-encode.ts";
-import type { ReceivedRoute } from "./types.ts";
+import type { ReceivedRoute } from "./paths.ts";
 
 /** Routes that may share an UPDATE. */
 const longestRun = 200;

@@ -2,7 +2,8 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { CeaseSubcode } from "./fsm/notification.ts";
 import { ErrorCode } from "./packet/constants.ts";
 import type { Family } from "./packet/family.ts";
-import type { NegotiatedSession, SessionDownReason } from "./types.ts";
+import type { SessionDownReason } from "./session-state.ts";
+import type { NegotiatedSession } from "./types.ts";
 
 /** How long a receiving speaker keeps the routes of a peer that is away or slow to announce them again. */
 export interface RetentionLimits {

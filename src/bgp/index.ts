@@ -16,26 +16,14 @@ export { Origin, type PathAttributes } from "./packet/attributes.ts";
 export type { Family } from "./packet/family.ts";
 export type { NextHop } from "./packet/message.ts";
 export { WellKnownCommunity } from "./packet/well-known-communities.ts";
+export type { DecisionRule, ExplainedPath, LocRibChange, OriginatedRoute, Path, PathSource } from "./paths.ts";
 export type { Policy, PolicyMatch, PolicyOperation, PolicyRule, PrefixMatch } from "./policy/types.ts";
 export type { DecisionOptions } from "./rib/decision-steps.ts";
 export { multipathWeights } from "./rib/link-bandwidth.ts";
 export type { NextHopResolver, ResolvedNextHop } from "./rib/next-hop-table.ts";
 export type { PrefixLimitSettings } from "./rib/prefix-limit.ts";
 export { isBlackhole, type LocalAsTreatment, type RouteTreatment } from "./route-treatment.ts";
+export type { SessionDownReason, SessionState } from "./session-state.ts";
 export { type CreateSpeaker, createSpeaker } from "./speaker.ts";
 export type { SpeakerOptions } from "./speaker-options.ts";
-export type {
-  BgpSpeaker,
-  BgpSpeakerListener,
-  DecisionRule,
-  ExplainedPath,
-  LocRibChange,
-  NegotiatedSession,
-  OriginatedRoute,
-  Path,
-  PathSource,
-  PeerConfig,
-  PeerStatus,
-  SessionDownReason,
-  SessionState,
-} from "./types.ts";
+export type { BgpSpeaker, BgpSpeakerListener, NegotiatedSession, PeerConfig, PeerStatus } from "./types.ts";

@@ -1,8 +1,8 @@
 import type { Prefix } from "../net/prefix.ts";
 import type { NextHop } from "./packet/message.ts";
+import type { LocRibChange, Path, PathSource } from "./paths.ts";
 import { linkBandwidthOf } from "./rib/link-bandwidth.ts";
 import { isBlackhole } from "./route-treatment.ts";
-import type { LocRibChange, Path, PathSource } from "./types.ts";
 
 /** What of a path decides where packets go. Paths that are alike in it may share one object. */
 export interface ForwardingPath {

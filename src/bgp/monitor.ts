@@ -1,15 +1,10 @@
 import type { IpAddress } from "../net/address.ts";
 import { headerLength, MessageType } from "./packet/constants.ts";
 import type { CodecContext } from "./packet/message.ts";
+import type { LocRibChange, ReceivedRoute } from "./paths.ts";
+import type { SessionDownReason } from "./session-state.ts";
 import type { BgpTap } from "./tap.ts";
-import type {
-  BgpSpeaker,
-  BgpSpeakerListener,
-  LocRibChange,
-  PeerConfig,
-  ReceivedRoute,
-  SessionDownReason,
-} from "./types.ts";
+import type { BgpSpeaker, BgpSpeakerListener, PeerConfig } from "./types.ts";
 
 /** An Established session as monitoring protocols describe it. */
 export interface MonitoredSession {

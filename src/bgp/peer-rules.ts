@@ -1,6 +1,7 @@
 import type { IpAddress } from "../net/address.ts";
 import type { PathAttributes } from "./packet/attributes.ts";
 import type { Family } from "./packet/family.ts";
+import type { PathSource } from "./paths.ts";
 import { PolicyRunner } from "./policy/apply.ts";
 import type { Policy } from "./policy/types.ts";
 import type { ImportSide } from "./rib/adj-rib-in.ts";
@@ -8,7 +9,7 @@ import type { AsPathExport } from "./rib/as-path-export.ts";
 import type { ExportProfile } from "./rib/export-rules.ts";
 import { createImportSide } from "./rib/import-rules.ts";
 import { roleOf } from "./roles.ts";
-import type { NegotiatedSession, PathSource, PeerConfig } from "./types.ts";
+import type { NegotiatedSession, PeerConfig } from "./types.ts";
 
 /** What the rules of a peer need of the speaker. */
 export interface SpeakerRules {

@@ -8,6 +8,7 @@ import { LimitKeeper } from "./limit-keeper.ts";
 import { ErrorCode, RefreshSubtype } from "./packet/constants.ts";
 import { type Family, familyOf } from "./packet/family.ts";
 import type { Announcement, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { ExplainedPath, Path, PathSource, ReceivedRoute, RouteSelection } from "./paths.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
 import type { PeerEnvironment, Session } from "./peer-environment.ts";
 import { exportProfileOf, importSideOf, sourceOf } from "./peer-rules.ts";
@@ -17,19 +18,9 @@ import type { ExportProfile } from "./rib/export-rules.ts";
 import type { GroupMember } from "./rib/lane.ts";
 import { select } from "./rib/select.ts";
 import type { StopMode } from "./session/peer-session.ts";
+import type { SessionDownReason } from "./session-state.ts";
 import { staleRoutesOf } from "./stale-routes.ts";
-import type {
-  ExplainedPath,
-  NegotiatedSession,
-  Path,
-  PathSource,
-  PeerConfig,
-  PeerStatus,
-  ReceivedRoute,
-  RouteSelection,
-  SessionDownReason,
-  SessionListener,
-} from "./types.ts";
+import type { NegotiatedSession, PeerConfig, PeerStatus, SessionListener } from "./types.ts";
 
 type Notification = Exclude<StopMode, "restart">;
 

@@ -1,5 +1,5 @@
 import { WellKnownCommunity } from "./packet/well-known-communities.ts";
-import type { Path } from "./types.ts";
+import type { Path } from "./paths.ts";
 
 /** Departures from how a peer's routes are usually treated, by what other daemons call them. All may change on a live session. */
 export interface RouteTreatment {

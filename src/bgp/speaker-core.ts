@@ -7,6 +7,7 @@ import { BgpError } from "./errors.ts";
 import { administrativeShutdown, CeaseSubcode } from "./fsm/notification.ts";
 import { History, type HistoryEvent, type HistoryQuery } from "./history/history.ts";
 import { InitialConvergence } from "./initial-convergence.ts";
+import type { ExplainedPath, LocRibChange, OriginatedRoute, Path, ReceivedRoute, RouteSelection } from "./paths.ts";
 import { Peer } from "./peer.ts";
 import { checkPeers } from "./peer-checks.ts";
 import { comparePeerConfigs } from "./peer-config.ts";
@@ -25,20 +26,7 @@ import { endpointKey } from "./session/endpoint.ts";
 import type { StopMode } from "./session/peer-session.ts";
 import type { SocketEnd } from "./session/socket-address.ts";
 import type { SpeakerOptions } from "./speaker-options.ts";
-import type {
-  BgpSpeaker,
-  BgpSpeakerListener,
-  ExplainedPath,
-  ListenPlace,
-  LocRibChange,
-  OriginatedRoute,
-  Path,
-  PeerConfig,
-  PeerRange,
-  PeerStatus,
-  ReceivedRoute,
-  RouteSelection,
-} from "./types.ts";
+import type { BgpSpeaker, BgpSpeakerListener, ListenPlace, PeerConfig, PeerRange, PeerStatus } from "./types.ts";
 
 /** What a speaker works with. */
 export interface SpeakerSettings {

@@ -3,16 +3,14 @@ import type { IpAddress } from "../net/address.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { HistoryEvent, HistoryQuery } from "./history/history.ts";
 import type { LocRibRows } from "./loc-rib-rows.ts";
-import type { PathAttributes } from "./packet/attributes.ts";
 import type { BgpRole, Capability } from "./packet/capability.ts";
 import type { Family } from "./packet/family.ts";
-import type { CodecContext, NextHop, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { CodecContext, RouteRefreshMessage, UpdateMessage } from "./packet/message.ts";
+import type { ExplainedPath, LocRibChange, OriginatedRoute, Path, ReceivedRoute, RouteSelection } from "./paths.ts";
 import type { Policy } from "./policy/types.ts";
 import type { PrefixLimitSettings } from "./rib/prefix-limit.ts";
 import type { RouteTreatment } from "./route-treatment.ts";
-
-/** The states of RFC 4271 §8.2.2. */
-export type SessionState = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
+import type { SessionDownReason, SessionState } from "./session-state.ts";
 
 /** Everything there is to say about one configured neighbour. Immutable; a change is a new object with the same `name`. */
 export interface PeerConfig {
@@ -164,24 +162,6 @@ export interface LongLivedStaleness {
   readonly preserved: boolean;
 }
 
-/** Why an Established (or younger) session ended. */
-export interface SessionDownReason {
-  readonly kind:
-    | "tcp-closed"
-    | "tcp-failed"
-    | "hold-timer-expired"
-    | "send-hold-timer-expired"
-    | "notification-received"
-    | "notification-sent"
-    /** BFD says that the peer, or the way to it, is dead (RFC 5882 §4.2). */
-    | "bfd-down"
-    | "administrative";
-  /** Set for the two notification kinds. */
-  readonly notification?: { readonly code: number; readonly subcode: number };
-  /** One sentence for logs and `calictl node status`. */
-  readonly text: string;
-}
-
 /** What a session tells its owner. Calls come in the wire's order and never from inside a call to the session. */
 export interface SessionListener {
   onEstablished(session: NegotiatedSession): void;
@@ -223,50 +203,6 @@ export interface SessionStatus {
   readonly counters: SessionCounters;
 }
 
-/** A route that this speaker brings into BGP. */
-export interface OriginatedRoute {
-  readonly prefix: Prefix;
-  readonly attributes: PathAttributes;
-  /** Absent: the session's own address (next hop self). */
-  readonly nextHop?: NextHop;
-}
-
-/** One path in the RIB. */
-export interface Path {
-  readonly prefix: Prefix;
-  readonly pathId: number;
-  readonly attributes: PathAttributes;
-  readonly nextHop: NextHop | undefined;
-  readonly source: PathSource;
-  /** Kept over a peer's graceful restart (RFC 4724). */
-  readonly stale: boolean;
-}
-
-export type PathSource =
-  | { readonly kind: "local" }
-  | {
-      readonly kind: "peer";
-      readonly peer: string;
-      readonly address: IpAddress;
-      readonly type: "ibgp" | "ebgp";
-      readonly remoteAs: number;
-      readonly identifier: number;
-      readonly routeReflectorClient: boolean;
-      /** The peer may have packets dropped (`isBlackhole`). */
-      readonly mayBlackhole?: boolean;
-    };
-
-/**
- * A change of the Loc-RIB: `paths` is the new choice, best first and then its equals (multipath); empty is gone. Also told
- * when a chosen path becomes stale or fresh.
- */
-export interface LocRibChange {
-  readonly prefix: Prefix;
-  readonly paths: readonly Path[];
-  /** If `paths` is empty: those that would be in it if their next hops could be reached. Absent without any. */
-  readonly unresolved?: readonly Path[];
-}
-
 export interface PeerStatus extends SessionStatus {
   readonly config: PeerConfig;
   /** Paths in the Adj-RIB-In and how many of them policy let in. */
@@ -280,36 +216,6 @@ export interface PeerStatus extends SessionStatus {
   /** End-of-RIB seen on this session, per family. */
   readonly endOfRibReceived: readonly Family[];
 }
-
-/** The steps of the decision process in their order (docs/bgp.md). */
-export type DecisionRule =
-  | "next-hop"
-  | "llgr-stale"
-  | "local-pref"
-  | "own-route"
-  | "as-path"
-  | "origin"
-  | "med"
-  | "external"
-  | "igp-metric"
-  | "router-id"
-  | "cluster-list"
-  | "peer-address"
-  | "path-id";
-
-/** One candidate of the decision process and why it stands where it does. */
-export interface ExplainedPath {
-  readonly path: Path;
-  readonly best: boolean;
-  readonly multipath: boolean;
-  /** Undefined for the best path; else the step of the decision process that put it behind, or the policy that refused it. */
-  readonly lostBy?: string;
-  /** The step behind `lostBy`, if the path was refused by none of the rules before. */
-  readonly rule?: DecisionRule;
-}
-
-/** A route as it is in one direction of a session. */
-export type ReceivedRoute = Pick<Path, "prefix" | "pathId" | "attributes" | "nextHop">;
 
 /** The whole speaker as the agent sees it. */
 export interface BgpSpeaker {
@@ -368,14 +274,6 @@ export interface BgpSpeaker {
   adjRibIn(peer: string): Iterable<ReceivedRoute>;
   /** What the peer has been told, with our path identifiers where it takes several paths. */
   advertised(peer: string, selection?: RouteSelection): readonly Path[];
-}
-
-/** Which part of a table is wanted. */
-export interface RouteSelection {
-  /** Routes that overlap this prefix. */
-  readonly overlapping?: Prefix;
-  /** This many at most. */
-  readonly limit?: number;
 }
 
 /** What the speaker tells the agent. */

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { NextHop } from "../../src/bgp/packet/message.ts";
+import type { Path } from "../../src/bgp/paths.ts";
 import { decide, type Loss, rank } from "../../src/bgp/rib/decision.ts";
 import type { Candidate } from "../../src/bgp/rib/decision-steps.ts";
 import { acceptAll } from "../../src/bgp/rib/import-rules.ts";
 import { Rib } from "../../src/bgp/rib/rib.ts";
 import { RibViews } from "../../src/bgp/rib/rib-views.ts";
-import type { Path } from "../../src/bgp/types.ts";
 import { addressOf, attributesOf, pathOf, peerSource, prefixOf } from "../support/bgp.ts";
 import { permutations } from "../support/permutations.ts";
 

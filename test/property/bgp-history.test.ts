@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Path } from "../../src/bgp/types.ts";
+import type { Path } from "../../src/bgp/paths.ts";
 import { attributesOf, peerConfigOf, prefixOf } from "../support/bgp.ts";
 import { ScriptedSpeaker } from "../support/scripted-speaker.ts";
 

@@ -1,7 +1,8 @@
 import type { PathAttributes } from "../../src/bgp/packet/attributes.ts";
 import type { CodecContext, NextHop } from "../../src/bgp/packet/message.ts";
+import type { Path, PathSource } from "../../src/bgp/paths.ts";
 import type { Policy } from "../../src/bgp/policy/types.ts";
-import type { NegotiatedSession, Path, PathSource, PeerConfig } from "../../src/bgp/types.ts";
+import type { NegotiatedSession, PeerConfig } from "../../src/bgp/types.ts";
 import { IpAddress } from "../../src/net/address.ts";
 import { Prefix } from "../../src/net/prefix.ts";
 

@@ -3,7 +3,7 @@ import type { RouteComposer } from "../../src/agent/routing/composer.ts";
 import { GatheredRoutes } from "../../src/agent/routing/gathered-routes.ts";
 import type { RoutingChanges } from "../../src/agent/routing/sources.ts";
 import { type ForwardingPath, forwardingPathOf, type LocRibRows } from "../../src/bgp/loc-rib-rows.ts";
-import type { LocRibChange } from "../../src/bgp/types.ts";
+import type { LocRibChange } from "../../src/bgp/paths.ts";
 import type { Prefix } from "../../src/net/prefix.ts";
 import type { PrefixIndex } from "../../src/net/prefix-index.ts";
 

@@ -15,13 +15,8 @@ import type {
 } from "../../src/bgp/packet/message.ts";
 import { encodeUpdates, type UpdateParts } from "../../src/bgp/packet/update-encode.ts";
 import type { Session } from "../../src/bgp/peer-environment.ts";
-import type {
-  NegotiatedSession,
-  PeerConfig,
-  SessionDownReason,
-  SessionListener,
-  SessionStatus,
-} from "../../src/bgp/types.ts";
+import type { SessionDownReason } from "../../src/bgp/session-state.ts";
+import type { NegotiatedSession, PeerConfig, SessionListener, SessionStatus } from "../../src/bgp/types.ts";
 import { prefixOf, sessionOf } from "./bgp.ts";
 
 /**

@@ -1,6 +1,6 @@
+import type { LocRibChange } from "../../src/bgp/paths.ts";
 import { SpeakerCore } from "../../src/bgp/speaker-core.ts";
 import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
-import type { LocRibChange } from "../../src/bgp/types.ts";
 import type { Clock, Timer } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { RowWitness } from "./loc-rib.ts";

@@ -1,8 +1,9 @@
 import { createServer } from "node:net";
 import { afterEach } from "vitest";
+import type { LocRibChange } from "../../src/bgp/paths.ts";
 import { createSpeaker } from "../../src/bgp/speaker.ts";
 import type { SpeakerOptions } from "../../src/bgp/speaker-options.ts";
-import type { BgpSpeaker, LocRibChange, PeerConfig } from "../../src/bgp/types.ts";
+import type { BgpSpeaker, PeerConfig } from "../../src/bgp/types.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { TcpSockets } from "../../src/core/tcp.ts";

@@ -1,5 +1,5 @@
 import type { HistoryEvent, HistoryQuery } from "../../bgp/history/history.ts";
-import type { Path } from "../../bgp/types.ts";
+import type { Path } from "../../bgp/paths.ts";
 import { parsePrefix } from "./peer-routes-view.ts";
 import { bgpView } from "./route-view.ts";
 import { ApiError } from "./unix-server.ts";

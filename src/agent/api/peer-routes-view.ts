@@ -1,4 +1,5 @@
-import type { ExplainedPath, Path, PeerStatus, RouteSelection } from "../../bgp/types.ts";
+import type { ExplainedPath, Path, RouteSelection } from "../../bgp/paths.ts";
+import type { PeerStatus } from "../../bgp/types.ts";
 import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import { bgpView } from "./route-view.ts";

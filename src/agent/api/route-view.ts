@@ -5,7 +5,7 @@ import {
   formatExtendedCommunity,
   formatLargeCommunity,
 } from "../../bgp/packet/format.ts";
-import type { Path } from "../../bgp/types.ts";
+import type { Path } from "../../bgp/paths.ts";
 import type { RouteMode, RouteStatus } from "../../fib/types.ts";
 import { IpAddress } from "../../net/address.ts";
 import type { BgpRouteView, RouteView } from "./views.ts";

@@ -1,5 +1,5 @@
 import type { BfdState } from "../../bgp/bfd/packet.ts";
-import type { SessionState } from "../../bgp/types.ts";
+import type { SessionState } from "../../bgp/session-state.ts";
 import type { RouteKind, RouteMode, RouteState } from "../../fib/types.ts";
 
 /**

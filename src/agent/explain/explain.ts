@@ -1,4 +1,5 @@
-import type { ExplainedPath, PeerStatus } from "../../bgp/types.ts";
+import type { ExplainedPath } from "../../bgp/paths.ts";
+import type { PeerStatus } from "../../bgp/types.ts";
 import type { RouteStatus } from "../../fib/types.ts";
 import { type AddressFamily, IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";

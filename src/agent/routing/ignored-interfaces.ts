@@ -1,5 +1,5 @@
 import type { LocRibRows } from "../../bgp/loc-rib-rows.ts";
-import type { Path } from "../../bgp/types.ts";
+import type { Path } from "../../bgp/paths.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { effectiveBgpConfiguration } from "../../resources/bgp-configuration.ts";
 import type { ClusterResources } from "../cluster-view.ts";

@@ -1,4 +1,4 @@
-import type { OriginatedRoute } from "../../bgp/types.ts";
+import type { OriginatedRoute } from "../../bgp/paths.ts";
 import type { RouteDemand } from "../../fib/types.ts";
 import type { IpAddress } from "../../net/address.ts";
 import type { Prefix } from "../../net/prefix.ts";

@@ -7,7 +7,7 @@ import type { BgpMonitor, MonitoredEnd, MonitoredSession, MonitorObserver } from
 import type { CodecContext } from "../packet/message.ts";
 import { encodeOpen } from "../packet/open.ts";
 import { encodeEndOfRib, encodeUpdates } from "../packet/update-encode.ts";
-import type { LocRibChange, ReceivedRoute } from "../types.ts";
+import type { LocRibChange, ReceivedRoute } from "../paths.ts";
 import {
   type BmpDownReason,
   type BmpPeer,

@@ -1,5 +1,5 @@
 import { ErrorCode } from "../packet/constants.ts";
-import type { SessionDownReason } from "../types.ts";
+import type { SessionDownReason } from "../session-state.ts";
 import { CeaseSubcode } from "./notification.ts";
 import type { ConnectionState, FsmContext, PeerState } from "./types.ts";
 

@@ -1,5 +1,6 @@
 import type { NotificationMessage, OpenMessage } from "../packet/message.ts";
-import type { NegotiatedSession, SessionDownReason } from "../types.ts";
+import type { SessionDownReason } from "../session-state.ts";
+import type { NegotiatedSession } from "../types.ts";
 import { isDamped, nextBackOff } from "./back-off.ts";
 import { losersByEstablished, losersByOpen, replacesEstablished } from "./collision.ts";
 import { stepConnection } from "./connection.ts";

@@ -1,4 +1,5 @@
-import type { NegotiatedSession, SessionState } from "../types.ts";
+import type { SessionState } from "../session-state.ts";
+import type { NegotiatedSession } from "../types.ts";
 import { nothingWithheld } from "./offer.ts";
 import type { Connection, ConnectionState, FsmAction, PeerState } from "./types.ts";
 

@@ -2,7 +2,7 @@ import { assertNever } from "../../core/errors.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { ErrorCode } from "../packet/constants.ts";
 import type { NotificationMessage } from "../packet/message.ts";
-import type { SessionDownReason } from "../types.ts";
+import type { SessionDownReason } from "../session-state.ts";
 import { openConnection, stepConnection } from "./connection.ts";
 import { CeaseSubcode, notification } from "./notification.ts";
 import { nothingWithheld } from "./offer.ts";

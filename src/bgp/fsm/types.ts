@@ -8,7 +8,8 @@ import type {
   SessionError,
   UpdateMessage,
 } from "../packet/message.ts";
-import type { NegotiatedSession, PeerConfig, SessionDownReason } from "../types.ts";
+import type { SessionDownReason } from "../session-state.ts";
+import type { NegotiatedSession, PeerConfig } from "../types.ts";
 import type { GracefulRestartState, WithheldCapabilities } from "./offer.ts";
 import type { SessionTiming } from "./timing.ts";
 

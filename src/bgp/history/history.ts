@@ -1,10 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Prefix } from "../../net/prefix.ts";
+import type { DecisionRule, ExplainedPath, Path } from "../paths.ts";
 import { stepsAfterMed, stepsBeforeMed, tieBreakers } from "../rib/decision-steps.ts";
 import type { PathView } from "../rib/path-view.ts";
 import type { Rib } from "../rib/rib.ts";
 import type { RibViews } from "../rib/rib-views.ts";
-import type { DecisionRule, ExplainedPath, Path, SessionDownReason, SessionState } from "../types.ts";
+import type { SessionDownReason, SessionState } from "../session-state.ts";
 import { EventRing } from "./event-ring.ts";
 import { type PastChoice, RouteRing } from "./route-ring.ts";
 

@@ -1,11 +1,11 @@
 import { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
+import type { PathSource } from "../paths.ts";
 import { word } from "../rib/attribute-summary.ts";
 import { none, PathFlag } from "../rib/path-rows.ts";
 import { type Destination, PathView } from "../rib/path-view.ts";
 import type { Rib } from "../rib/rib.ts";
 import type { RibViews } from "../rib/rib-views.ts";
-import type { PathSource } from "../types.ts";
 
 /** The choice for a prefix as it was at a time; lists of paths are never changed, so the decision can be run on it again. */
 export interface PastChoice {

@@ -3,7 +3,7 @@ import { PrefixMap } from "../../net/prefix-map.ts";
 import type { MonitoredSession, MonitorSource } from "../monitor.ts";
 import { BgpPacketError } from "../packet/errors.ts";
 import { encodePathAttributes } from "../packet/update-encode.ts";
-import type { ReceivedRoute } from "../types.ts";
+import type { ReceivedRoute } from "../paths.ts";
 import { encodePeerIndexTable, encodeRibEntries, type MrtEntry } from "./record.ts";
 
 /** Who writes a dump. */

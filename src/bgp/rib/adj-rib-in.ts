@@ -2,7 +2,7 @@ import type { Prefix } from "../../net/prefix.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
-import type { PathSource } from "../types.ts";
+import type { PathSource } from "../paths.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 
 /** What loop checks and the import policy make of a received route. */

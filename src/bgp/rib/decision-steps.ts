@@ -1,7 +1,7 @@
 import { IpAddress } from "../../net/address.ts";
 import { asPathLength, neighborAs } from "../as-path.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import type { DecisionRule, Path } from "../types.ts";
+import type { DecisionRule, Path } from "../paths.ts";
 
 /** A path that takes part in the choice: accepted by policy and loop checks. */
 export interface Candidate {

@@ -1,5 +1,5 @@
 import { asPathsEqual } from "../as-path.ts";
-import type { DecisionRule, Path } from "../types.ts";
+import type { DecisionRule, Path } from "../paths.ts";
 import {
   type Candidate,
   type DecisionOptions,

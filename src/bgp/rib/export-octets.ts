@@ -1,4 +1,4 @@
-import type { PathSource } from "../types.ts";
+import type { PathSource } from "../paths.ts";
 import { Trait } from "./attribute-summary.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import type { BucketContent, BucketTable } from "./bucket.ts";

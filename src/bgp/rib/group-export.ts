@@ -1,6 +1,6 @@
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
-import type { PathSource } from "../types.ts";
+import type { PathSource } from "../paths.ts";
 import { type BucketContent, type BucketTable, noBucket } from "./bucket.ts";
 import { notAnnounced, notByOctets, OctetExport } from "./export-octets.ts";
 import type { ExportRules, ExportVerdict } from "./export-rules.ts";

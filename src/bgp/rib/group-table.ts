@@ -1,6 +1,6 @@
 import type { Family } from "../packet/family.ts";
+import type { Path } from "../paths.ts";
 import type { Policy } from "../policy/types.ts";
-import type { Path } from "../types.ts";
 import { BucketTable } from "./bucket.ts";
 import type { Settled } from "./choice-table.ts";
 import { type ExportIdentity, type ExportProfile, ExportRules } from "./export-rules.ts";

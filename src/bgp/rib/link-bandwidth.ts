@@ -1,5 +1,5 @@
 import type { PathAttributes } from "../packet/attributes.ts";
-import type { Path } from "../types.ts";
+import type { Path } from "../paths.ts";
 
 /** Type and sub-type of the link bandwidth community, without the bit that says whether it may leave the AS. */
 const linkBandwidth = 0x0004n;

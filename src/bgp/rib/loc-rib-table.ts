@@ -1,6 +1,6 @@
 import type { Prefix } from "../../net/prefix.ts";
 import { type ForwardingPath, forwardingPathOf, type LocRibRows } from "../loc-rib-rows.ts";
-import type { LocRibChange } from "../types.ts";
+import type { LocRibChange } from "../paths.ts";
 import { Trait } from "./attribute-summary.ts";
 import { none, PathFlag } from "./path-rows.ts";
 import type { Rib } from "./rib.ts";

@@ -1,7 +1,7 @@
 import type { Prefix } from "../../net/prefix.ts";
 import type { PathAttributes } from "../packet/attributes.ts";
 import type { NextHop } from "../packet/message.ts";
-import type { Path, PathSource } from "../types.ts";
+import type { Path, PathSource } from "../paths.ts";
 import type { TrackedNextHop } from "./next-hop-table.ts";
 
 /** Everything known about one prefix at one moment. */

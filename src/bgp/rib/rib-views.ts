@@ -1,5 +1,5 @@
 import type { Prefix } from "../../net/prefix.ts";
-import type { ExplainedPath, LocRibChange, Path, ReceivedRoute, RouteSelection } from "../types.ts";
+import type { ExplainedPath, LocRibChange, Path, ReceivedRoute, RouteSelection } from "../paths.ts";
 import type { AdjRibIn } from "./adj-rib-in.ts";
 import type { AdjRibOut } from "./adj-rib-out.ts";
 import type { BucketTable, Recipient } from "./bucket.ts";

@@ -2,7 +2,7 @@ import type { Prefix } from "../../net/prefix.ts";
 import type { Family } from "../packet/family.ts";
 import type { NextHop } from "../packet/message.ts";
 import { WellKnownCommunity } from "../packet/well-known-communities.ts";
-import type { PathSource } from "../types.ts";
+import type { PathSource } from "../paths.ts";
 import type { AdjRibIn, ImportSide } from "./adj-rib-in.ts";
 import { AttributeTable } from "./attribute-table.ts";
 import { ChoiceTable, type Settled } from "./choice-table.ts";

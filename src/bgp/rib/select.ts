@@ -1,4 +1,4 @@
-import type { Path, RouteSelection } from "../types.ts";
+import type { Path, RouteSelection } from "../paths.ts";
 
 /** The wanted ones of `paths`, and no more of them looked at than is needed. */
 export function* select<Item extends Path>(

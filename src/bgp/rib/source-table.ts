@@ -1,4 +1,4 @@
-import type { PathSource } from "../types.ts";
+import type { PathSource } from "../paths.ts";
 import { AdjRibIn, type ImportSide } from "./adj-rib-in.ts";
 import { largestTable } from "./path-rows.ts";
 

@@ -5,7 +5,7 @@ import type { BgpPacketError } from "../packet/errors.ts";
 import type { Family } from "../packet/family.ts";
 import { encodeDemarcation } from "../packet/route-refresh.ts";
 import { encodeEndOfRib } from "../packet/update-encode.ts";
-import type { Path } from "../types.ts";
+import type { Path } from "../paths.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
 import { BatchSpacing } from "./batch-spacing.ts";
 import { type BucketTable, noBucket, type Recipient } from "./bucket.ts";

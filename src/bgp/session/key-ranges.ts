@@ -1,8 +1,13 @@
-import type { TcpKey } from "../../core/tcp.ts";
+import type { TcpKey, TcpRange } from "../../core/tcp.ts";
 import type { IpAddress } from "../../net/address.ts";
 import { Prefix } from "../../net/prefix.ts";
 import type { PeerConfig, PeerRange } from "../types.ts";
-import type { ListenerKey } from "./listener.ts";
+
+/** A password that connections from somewhere need. */
+export interface ListenerKey {
+  readonly range: TcpRange;
+  readonly key: TcpKey;
+}
 
 /**
  * How many passwords a listening socket may hold one by one. The kernel keeps each in memory that net.core.optmem_max limits

@@ -7,7 +7,7 @@ import { BgpError } from "../errors.ts";
 import { encodeNotification } from "../packet/notification.ts";
 import type { ListenPlace } from "../types.ts";
 import { closeGently } from "./close-gently.ts";
-import { areSameKeys } from "./key-ranges.ts";
+import { areSameKeys, type ListenerKey } from "./key-ranges.ts";
 import { type SocketEnd, socketEnd } from "./socket-address.ts";
 import { errnoOf } from "./tcp-error.ts";
 
@@ -25,12 +25,6 @@ export interface BgpListenerOptions {
   readonly logger: Logger;
   /** Finds the owner of a connection by the peer's end. False if it is nobody's: then it is refused with Cease 6/5. */
   readonly onConnection: (remote: SocketEnd, connection: TcpConnection) => boolean;
-}
-
-/** A password that connections from somewhere need. */
-export interface ListenerKey {
-  readonly range: TcpRange;
-  readonly key: TcpKey;
 }
 
 /** The listening sockets of a speaker, and the passwords that they ask for. */

@@ -1,7 +1,9 @@
 import { expect, vi } from "vitest";
 import type { PathAttributes } from "../../../src/bgp/packet/attributes.ts";
+import type { OriginatedRoute, Path } from "../../../src/bgp/paths.ts";
+import type { SessionDownReason } from "../../../src/bgp/session-state.ts";
 import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
-import type { OriginatedRoute, Path, PeerConfig, SessionDownReason } from "../../../src/bgp/types.ts";
+import type { PeerConfig } from "../../../src/bgp/types.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";
 import { attributesOf, peerConfigOf } from "../../support/bgp.ts";

@@ -1,5 +1,5 @@
 import { encodeKeepalive, encodeOpen, encodeUpdates } from "../../../src/bgp/packet/index.ts";
-import type { OriginatedRoute } from "../../../src/bgp/types.ts";
+import type { OriginatedRoute } from "../../../src/bgp/paths.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { contextOf } from "../../support/bgp.ts";
 

@@ -1,15 +1,8 @@
 import { fileURLToPath } from "node:url";
+import type { ExplainedPath, OriginatedRoute, Path } from "../../../src/bgp/paths.ts";
+import type { SessionDownReason } from "../../../src/bgp/session-state.ts";
 import type { SpeakerOptions } from "../../../src/bgp/speaker-options.ts";
-import type {
-  BgpSpeaker,
-  ExplainedPath,
-  OriginatedRoute,
-  Path,
-  PeerConfig,
-  PeerRange,
-  PeerStatus,
-  SessionDownReason,
-} from "../../../src/bgp/types.ts";
+import type { BgpSpeaker, PeerConfig, PeerRange, PeerStatus } from "../../../src/bgp/types.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { IpAddress } from "../../../src/net/address.ts";
 import { Prefix } from "../../../src/net/prefix.ts";

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { retainedFamilies } from "../../../src/bgp/graceful-restart.ts";
-import type { NegotiatedSession, SessionDownReason } from "../../../src/bgp/types.ts";
+import type { SessionDownReason } from "../../../src/bgp/session-state.ts";
+import type { NegotiatedSession } from "../../../src/bgp/types.ts";
 import { attributesOf, peerConfigOf, prefixOf, sessionOf, via } from "../../support/bgp.ts";
 import { ScriptedSpeaker } from "../../support/scripted-speaker.ts";
 

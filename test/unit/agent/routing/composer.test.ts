@@ -3,7 +3,7 @@ import { RouteComposer } from "../../../../src/agent/routing/composer.ts";
 import type { EncapsulationContext } from "../../../../src/agent/routing/encapsulation.ts";
 import { originatedAttributes } from "../../../../src/agent/routing/origination.ts";
 import type { RoutingBlock, RoutingChanges, RoutingPool } from "../../../../src/agent/routing/sources.ts";
-import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
+import type { LocRibChange, Path } from "../../../../src/bgp/paths.ts";
 import type { DesiredRoute } from "../../../../src/fib/types.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import { Prefix } from "../../../../src/net/prefix.ts";

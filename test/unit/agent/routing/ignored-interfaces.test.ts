@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IgnoredInterfaces } from "../../../../src/agent/routing/ignored-interfaces.ts";
-import type { LocRibChange, Path } from "../../../../src/bgp/types.ts";
+import type { LocRibChange, Path } from "../../../../src/bgp/paths.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
 import type { Resource } from "../../../../src/resources/resource.ts";
 import { attributesOf, prefixOf } from "../../../support/bgp.ts";

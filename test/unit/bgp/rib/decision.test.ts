@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { DecisionRule, Path } from "../../../../src/bgp/paths.ts";
 import { decide, type Loss } from "../../../../src/bgp/rib/decision.ts";
 import {
   type Candidate,
   type DecisionOptions,
   defaultDecisionOptions,
 } from "../../../../src/bgp/rib/decision-steps.ts";
-import type { DecisionRule, Path } from "../../../../src/bgp/types.ts";
 import { addressOf, attributesOf, pathOf, peerSource, via } from "../../../support/bgp.ts";
 import { permutations } from "../../../support/permutations.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Path } from "../../../../src/bgp/paths.ts";
 import { AttributeStore } from "../../../../src/bgp/rib/attribute-store.ts";
 import { type ExportProfile, type ExportResult, ExportRules } from "../../../../src/bgp/rib/export-rules.ts";
-import type { Path } from "../../../../src/bgp/types.ts";
 import {
   acceptPolicy,
   addressOf,

@@ -7,7 +7,8 @@ import type { BgpMessage, OpenMessage } from "../../../../src/bgp/packet/message
 import { encodeOpen } from "../../../../src/bgp/packet/open.ts";
 import { BgpListener } from "../../../../src/bgp/session/listener.ts";
 import { PeerSession, type PeerSessionOptions } from "../../../../src/bgp/session/peer-session.ts";
-import type { NegotiatedSession, PeerConfig, SessionDownReason, SessionListener } from "../../../../src/bgp/types.ts";
+import type { SessionDownReason } from "../../../../src/bgp/session-state.ts";
+import type { NegotiatedSession, PeerConfig, SessionListener } from "../../../../src/bgp/types.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import { silentLogger } from "../../../../src/core/logger.ts";
 import { IpAddress } from "../../../../src/net/address.ts";
