@@ -16,7 +16,7 @@ const lowWaterOctets = 64 * 1024;
  * that are decoded, of which so many octets weigh as much that need not be.
  */
 const sliceMessages = 64;
-const octetsPerMessage = 1024;
+const octetsPerMessage = 4096;
 const sliceMs = 5;
 /** How often the clock is read: an ordinary UPDATE takes some microseconds. */
 const messagesPerLook = 16;

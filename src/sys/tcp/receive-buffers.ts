@@ -1,5 +1,5 @@
-/** As much as libuv reads at once. */
-const bufferOctets = 64 * 1024;
+/** As much as a session handles in one turn if none of it has to be decoded; libuv reads a quarter of it at once. */
+const bufferOctets = 256 * 1024;
 
 /** So many are kept for the next use. */
 const mostSpare = 4;
