@@ -110,6 +110,8 @@ export function itBehavesLikeAWatch(test: {
       const seen = record(store, "/c/", revision + 1n);
       await write(store, put("/c/a", "1"));
       await seen.untilCount(1);
+      // Else a watch that comes late may hear of both at once.
+      await seen.until(() => expect(calls).toBe(1));
       await write(store, put("/c/a", "2"));
       await seen.untilCount(2);
       await seen.until(() => expect(calls).toBe(2));

@@ -34,7 +34,8 @@ async function expectNoLoss(streams: readonly PingStream[]): Promise<void> {
   for (const stream of streams) {
     const report = await stream.stop();
     expect(report, stream.label).toMatchObject({ lost: [], errors: [] });
-    expect(report.sent, stream.label).toBeGreaterThan(50);
+    // An agent is back in half a second, in which a ping goes out every ten milliseconds.
+    expect(report.sent, stream.label).toBeGreaterThan(10);
   }
 }
 
