@@ -15,6 +15,7 @@ import type {
 } from "../../src/bgp/packet/message.ts";
 import { encodeUpdates, type UpdateParts } from "../../src/bgp/packet/update-encode.ts";
 import type { Session } from "../../src/bgp/peer-environment.ts";
+import { SessionCounts } from "../../src/bgp/session/session-counters.ts";
 import type { SessionDownReason } from "../../src/bgp/session-state.ts";
 import type { NegotiatedSession, PeerConfig, SessionListener, SessionStatus } from "../../src/bgp/types.ts";
 import { prefixOf, sessionOf } from "./bgp.ts";
@@ -106,16 +107,7 @@ export class ScriptedSession implements Session {
     return {
       state: this.#negotiated === undefined ? "Idle" : "Established",
       sinceMs: 0,
-      counters: {
-        messagesReceived: 0,
-        messagesSent: 0,
-        updatesReceived: 0,
-        updatesSent: 0,
-        notificationsReceived: 0,
-        notificationsSent: 0,
-        connectAttempts: 0,
-        established: 0,
-      },
+      counters: new SessionCounts().snapshot(),
     };
   }
 

@@ -3,7 +3,7 @@ import { Prefix } from "../../net/prefix.ts";
 import type { Family } from "../packet/family.ts";
 import type { PlainPrefixes } from "../packet/plain-prefixes.ts";
 import { copiedInto, grownCapacity } from "./columns.ts";
-import { largestRow, PrefixIndex } from "./prefix-index.ts";
+import { CompactIndex, largestRow } from "./compact-index.ts";
 
 const none = -1;
 const free = 255;
@@ -18,7 +18,7 @@ const ipv6Mark = 64;
  * bits are zero. Every row in use stands in the index, so no prefix has two.
  */
 export class PrefixRows {
-  readonly #index = new PrefixIndex((row) => this.#hashOf(row));
+  readonly #index = new CompactIndex((row) => this.#hashOf(row));
   #heads = new Uint32Array(0);
   #lengths = new Uint8Array(0);
   #words = new Uint32Array(0);

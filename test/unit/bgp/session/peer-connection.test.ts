@@ -93,6 +93,21 @@ describe("PeerConnection", () => {
     expect(connection.hasBacklog).toBe(false);
   });
 
+  test("lets other work in between the octets of one big chunk that need not be decoded, however fast they are taken", () => {
+    const session = contextOf("ebgp");
+    let taken = 0;
+    // No time passes.
+    const { socket, connection } = makeConnection(new ManualClock(), (_, start, end) => {
+      taken += end - start;
+      return end;
+    });
+    connection.useContext(session, 4096);
+    socket.emit("data", Buffer.alloc(2 * 1024 * 1024));
+    expect(taken).toBeGreaterThan(200 * 1024);
+    expect(taken).toBeLessThan(400 * 1024);
+    expect(connection.hasBacklog).toBe(true);
+  });
+
   test("says what the peer said before it says that the peer is gone", async () => {
     const { heard, socket } = makeConnection();
     socket.emit("data", Buffer.concat(Array.from({ length: 500 }, () => encodeKeepalive())));

@@ -29,7 +29,7 @@ const movesPerPrefix = 16;
  * It grows in steps, so that a million prefixes do not wait for it: while `#old` has places, those of them from `#moved` on have not been
  * moved to `#places` yet; those before it have, and stand in both. What is removed from `#old` leaves the mark `gone`.
  */
-export class PrefixIndex {
+export class CompactIndex {
   /** The hash that a row was added with: its highest bits are the home place. */
   readonly #hashOf: (row: number) => number;
   #places = new Int32Array(firstPlaces);
